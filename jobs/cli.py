@@ -1,0 +1,128 @@
+"""The command line: presets, config files and every field of the config as an option, with its help and default."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import tyro
+
+from trs import config as configs
+from trs.config import METHOD_NAMES, PRESETS, Config
+from trs.errors import InputError
+
+PresetName = Literal["demo", "coco-1k", "coco-5k", "coco-10k", "coco-wild", "lspet"]
+MethodName = Literal["trs", "supervised"]
+CONFIG_FILE = "config.yaml"
+
+
+@dataclass(frozen=True)
+class Command:
+    """Options of every command that trains."""
+
+    preset: PresetName = "demo"
+    """Which settings to start from; the options below change single ones."""
+    config: Path | None = None
+    """A config.yaml or best.yaml to start from instead of a preset."""
+    method: MethodName | None = None
+    """Another method, with its default settings."""
+    epochs: int | None = None
+    """Short for --train.epochs."""
+    workers: int | None = None
+    """Short for --train.workers."""
+    name: str | None = None
+    """Name of the run's folder; by default the preset's name and the time."""
+    out: Path = Path("runs")
+    """Folder of the runs; on a cluster, storage that every node sees."""
+    resume: str | None = None
+    """Go on with the run of this name, under the config that lies in its folder."""
+    settings: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder, absolute."""
+        stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        return (self.out / (self.resume or self.name or f"{self.title}-{stamp}")).absolute()
+
+    @property
+    def title(self) -> str:
+        """What the settings come from."""
+        return self.config.stem if self.config else self.preset
+
+
+CommandType = TypeVar("CommandType", bound=Command)
+
+
+def parse(kind: type[CommandType], arguments: list[str], program: str) -> CommandType:
+    """Read a command line.
+
+    The starting settings (preset, config file, run to resume, method) are looked up first; then every option is read
+    with them as its default.
+
+    Raises:
+        InputError: a name or a config that does not exist, or a value out of range.
+        SystemExit: an option that does not exist, or --help; tyro has printed what there is.
+    """
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in ("preset", "config", "method", "resume", "out", "epochs", "workers"):
+        first.add_argument(f"--{option}")
+    chosen, _ = first.parse_known_args(arguments)
+    start = _starting_config(chosen)
+    command = tyro.cli(kind, prog=program, args=arguments, default=_with(kind(), settings=start),
+                       config=(tyro.conf.AvoidSubcommands,))
+    settings = command.settings
+    if command.resume and settings != start:
+        raise InputError("a resumed run keeps its settings; leave the other options out, or start a new run with "
+                         f"--config {Path(chosen.out or 'runs') / command.resume / CONFIG_FILE}")
+    short = {name: getattr(command, name) for name in ("epochs", "workers") if getattr(command, name) is not None}
+    return _with(command, settings=_with(settings, train=_with(settings.train, **short)))
+
+
+def _with(value: CommandType, **changes: object) -> CommandType:
+    return dataclasses.replace(value, **changes)
+
+
+def _starting_config(chosen: argparse.Namespace) -> Config:
+    if chosen.resume:
+        return configs.load(Path(chosen.out or "runs") / chosen.resume / CONFIG_FILE)
+    if chosen.config:
+        config = configs.load(Path(chosen.config))
+    else:
+        # A preset that does not exist is tyro's to refuse, with the list of those that do.
+        config = PRESETS.get(chosen.preset or "demo", configs.demo)()
+    if chosen.method in METHOD_NAMES and not isinstance(config.method, METHOD_NAMES[chosen.method]):
+        config = _with(config, method=METHOD_NAMES[chosen.method]())
+    return config
+
+
+def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
+    """Run a command: a user's mistake ends in one sentence and exit code 2, Ctrl-C in 130."""
+    try:
+        main(arguments)
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        mistake = _find_input_error(error)
+        if mistake is None:
+            raise
+        print(f"error: {mistake}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _find_input_error(error: BaseException | None) -> str | None:
+    """The user's mistake behind an exception, also where Ray has wrapped it."""
+    while error is not None:
+        if isinstance(error, InputError):
+            return str(error)
+        for failure in getattr(error, "worker_failures", {}).values():
+            if (found := _find_input_error(failure)) is not None:
+                return found
+        error = getattr(error, "cause", None) or error.__cause__
+    return None

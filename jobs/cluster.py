@@ -1,0 +1,55 @@
+"""The Ray cluster: connect to it, and check that what is asked for can ever run on it."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import ray
+
+from trs.config import TrainConfig
+from trs.errors import InputError
+
+
+def connect() -> None:
+    """Join the cluster that RAY_ADDRESS names (`ray job submit` sets it), or start one on this machine.
+
+    A local cluster listens on loopback only. Its dashboard runs, because without it Ray leaks the reservations of
+    trials that a scheduler stopped.
+    """
+    if ray.is_initialized():
+        return
+    quieten()
+    local = {} if "RAY_ADDRESS" in os.environ else {
+        "include_dashboard": True, "dashboard_host": "127.0.0.1", "_node_ip_address": "127.0.0.1"}
+    ray.init(logging_level=logging.WARNING, log_to_driver=False, **local)
+
+
+def quieten() -> None:
+    """Settings of every process that drives a training: fewer lines from the libraries, quick reports."""
+    # Metrics are polled at this interval; the default of 2 s would be felt after each short epoch.
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
+    for name in ("ray.data", "ray.train", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def cpus_needed(train: TrainConfig) -> float:
+    """CPUs of one training: its workers and the tasks that read for them."""
+    return train.workers * (train.cpus_per_worker + train.data_cpus)
+
+
+def require_resources(train: TrainConfig, extra_cpus: float = 0.0) -> None:
+    """Refuse a training that the cluster can never run, instead of waiting for ever.
+
+    Args:
+        extra_cpus: of whoever drives the training, beside its workers and data tasks.
+
+    Raises:
+        InputError: with what is asked for and what there is.
+    """
+    there = ray.cluster_resources()
+    for name, wanted in (("CPU", cpus_needed(train) + extra_cpus), ("GPU", float(train.workers * train.use_gpu))):
+        if wanted > there.get(name, 0.0) + 1e-6:
+            raise InputError(
+                f"one training asks for {wanted:g} {name}s ({train.workers} workers), the cluster has "
+                f"{there.get(name, 0.0):g}; lower --train.workers, --train.cpus-per-worker or --train.data-cpus")

@@ -1,0 +1,57 @@
+"""The hard view's affine: rotation and scale about the centre, and the same warp for the teacher's heatmaps.
+
+One [B, 2, 3] tensor describes the warp, as torch's `affine_grid` takes it: it maps hard-view positions to easy-view
+positions, both in [-1, 1]. With the pixel convention of `trs.data.geometry` pictures and heatmaps differ by a pure
+scaling, so the same tensor warps both.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from trs.config import ViewConfig
+from trs.keyed_random import normal, uniform
+
+_SCALE, _ROTATION, _ROTATED = 100, 101, 102
+
+
+def draw_affine(keys: Tensor, view: ViewConfig) -> tuple[Tensor, Tensor]:
+    """Scales [B] and rotations [B] in degrees: the easy view's ranges, rotated more often.
+
+    Args:
+        keys: [B] int64 sample keys.
+    """
+    scale = (1 + view.scale * normal(keys, 1, _SCALE)).clamp(1 - view.scale, 1 + view.scale)
+    rotation = (view.rotation * normal(keys, 1, _ROTATION)).clamp(-2 * view.rotation, 2 * view.rotation)
+    rotated = uniform(keys, 1, _ROTATED) < view.hard_rotation_probability
+    return scale.squeeze(1), (rotation * rotated).squeeze(1)
+
+
+def affine_theta(scale: Tensor, rotation: Tensor, size: tuple[int, int]) -> Tensor:
+    """The [B, 2, 3] warp that turns a picture by `rotation` degrees (clockwise on the screen) and grows it by `scale`.
+
+    Args:
+        scale, rotation: [B].
+        size: height and width in any unit; only their ratio matters. In [-1, 1] coordinates a rotation of a
+            rectangular picture is no rotation matrix: without the ratio it would shear.
+    """
+    angle = rotation * (math.pi / 180)
+    cos, sin = angle.cos() / scale, angle.sin() / scale
+    ratio = size[0] / size[1]
+    zero = torch.zeros_like(cos)
+    return torch.stack([torch.stack([cos, sin * ratio, zero], -1), torch.stack([-sin / ratio, cos, zero], -1)], -2)
+
+
+def warp(images: Tensor, theta: Tensor) -> Tensor:
+    """Resample [B, C, h, w] pictures or heatmaps bilinearly; zero outside, the mean colour of a normalised picture."""
+    grid = F.affine_grid(theta.to(images.dtype), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
+
+
+def warp_levels(heatmaps: Tensor, theta: Tensor) -> Tensor:
+    """Warp [L, B, K, h, w] heatmaps, every level of a picture alike."""
+    return torch.stack([warp(level, theta) for level in heatmaps])

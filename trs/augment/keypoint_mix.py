@@ -1,0 +1,98 @@
+"""Keypoint-Mix (paper, IV-D and Figure 3): patches around some keypoints are averaged and pasted over all of them.
+
+The random policy `draw_mix` is apart from the deterministic `mix_patches`; both work on a whole batch at once.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trs.keyed_random import uniform
+
+_HALF_SIZE, _CHOICE = 200, 201
+_REFERENCE_HEIGHT = 256
+
+
+def draw_mix(keys: Tensor, found: Tensor, mix_count: int, half_size: tuple[int, int], height: int
+             ) -> tuple[Tensor, Tensor, Tensor]:
+    """Choose keypoints without replacement among those found, and one patch size for each picture.
+
+    Args:
+        keys: [B] int64 sample keys.
+        found: [B, K] bool, the keypoints that the locator found.
+        mix_count: keypoints for each picture; where fewer are found, all of them are taken.
+        half_size: smallest and largest half-size, in pixels of a picture 256 high.
+        height: of the pictures at hand.
+
+    Returns:
+        chosen: [B, M] indices of keypoints, M = min(mix_count, K).
+        valid: [B, M] bool, false where there was nothing left to choose.
+        half_sizes: [B] int64 in pixels.
+    """
+    low, high = half_size
+    size = low + (uniform(keys, 1, _HALF_SIZE).squeeze(1) * (high - low + 1)).floor()
+    half_sizes = (size * height / _REFERENCE_HEIGHT).round().clamp(min=1).long()
+    order = uniform(keys, found.shape[1], _CHOICE).masked_fill(~found, 2.0)
+    chosen = order.argsort(dim=1)[:, :mix_count]
+    return chosen, found.gather(1, chosen), half_sizes
+
+
+def mix_patches(images: Tensor, centres: Tensor, valid: Tensor, half_sizes: Tensor, largest: int) -> Tensor:
+    """Average the square patches around M centres of each picture, and paste the average over each of them.
+
+    A patch that would reach over the edge is shifted inside. All patches are read from the original picture. Where
+    pasted patches overlap, the later centre lies on top.
+
+    Args:
+        images: [B, C, H, W].
+        centres: [B, M, 2] x, y in pixels.
+        valid: [B, M] bool; other centres take no part.
+        half_sizes: [B] int64; a patch is 2 * half_size + 1 pixels wide.
+        largest: at least half_sizes.max(), known on the host so that the device is not waited for.
+
+    Returns: [B, C, H, W], a new tensor.
+    """
+    places = _patch_places(centres, half_sizes, largest, (images.shape[2], images.shape[3]))
+    pixels = images.reshape(*images.shape[:2], -1)
+
+    def read(centre: int) -> Tensor:
+        return pixels.gather(2, places[:, None, centre].expand(-1, pixels.shape[1], -1))
+
+    count = places.shape[1]
+    weights = valid.to(images.dtype) / valid.sum(1, keepdim=True).clamp(min=1)
+    mean = sum(weights[:, centre, None, None] * read(centre) for centre in range(count))
+    mixed = pixels.clone()
+    for centre in range(count):
+        here = places[:, None, centre].expand(-1, pixels.shape[1], -1)
+        mixed.scatter_(2, here, torch.where(valid[:, centre, None, None], mean, mixed.gather(2, here)))
+    return mixed.view(images.shape)
+
+
+def _patch_places(centres: Tensor, half_sizes: Tensor, largest: int, size: tuple[int, int]) -> Tensor:
+    """Flat pixel indices [B, M, (2 * largest + 1)^2] of each patch.
+
+    Smaller patches fill up with their first pixel, which reads and writes the same value as that pixel itself.
+    """
+    height, width = size
+    largest = min(largest, (min(size) - 1) // 2)
+    side = 2 * half_sizes.clamp(max=largest) + 1
+    corners = (centres.floor().long() - (side // 2)[:, None, None]).clamp(min=0)
+    corners = torch.minimum(corners, side.new_tensor([width, height]) - side[:, None, None])
+    offset = torch.arange(2 * largest + 1, device=centres.device)
+    within = offset < side[:, None]
+    within = within[:, None, :, None] & within[:, None, None, :]
+    steps = offset[:, None] * width + offset
+    first = corners[..., 1] * width + corners[..., 0]
+    return (first[..., None, None] + steps * within).flatten(2)
+
+
+def keypoint_mix(images: Tensor, keypoints: Tensor, found: Tensor, keys: Tensor, mix_count: int,
+                 half_size: tuple[int, int]) -> Tensor:
+    """Keypoint-Mix of a batch of easy views [B, C, H, W] at located keypoints [B, K, 2]; a count of 0 changes nothing."""
+    if mix_count == 0:
+        return images
+    chosen, valid, half_sizes = draw_mix(keys, found, mix_count, half_size, images.shape[2])
+    centres = keypoints.gather(1, chosen[..., None].expand(-1, -1, 2))
+    largest = round(half_size[1] * images.shape[2] / _REFERENCE_HEIGHT)
+    return mix_patches(images, centres, valid, half_sizes, max(1, largest))

@@ -1,0 +1,151 @@
+"""The whole state of a training as files: safetensors for tensors, JSON for the rest. Nothing is ever unpickled.
+
+A checkpoint is a folder:
+    networks.safetensors   every network of the method, by name
+    optimizer.safetensors  Adam's state, by parameter number
+    state.json             counters, config, skeleton, and the SHA-256 of the two files above
+
+There is no random state to save: every random number is keyed by (seed, pass, sample), see `trs.keyed_random`, and the
+counters say which samples come next. The learning rate is a function of the step, see `trs.schedule`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from trs import config as configs
+from trs.config import Config
+from trs.errors import InputError
+from trs.skeleton import Skeleton
+
+_NETWORKS, _OPTIMIZER, _STATE = "networks.safetensors", "optimizer.safetensors", "state.json"
+
+
+@dataclass(frozen=True)
+class Counters:
+    """How far a training has come.
+
+    step: completed ones.
+    labeled_row, unlabeled_row: the next row of each stream.
+    bad_images: pictures that were replaced so far.
+    """
+
+    step: int = 0
+    labeled_row: int = 0
+    unlabeled_row: int = 0
+    bad_images: int = 0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded checkpoint."""
+
+    networks: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    counters: Counters
+    config: Config
+    skeleton: Skeleton
+
+
+def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, counters: Counters, config: Config,
+         skeleton: Skeleton) -> None:
+    """Write a checkpoint; the folder appears whole or not at all."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    save_file(_contiguous(networks.state_dict()), partial / _NETWORKS)
+    save_file(_contiguous(_flatten(optimizer)), partial / _OPTIMIZER)
+    state = {"format": 1, "counters": dataclasses.asdict(counters), "config": configs.to_dict(config),
+             "skeleton": dataclasses.asdict(skeleton),
+             "sha256": {name: _sha256(partial / name) for name in (_NETWORKS, _OPTIMIZER)}}
+    (partial / _STATE).write_text(json.dumps(state, indent=1))
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(partial, folder)
+
+
+def load(folder: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        InputError: it is missing, incomplete, altered, or of an unknown format.
+    """
+    try:
+        state = json.loads((folder / _STATE).read_text())
+        for name, expected in state["sha256"].items():
+            if _sha256(folder / name) != expected:
+                raise InputError(f"checkpoint {folder} is damaged: {name} is not what was written; use an earlier one")
+        skeleton = state["skeleton"]
+        return Checkpoint(
+            networks=load_file(folder / _NETWORKS), optimizer=load_file(folder / _OPTIMIZER),
+            counters=Counters(**state["counters"]), config=configs.from_dict(state["config"]),
+            skeleton=Skeleton(tuple(skeleton["names"]), tuple((a, b) for a, b in skeleton["limbs"]),
+                              tuple(skeleton["sigmas"])))
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder} is no whole checkpoint ({type(error).__name__}: {error}); it needs {_STATE}, "
+                         f"{_NETWORKS} and {_OPTIMIZER}") from error
+
+
+def restore_networks(networks: nn.Module, checkpoint: Checkpoint) -> None:
+    """Load every network's weights.
+
+    Raises:
+        InputError: the checkpoint is of another method or architecture.
+    """
+    try:
+        networks.load_state_dict(checkpoint.networks)
+    except RuntimeError as error:
+        raise InputError(f"the checkpoint does not fit the config's networks: {str(error).splitlines()[1].strip()}"
+                         ) from error
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
+    """Load the optimiser's state; its settings stay those of the config."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in checkpoint.optimizer.items():
+        index, name = key.split(".")
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def warm_start(networks: nn.ModuleDict, checkpoint: Checkpoint) -> None:
+    """Start every network from the checkpoint's network of the same name, or from its network `a` where it has none.
+
+    Raises:
+        InputError: the architectures differ.
+    """
+    for name, network in networks.items():
+        prefix = f"{name}." if any(key.startswith(f"{name}.") for key in checkpoint.networks) else "a."
+        weights = {key.removeprefix(prefix): value for key, value in checkpoint.networks.items()
+                   if key.startswith(prefix)}
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise InputError(f"train.init_from: network {name} cannot start from the checkpoint's "
+                             f"{prefix[:-1]}: {str(error).splitlines()[1].strip()}") from error
+
+
+def _flatten(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    return {f"{index}.{name}": value for index, values in optimizer.state_dict()["state"].items()
+            for name, value in values.items()}
+
+
+def _contiguous(tensors: dict[str, Any]) -> dict[str, Tensor]:
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,349 @@
+"""What a training is: frozen, typed dataclasses, each field documented, validated when they are made.
+
+Presets are functions that return a `Config`; `to_dict` and `from_dict` carry one through YAML and back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import cattrs
+import cattrs.strategies
+import yaml
+
+from trs.errors import InputError
+
+BackboneName = Literal["resnet_tiny", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise InputError(message)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which pictures and annotations a training reads."""
+
+    root: str = ""
+    """Folder of the dataset; the paths below are relative to it."""
+    train_annotations: str = "annotations/person_keypoints_train2017.json"
+    """COCO keypoint file of the training set."""
+    train_images: str = "train2017"
+    """Folder of the training pictures."""
+    val_annotations: str = "annotations/person_keypoints_val2017.json"
+    """COCO keypoint file that AP is measured on."""
+    val_images: str = "val2017"
+    """Folder of the validation pictures."""
+    labeled_count: int | None = 1000
+    """Labelled people drawn from the training set; None takes all of them."""
+    split: Literal["random", "first"] = "random"
+    """How they are drawn: a seeded random draw, or the first in annotation order as the public Dual code does."""
+    split_seed: int = 0
+    """Seed of the random draw."""
+    manifest: str | None = None
+    """A saved split (split.json of an earlier run) to use instead of drawing one."""
+    include_labeled: bool = False
+    """Put the labelled people, without their labels, into the unlabelled set too."""
+    unlabeled_count: int | None = None
+    """At most this many unlabelled people; None takes all."""
+    unlabeled_annotations: str | None = None
+    """COCO image list of extra pictures without labels (WILD); None takes the rest of the training set."""
+    unlabeled_images: str = "unlabeled2017"
+    """Folder of those extra pictures."""
+    unlabeled_detections: str | None = None
+    """Person boxes of a detector on those pictures, in COCO's result format."""
+    min_detection_score: float = 0.5
+    """Detected boxes below this score are left out."""
+    val_count: int | None = None
+    """Evaluate on the people of the first pictures only, until this many people; None takes all."""
+    input_size: tuple[int, int] = (256, 192)
+    """Height and width of the network's input, in pixels; multiples of 32."""
+    max_bad_images: float = 0.01
+    """Share of unreadable pictures above which the run stops."""
+    drawn_people: int = 0
+    """Draw this many labelled-format people into `root` if it does not exist: the demo's dataset."""
+
+    def __post_init__(self) -> None:
+        height, width = self.input_size
+        _require(height > 0 and width > 0 and height % 32 == 0 and width % 32 == 0,
+                 f"data.input_size must be multiples of 32, got {height} {width}")
+        _require(self.labeled_count is None or self.labeled_count > 0, "data.labeled_count must be positive")
+        _require(0 <= self.max_bad_images <= 1, "data.max_bad_images is a share between 0 and 1")
+        _require((self.unlabeled_annotations is None) == (self.unlabeled_detections is None),
+                 "data.unlabeled_annotations and data.unlabeled_detections belong together: give both or neither")
+
+
+@dataclass(frozen=True)
+class ViewConfig:
+    """Ranges of the easy view (made while reading) and of the hard view's affine (made on the device)."""
+
+    scale: float = 0.25
+    """Standard deviation of the scale around 1; clipped to [1 - scale, 1 + scale] (xierc/Semi_Human_Pose)."""
+    rotation: float = 30.0
+    """Standard deviation of the rotation in degrees; clipped to twice this."""
+    easy_rotation_probability: float = 0.6
+    """Share of easy views that are rotated."""
+    hard_rotation_probability: float = 0.8
+    """Share of hard views that are rotated once more."""
+    flip_probability: float = 0.5
+    """Share of easy views that are mirrored."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.scale < 1, "view.scale must lie in [0, 1)")
+        for name in ("easy_rotation_probability", "hard_rotation_probability", "flip_probability"):
+            _require(0 <= getattr(self, name) <= 1, f"view.{name} must lie in [0, 1]")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The pose networks."""
+
+    backbones: tuple[BackboneName, ...] = ("resnet18", "resnet18")
+    """One backbone a peer; a method with a single network uses the first."""
+    pretrained: str | None = None
+    """'imagenet' (from torchvision's cache), a torchvision .pth file or a .safetensors file; None starts from scratch."""
+    levels: int = 2
+    """Backbone stages with a head of their own, counted from the last: 1, 2 or 3 (paper, Table VII)."""
+    head_channels: int = 256
+    """Channels of the deconvolutions (SimpleBaseline: 256)."""
+    fuse: Literal["last", "mean"] = "last"
+    """Which level's heatmaps inference reads: the last stage's, or the mean of all."""
+
+    def __post_init__(self) -> None:
+        _require(len(self.backbones) >= 1, "model.backbones needs at least one name")
+        _require(self.levels in (1, 2, 3), f"model.levels must be 1, 2 or 3, got {self.levels}")
+        _require(self.head_channels > 0, "model.head_channels must be positive")
+
+
+@dataclass(frozen=True)
+class SupervisedConfig:
+    """One network on the labelled set alone: the honest baseline."""
+
+
+@dataclass(frozen=True)
+class TRSConfig:
+    """Teacher-Reviewer-Student and every switch that the paper leaves open."""
+
+    unsup_weight: float = 0.5
+    """Lambda of Eq. 12: weight of the consistency losses."""
+    ramp_up: int = 0
+    """Steps over which lambda rises linearly from 0; 0 starts with all of it."""
+    ema_momentum: float = 0.999
+    """Alpha of Eq. 7, warmed up as min(1 - 1/(t+1), alpha)."""
+    ema_momentum_b: float | None = None
+    """Beta of Eq. 7, the second reviewer's momentum; None takes ema_momentum."""
+    mix_count: int = 5
+    """Keypoints that Keypoint-Mix blends (paper, Table VIII); 0 switches it off."""
+    mix_half_size: tuple[int, int] = (10, 19)
+    """Smallest and largest half-size of a blended patch, in pixels of a 256x192 input; scaled with the input's height."""
+    mix_locator: Literal["teacher", "teacher_and_reviewer"] = "teacher"
+    """Whose easy-view heatmaps tell where the keypoints are."""
+    reviewers: bool = True
+    """False leaves the reviewers out of the targets (the ablation without reviewers)."""
+    reviewer_role: Literal["teacher", "student", "both"] = "teacher"
+    """Which reviewer supervises a student: the teacher's, the student's own, or both."""
+    reviewer_update: Literal["ema", "ema_and_supervised"] = "ema"
+    """Reviewers follow by EMA only (Eq. 7), or also take the labelled gradients (text of Eq. 2-3)."""
+    teacher_mode: Literal["train", "eval"] = "train"
+    """BatchNorm of a peer while it teaches: batch statistics (as in the public Dual code) or running ones."""
+    confidence_threshold: float = 0.0
+    """Keypoints whose target peaks below this are left out of the consistency; 0 keeps all."""
+
+    def __post_init__(self) -> None:
+        _require(self.unsup_weight >= 0, "method.unsup_weight must not be negative")
+        for momentum in (self.ema_momentum, self.ema_momentum_b):
+            _require(momentum is None or 0 <= momentum < 1, f"method.ema_momentum must lie in [0, 1), got {momentum}")
+        _require(self.mix_count >= 0, "method.mix_count must not be negative")
+        low, high = self.mix_half_size
+        _require(0 < low <= high, f"method.mix_half_size must rise, got {low} {high}")
+        _require(self.ramp_up >= 0, "method.ramp_up must not be negative")
+
+
+MethodConfig = SupervisedConfig | TRSConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The optimisation and its place on the machines."""
+
+    epochs: int = 100
+    """Passes over the larger of the two sets."""
+    batch_size: int = 32
+    """Labelled pictures, and as many unlabelled ones, per worker and step."""
+    learning_rate: float = 1e-3
+    """Adam's learning rate."""
+    lr_drops: tuple[float, ...] = (0.7, 0.9)
+    """Shares of the run after which the learning rate is divided by 10."""
+    warmup_steps: int = 0
+    """Steps over which the learning rate rises linearly from 0."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """'auto' is bfloat16 autocast on a GPU that has it, float32 elsewhere."""
+    compile: bool = False
+    """Compile the networks with torch.compile."""
+    init_from: str | None = None
+    """A checkpoint whose networks are the starting weights, of this method or another (a supervised warm start)."""
+    seed: int = 0
+    """Seed of the initial weights, the order of the samples and their augmentation."""
+    max_skipped_steps: int = 10
+    """Steps in a row whose gradients may be NaN or infinite, and are skipped, before the run stops."""
+    workers: int = 1
+    """Processes that train together (DDP)."""
+    use_gpu: bool = False
+    """One GPU for each worker."""
+    cpus_per_worker: float = 1.0
+    """CPUs reserved for a worker."""
+    data_cpus: float = 1.0
+    """CPUs of the Ray Data tasks that read for one worker; each task takes at most one."""
+    max_failures: int = 3
+    """Times that a lost worker group is restarted from the last checkpoint."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "workers"):
+            _require(getattr(self, name) >= 1, f"train.{name} must be at least 1, got {getattr(self, name)}")
+        _require(self.learning_rate > 0, "train.learning_rate must be positive")
+        _require(all(0 < share <= 1 for share in self.lr_drops), "train.lr_drops are shares of the run in (0, 1]")
+        _require(self.cpus_per_worker > 0 and self.data_cpus > 0, "train.cpus_per_worker and data_cpus must be positive")
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """How poses are read from heatmaps and scored."""
+
+    flip_test: bool = False
+    """Average the heatmaps of the picture and of its mirror image."""
+    decoder: Literal["quarter", "dark"] = "quarter"
+    """Sub-cell position: a quarter cell towards the higher neighbour, or DARK's Taylor step."""
+    batch_size: int = 64
+    """Pictures in a forward pass."""
+    every: int = 1
+    """Epochs between two evaluations, each with a checkpoint; the last epoch always has one."""
+
+    def __post_init__(self) -> None:
+        _require(self.batch_size >= 1 and self.every >= 1, "eval.batch_size and eval.every must be at least 1")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One training, whole: what config.yaml in a run's folder holds."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    view: ViewConfig = field(default_factory=ViewConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    method: MethodConfig = field(default_factory=TRSConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+
+
+METHOD_NAMES: dict[str, type] = {"supervised": SupervisedConfig, "trs": TRSConfig}
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+    names = {kind: name for name, kind in METHOD_NAMES.items()}
+    cattrs.strategies.configure_tagged_union(
+        MethodConfig, converter, tag_name="name", tag_generator=lambda kind: names[kind])
+    return converter
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """The config as plain numbers, strings, lists and dictionaries, fit for YAML and JSON."""
+    plain = _converter().unstructure(config)
+    return yaml.safe_load(yaml.safe_dump(_lists(plain)))
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def from_dict(plain: dict[str, Any]) -> Config:
+    """The config that `to_dict` wrote.
+
+    Raises:
+        InputError: an unknown key, a wrong type or a value out of range, named.
+    """
+    try:
+        return _converter().structure(plain, Config)
+    except Exception as error:
+        reasons = "; ".join(cattrs.transform_error(error))
+        raise InputError(f"not a valid config: {reasons}") from error
+
+
+def save(config: Config, path: Path) -> None:
+    """Write the config as YAML."""
+    path.write_text(yaml.safe_dump(to_dict(config), sort_keys=False))
+
+
+def load(path: Path) -> Config:
+    """Read a config that `save` wrote; only plain YAML is read, tags that build objects are refused.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or holds no valid config.
+    """
+    try:
+        plain = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise InputError(f"cannot read the config {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not plain YAML: {str(error).splitlines()[0]}") from error
+    _require(isinstance(plain, dict), f"{path} holds no config: expected keys such as data, model, method")
+    return from_dict(plain)
+
+
+def demo() -> Config:
+    """Drawn people and a small network: minutes on 2 cores, no download."""
+    return Config(
+        data=DataConfig(
+            root="runs/drawn_people", drawn_people=2000, input_size=(64, 64), labeled_count=300,
+            train_annotations="annotations/person_keypoints_train.json", train_images="train",
+            val_annotations="annotations/person_keypoints_val.json", val_images="val"),
+        model=ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=64),
+        train=TrainConfig(epochs=8, batch_size=16, learning_rate=2e-3, cpus_per_worker=0.7, data_cpus=0.25))
+
+
+def coco_1k() -> Config:
+    """COCO with 1,000 labelled people, ResNet18 (paper, Table II: 50.9 AP, GT boxes, no flip test)."""
+    return Config(model=ModelConfig(pretrained="imagenet"),
+                  train=TrainConfig(epochs=70, lr_drops=(50 / 70, 60 / 70)))
+
+
+def coco_5k() -> Config:
+    """COCO with 5,000 labelled people, ResNet18 (paper, Table II: 60.4 AP)."""
+    return _with_labels(coco_1k(), 5000, epochs=100, lr_drops=(0.7, 0.9))
+
+
+def coco_10k() -> Config:
+    """COCO with 10,000 labelled people, ResNet18 (paper, Table II: 62.9 AP)."""
+    return _with_labels(coco_1k(), 10_000, epochs=100, lr_drops=(0.7, 0.9))
+
+
+def _with_labels(config: Config, count: int, **train: Any) -> Config:
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, labeled_count=count),
+                               train=dataclasses.replace(config.train, **train))
+
+
+def coco_wild() -> Config:
+    """All of COCO's training set labelled, its 123K unlabelled pictures with detected boxes (paper, Table III: 74.9 AP)."""
+    return Config(
+        data=DataConfig(labeled_count=None, unlabeled_annotations="annotations/image_info_unlabeled2017.json",
+                        unlabeled_detections="annotations/unlabeled2017_person_detections.json"),
+        model=ModelConfig(backbones=("resnet50", "resnet50"), pretrained="imagenet"),
+        train=TrainConfig(epochs=400, lr_drops=(0.75, 0.875)))
+
+
+def lspet() -> Config:
+    """Leeds Sports Pose Extended in COCO layout, 500 labelled people, 14 keypoints."""
+    return Config(
+        data=DataConfig(input_size=(128, 128), labeled_count=500,
+                        train_annotations="annotations/person_keypoints_train.json", train_images="train",
+                        val_annotations="annotations/person_keypoints_val.json", val_images="val"),
+        train=TrainConfig(epochs=50))
+
+
+PRESETS = {"demo": demo, "coco-1k": coco_1k, "coco-5k": coco_5k, "coco-10k": coco_10k, "coco-wild": coco_wild,
+           "lspet": lspet}

@@ -1,0 +1,62 @@
+"""A step's rows on the device: what a method's losses take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trs.data.heatmaps import STRIDE, encode
+from trs.data.stream import Rows
+
+# Statistics of ImageNet's RGB pictures, which torchvision's pretrained backbones expect.
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class LabeledBatch:
+    """images [B, 3, H, W] normalised; heatmaps [B, K, h, w]; keypoint_weights [B, K]."""
+
+    images: Tensor
+    heatmaps: Tensor
+    keypoint_weights: Tensor
+
+
+@dataclass(frozen=True)
+class UnlabeledBatch:
+    """images [B, 3, H, W], the normalised easy view; keys [B] int64, for `trs.keyed_random`."""
+
+    images: Tensor
+    keys: Tensor
+
+
+def normalize(images: Tensor) -> Tensor:
+    """uint8 RGB [B, H, W, 3] to float32 [B, 3, H, W] with ImageNet's statistics, in channels-last memory."""
+    mean = torch.tensor(_MEAN, device=images.device)[:, None, None] * 255
+    std = torch.tensor(_STD, device=images.device)[:, None, None] * 255
+    return (images.permute(0, 3, 1, 2).float() - mean) / std
+
+
+def denormalize(images: Tensor) -> Tensor:
+    """The inverse of `normalize`, for looking at: float [B, 3, H, W] to uint8 [B, H, W, 3]."""
+    mean, std = (torch.tensor(values, device=images.device)[:, None, None] * 255 for values in (_MEAN, _STD))
+    return (images * std + mean).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def _to(device: torch.device, column: object) -> Tensor:
+    return torch.as_tensor(column).to(device, non_blocking=True)
+
+
+def labeled_batch(rows: Rows, device: torch.device) -> LabeledBatch:
+    """Rows of the labelled stream, their heatmaps rendered on the device."""
+    images = normalize(_to(device, rows["image"]))
+    size = (images.shape[2] // STRIDE, images.shape[3] // STRIDE)
+    heatmaps, weights = encode(_to(device, rows["keypoints"]), _to(device, rows["keypoint_weights"]), size)
+    return LabeledBatch(images, heatmaps, weights)
+
+
+def unlabeled_batch(rows: Rows, device: torch.device) -> UnlabeledBatch:
+    """Rows of the unlabelled stream; whatever labels they hold are not even copied."""
+    return UnlabeledBatch(normalize(_to(device, rows["image"])), _to(device, rows["key"]))

@@ -1,0 +1,98 @@
+"""The heatmap codec: keypoints to heatmaps and back, side by side.
+
+Legend: B batch, K keypoints, h w heatmap cells. Keypoints are given in the network's input, whose pixels are STRIDE
+times finer; with the convention of `trs.data.geometry` a keypoint at x lies at x / STRIDE in the heatmap, and cell j
+has its centre at j + 0.5.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+STRIDE = 4
+SIGMA = 2.0
+"""Standard deviation of the target in cells (SimpleBaseline)."""
+
+
+def encode(keypoints: Tensor, keypoint_weights: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Gaussians of peak 1 at the exact sub-cell position (DARK's unbiased encoding), for a whole batch at once.
+
+    Args:
+        keypoints: [B, K, 2] x, y in the input.
+        keypoint_weights: [B, K].
+        size: h, w.
+
+    Returns:
+        heatmaps: [B, K, h, w] float32, zero where the weight is zero.
+        keypoint_weights: [B, K], zero also where the Gaussian (to 3 sigma) lies wholly outside.
+    """
+    h, w = size
+    centre = keypoints / STRIDE
+    limit = centre.new_tensor([w, h])
+    inside = ((centre > -3 * SIGMA) & (centre < limit + 3 * SIGMA)).all(-1)
+    weights = keypoint_weights * inside
+    x = torch.arange(w, device=keypoints.device) + 0.5 - centre[..., :1]
+    y = torch.arange(h, device=keypoints.device) + 0.5 - centre[..., 1:]
+    along_x = torch.exp(-x.square() / (2 * SIGMA**2))
+    along_y = torch.exp(-y.square() / (2 * SIGMA**2)) * (weights > 0)[..., None]
+    return along_y[..., :, None] * along_x[..., None, :], weights
+
+
+def locate(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+    """The highest cell of each heatmap.
+
+    Args:
+        heatmaps: [..., h, w].
+
+    Returns:
+        keypoints: [..., 2] x, y of that cell's centre in the input, in pixels.
+        peaks: [...] its value.
+    """
+    w = heatmaps.shape[-1]
+    peaks, index = heatmaps.flatten(-2).max(-1)
+    cells = torch.stack([index % w, index // w], dim=-1)
+    return (cells + 0.5) * STRIDE, peaks
+
+
+def decode_quarter(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+    """`locate`, then a quarter of a cell towards the higher neighbour in x and in y (SimpleBaseline).
+
+    A cell at the border is not shifted along that axis.
+    """
+    keypoints, peaks = locate(heatmaps)
+    left, right, up, down, inside = _neighbours(heatmaps, keypoints)
+    shift = torch.stack([torch.sign(right - left), torch.sign(down - up)], dim=-1) * inside
+    return keypoints + 0.25 * STRIDE * shift, peaks
+
+
+def decode_dark(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+    """`locate`, then one Newton step on the logarithm of the heatmap (DARK, Zhang et al. 2020), axis by axis.
+
+    Exact for a Gaussian. The step is at most one cell; a cell at the border is not moved along that axis.
+    """
+    keypoints, peaks = locate(heatmaps)
+    left, right, up, down, inside = (value.clamp(min=1e-10).log() if value.is_floating_point() else value
+                                     for value in _neighbours(heatmaps, keypoints))
+    centre = peaks.clamp(min=1e-10).log()
+    before, after = torch.stack([left, up], dim=-1), torch.stack([right, down], dim=-1)
+    slope = 0.5 * (after - before)
+    curvature = (after + before - 2 * centre[..., None]).clamp(max=-1e-6)
+    step = (-slope / curvature).clamp(-1, 1)
+    return keypoints + STRIDE * step * inside, peaks
+
+
+def _neighbours(heatmaps: Tensor, keypoints: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Values left, right, above and below the cell of each keypoint, and whether both exist along x and y."""
+    h, w = heatmaps.shape[-2:]
+    x, y = (keypoints / STRIDE).long().unbind(-1)
+    flat = heatmaps.flatten(-2)
+
+    def at(x: Tensor, y: Tensor) -> Tensor:
+        return flat.gather(-1, (y.clamp(0, h - 1) * w + x.clamp(0, w - 1))[..., None]).squeeze(-1)
+
+    inside = torch.stack([(x > 0) & (x < w - 1), (y > 0) & (y < h - 1)], dim=-1)
+    return at(x - 1, y), at(x + 1, y), at(x, y - 1), at(x, y + 1), inside
+
+
+DECODERS = {"quarter": decode_quarter, "dark": decode_dark}

@@ -1,0 +1,69 @@
+"""One picture from disk, as the annotator saw it, or a named refusal."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+MAX_PIXELS = 100_000_000
+
+
+class BadImage(Exception):
+    """A picture that cannot be used; the message says which and why."""
+
+
+def read_image(root: str, file: str, size: tuple[int, int]) -> np.ndarray:
+    """Decode a picture into RGB uint8 [H, W, 3] in the annotation's coordinates.
+
+    Gray, CMYK and 16-bit pictures become RGB uint8. The EXIF orientation is applied, as every viewer does, unless only
+    the unrotated picture has the annotated size.
+
+    Args:
+        root: folder of the pictures.
+        file: path below it.
+        size: height and width that the annotation declares.
+
+    Raises:
+        BadImage: outside of the folder, missing, truncated, no picture, too large, or not of the declared size.
+    """
+    path = Path(root, file)
+    if not path.resolve().is_relative_to(Path(root).resolve()):
+        raise BadImage(f"{file} leads out of {root}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadImage(f"{file}: {error.strerror}") from error
+    _check_header(file, content)
+    for orientation in (0, cv2.IMREAD_IGNORE_ORIENTATION):
+        image = _decode(file, content, orientation)
+        if image.shape[:2] == tuple(size):
+            return image
+    raise BadImage(f"{file} is {image.shape[0]}x{image.shape[1]} pixels, its annotation says {size[0]}x{size[1]}")
+
+
+def _check_header(file: str, content: bytes) -> None:
+    # Before decoding: a small file may unpack to gigabytes.
+    try:
+        with Image.open(io.BytesIO(content)) as header:
+            width, height = header.size
+            if header.format == "JPEG" and b"\xff\xd9" not in content[-1024:]:
+                raise BadImage(f"{file} is truncated")
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        raise BadImage(f"{file} is not a picture that can be read: {type(error).__name__}") from error
+    if width * height > MAX_PIXELS:
+        raise BadImage(f"{file} unpacks to {width * height} pixels, more than {MAX_PIXELS}")
+
+
+def _decode(file: str, content: bytes, flags: int) -> np.ndarray:
+    # IMREAD_COLOR_RGB spares the channel swap; it is the colour order of the ImageNet statistics and of this library.
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | flags)
+    except cv2.error as error:
+        raise BadImage(f"{file} cannot be decoded: {error.err}") from error
+    if image is None:
+        raise BadImage(f"{file} cannot be decoded")
+    return image

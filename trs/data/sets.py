@@ -1,0 +1,89 @@
+"""The three sets of a training, from the paths in its config: labelled, unlabelled, validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trs.config import DataConfig
+from trs.data.coco import load_detections, load_people
+from trs.data.drawn import draw_dataset
+from trs.data.people import People
+from trs.data.split import Split, apply_split, draw_split, load_split
+from trs.errors import InputError
+from trs.skeleton import Skeleton
+
+
+@dataclass(frozen=True, eq=False)
+class Sets:
+    """What a training reads.
+
+    ground_truth: COCO file of the validation set, for pycocotools.
+    split: which people of the training set are labelled.
+    """
+
+    labeled: People
+    unlabeled: People
+    val: People
+    skeleton: Skeleton
+    ground_truth: str
+    split: Split
+
+
+def load_sets(data: DataConfig, split: Split | None = None) -> Sets:
+    """Load the sets and draw the split, or use one that is given.
+
+    Raises:
+        InputError: anything missing, malformed or empty; the message names it and the remedy.
+    """
+    root = _root(data)
+    people, skeleton = load_people(root / data.train_annotations, _folder(root / data.train_images))
+    if split is None:
+        split = (load_split(Path(data.manifest)) if data.manifest else
+                 draw_split(people, data.labeled_count, data.split, data.split_seed))
+    labeled, unlabeled = apply_split(people, split, data.include_labeled)
+    if data.unlabeled_annotations is not None:
+        unlabeled = load_detections(root / data.unlabeled_annotations, root / data.unlabeled_detections,
+                                    _folder(root / data.unlabeled_images), len(skeleton), data.min_detection_score)
+    val, val_skeleton = load_people(root / data.val_annotations, _folder(root / data.val_images))
+    if val_skeleton.names != skeleton.names:
+        raise InputError(f"{data.train_annotations} and {data.val_annotations} name different keypoints")
+    sets = Sets(labeled, unlabeled.take(np.arange(len(unlabeled))[: data.unlabeled_count]),
+                _first_pictures(val, data.val_count), skeleton, str(root / data.val_annotations), split)
+    for name in ("labeled", "val"):
+        if len(getattr(sets, name)) == 0:
+            raise InputError(f"the {name} set is empty: no person with a labelled keypoint and a box; check the "
+                             f"annotations under {root}")
+    return sets
+
+
+def require_unlabeled(sets: Sets) -> None:
+    """Raises InputError if there is nothing unlabelled to learn from."""
+    if len(sets.unlabeled) == 0:
+        raise InputError("the unlabelled set is empty: label fewer people (--data.labeled-count), add pictures "
+                         "(--data.unlabeled-annotations), or train with --method supervised")
+
+
+def _root(data: DataConfig) -> Path:
+    if not data.root:
+        raise InputError("where is the dataset? name its folder with --data.root")
+    root = Path(data.root).absolute()
+    if not root.exists() and data.drawn_people:
+        draw_dataset(root, train_count=data.drawn_people, val_count=max(1, data.drawn_people // 8))
+    return _folder(root)
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise InputError(f"there is no folder {path}; check --data.root and the image folders")
+    return path
+
+
+def _first_pictures(people: People, count: int | None) -> People:
+    """The people of whole pictures, in the file's order, until there are at least `count`."""
+    if count is None or count >= len(people):
+        return people
+    last = people.image_ids[:count]
+    return people.take(np.isin(people.image_ids, last))

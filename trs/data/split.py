@@ -1,0 +1,72 @@
+"""Which people are labelled, which are not, and the manifest that remembers it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from trs.data.people import People
+from trs.errors import InputError
+
+
+@dataclass(frozen=True)
+class Split:
+    """The ids of the labelled people, and how they were chosen."""
+
+    method: Literal["random", "first"]
+    seed: int
+    labeled_ids: tuple[int, ...]
+
+
+def draw_split(people: People, count: int | None, method: Literal["random", "first"], seed: int) -> Split:
+    """Choose `count` labelled people (None: all).
+
+    The random draw depends on the set of ids and the seed alone, not on the order of the file.
+
+    Raises:
+        InputError: more labelled people are asked for than there are.
+    """
+    count = len(people) if count is None else count
+    if count > len(people):
+        raise InputError(f"data.labeled_count is {count}, but the training set has only {len(people)} labelled people")
+    if method == "first":
+        chosen = people.ids[:count]
+    else:
+        chosen = np.random.default_rng(seed).permutation(np.sort(people.ids))[:count]
+    return Split(method, seed, tuple(int(i) for i in chosen))
+
+
+def apply_split(people: People, split: Split, include_labeled: bool = False) -> tuple[People, People]:
+    """The labelled people and the others, whose labels are removed.
+
+    Raises:
+        InputError: the split names people that the table does not have.
+    """
+    labeled = np.isin(people.ids, split.labeled_ids)
+    if labeled.sum() != len(split.labeled_ids):
+        raise InputError(f"the split names {len(split.labeled_ids)} people, but only {labeled.sum()} of them are in "
+                         "the annotations; it was made for another file")
+    unlabeled = np.ones(len(people), bool) if include_labeled else ~labeled
+    return people.take(labeled), people.take(unlabeled).without_labels()
+
+
+def save_split(split: Split, path: Path) -> None:
+    """Write the manifest as JSON."""
+    path.write_text(json.dumps(asdict(split)) + "\n")
+
+
+def load_split(path: Path) -> Split:
+    """Read a manifest.
+
+    Raises:
+        InputError: it is missing or not a manifest.
+    """
+    try:
+        content = json.loads(Path(path).read_text())
+        return Split(content["method"], int(content["seed"]), tuple(int(i) for i in content["labeled_ids"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a split manifest (a run's split.json): {error}") from error

@@ -1,0 +1,127 @@
+"""The order of the samples as a pure function, and the rows of one step.
+
+A stream is endless: its row number r belongs to pass r // N, which is a permutation of the N people keyed by the seed
+and the pass. A sample's augmentation is keyed by (seed, pass, id). So whoever asks for row r, any worker on any node
+and any time after a restart, gets the same sample, and each person comes exactly once a pass.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from trs.config import Config, ViewConfig
+from trs.data.images import BadImage
+from trs.data.people import People
+from trs.data.sample import crop_keypoints, crop_person, draw_easy_view
+from trs.errors import InputError
+
+Rows = dict[str, np.ndarray]
+Item = TypeVar("Item")
+_MAX_REPLACEMENTS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """People in their random order.
+
+    people: the table that is streamed.
+    flip_order: the keypoint that each keypoint becomes in a mirror image.
+    input_size: height and width of the crops.
+    view: ranges of the easy view.
+    seed: of the order and of the augmentation.
+    """
+
+    people: People
+    flip_order: list[int]
+    input_size: tuple[int, int]
+    view: ViewConfig
+    seed: int
+
+    def locate(self, row: int) -> tuple[int, int]:
+        """The pass and the person (a row of `people`) of a row of the stream."""
+        pass_index, position = divmod(row, len(self.people))
+        return pass_index, int(_permutation(len(self.people), self.seed, pass_index)[position])
+
+    def read(self, rows: Iterable[int]) -> Rows:
+        """Read, decode and crop rows of the stream.
+
+        A picture that cannot be read is replaced by the next ones in the order, and named: every step keeps its size
+        on every worker.
+
+        Returns: columns of B rows:
+            image: [B, H, W, 3] uint8, the easy view.
+            keypoints: [B, K, 2] float32, in pixels of the easy view.
+            keypoint_weights: [B, K] float32.
+            id, pass: [B] int64.
+            key: [B] int64 in [0, 2^32), for `trs.keyed_random`.
+            bad: [B] str, what was wrong with the pictures that this row replaces, "" mostly.
+
+        Raises:
+            InputError: many pictures in a row cannot be read.
+        """
+        return stack_rows([self._sample(row) for row in rows])
+
+    def _sample(self, row: int) -> dict[str, object]:
+        complaints: list[str] = []
+        for candidate in range(row, row + _MAX_REPLACEMENTS):
+            pass_index, person = self.locate(candidate)
+            generator = np.random.default_rng([self.seed, pass_index, int(self.people.ids[person])])
+            choice = draw_easy_view(generator, self.view)
+            try:
+                image, matrix = crop_person(self.people, person, self.input_size, choice)
+            except BadImage as error:
+                complaints.append(str(error))
+                continue
+            keypoints, weights = crop_keypoints(self.people, person, matrix, self.flip_order if choice.flip else None)
+            return {"image": image, "keypoints": keypoints.astype(np.float32), "keypoint_weights": weights,
+                    "id": self.people.ids[person], "pass": pass_index, "key": generator.integers(2**32),
+                    "bad": "\n".join(complaints)}
+        raise InputError(f"{_MAX_REPLACEMENTS} pictures in a row cannot be read, the last because {complaints[-1]}")
+
+
+def stack_rows(samples: list[dict[str, object]]) -> Rows:
+    """Samples as columns."""
+    return {name: np.stack([np.asarray(sample[name]) for sample in samples]) for name in samples[0]}
+
+
+@functools.lru_cache(maxsize=8)
+def _permutation(count: int, seed: int, pass_index: int) -> np.ndarray:
+    return np.random.default_rng([seed, pass_index]).permutation(count)
+
+
+def stream_of(people: People, flip_order: list[int], config: Config) -> Stream:
+    """The stream of a table under a config."""
+    return Stream(people, flip_order, config.data.input_size, config.view, config.train.seed)
+
+
+def batch_rows(step: int, batch_size: int, rank: int = 0, workers: int = 1, start: int = 0) -> range:
+    """The rows of the stream that a worker reads in a step, counted from row `start` at step 0."""
+    first = start + (step * workers + rank) * batch_size
+    return range(first, first + batch_size)
+
+
+def read_ahead(streams: dict[str, Stream], rows_of_steps: Iterable[dict[str, range]], threads: int = 2
+               ) -> Iterator[dict[str, Rows]]:
+    """Batches of several streams in order, read by threads a few steps ahead: the data path without Ray."""
+    with ThreadPoolExecutor(threads) as pool:
+        submitted = ({name: pool.submit(streams[name].read, wanted) for name, wanted in rows.items()}
+                     for rows in rows_of_steps)
+        for futures in delayed(submitted, depth=threads):
+            yield {name: future.result() for name, future in futures.items()}
+
+
+def delayed(items: Iterable[Item], depth: int) -> Iterator[Item]:
+    """The same items, each handed out when `depth` further ones have been made: work begun ahead of its use."""
+    waiting: deque[Item] = deque()
+    for item in items:
+        waiting.append(item)
+        if len(waiting) > depth:
+            yield waiting.popleft()
+    yield from waiting

@@ -1,0 +1,38 @@
+"""The few collectives that a training needs; with one process each of them does nothing."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+def rank() -> int:
+    """This process's number among the workers."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    """The number of workers."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+@torch.no_grad()
+def broadcast_buffers(module: nn.Module) -> None:
+    """Give every worker rank 0's buffers: each has seen other pictures, so their BatchNorm statistics differ."""
+    if world_size() > 1:
+        for buffer in module.buffers():
+            dist.broadcast(buffer, src=0)
+
+
+def gather_rows(rows: Tensor) -> Tensor:
+    """Concatenate every worker's [n_i, ...] rows in the order of the workers; n_i may differ."""
+    if world_size() == 1:
+        return rows
+    counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(world_size())]
+    dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
+    padded = rows.new_zeros(int(max(counts)), *rows.shape[1:])
+    padded[: len(rows)] = rows
+    gathered = [torch.empty_like(padded) for _ in counts]
+    dist.all_gather(gathered, padded)
+    return torch.cat([part[: int(count)] for part, count in zip(gathered, counts, strict=True)])

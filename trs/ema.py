@@ -1,0 +1,23 @@
+"""Eq. 7: the reviewer follows its network by an exponential moving average.
+
+BatchNorm: affine parameters are averaged like all parameters; running mean and variance are copied, since they are
+averages already and an average of averages lags behind the weights it belongs to; counters are copied, never averaged.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+@torch.no_grad()
+def ema_update(averages: list[Tensor], values: list[Tensor], momentum: float) -> None:
+    """averages <- momentum * averages + (1 - momentum) * values, in place, in one fused call for all tensors."""
+    torch._foreach_lerp_(averages, values, 1.0 - momentum)
+
+
+@torch.no_grad()
+def follow(reviewer: nn.Module, network: nn.Module, momentum: float) -> None:
+    """One EMA step of a reviewer towards a network of the same architecture, in place."""
+    ema_update(list(reviewer.parameters()), list(network.parameters()), momentum)
+    torch._foreach_copy_(list(reviewer.buffers()), list(network.buffers()))

@@ -1,0 +1,111 @@
+"""Poses of people from one or several networks.
+
+Legend: N people, K keypoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trs.config import EvalConfig
+from trs.data import geometry
+from trs.data.batch import normalize
+from trs.data.heatmaps import DECODERS
+from trs.data.images import BadImage
+from trs.data.people import People
+from trs.data.sample import crop_person
+from trs.data.stream import delayed
+
+
+@dataclass(frozen=True)
+class Crops:
+    """A batch of people: images [B, H, W, 3] uint8, matrices [B, 2, 3] to the picture, rows [B] of the table."""
+
+    images: np.ndarray
+    matrices: np.ndarray
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class Poses:
+    """rows [N] of the table; keypoints [N, K, 3]: x, y in the picture and the heat there."""
+
+    rows: Tensor
+    keypoints: Tensor
+
+
+def read_crops(people: People, batches: Iterable[np.ndarray], input_size: tuple[int, int], complain: list[str],
+               threads: int = 2) -> Iterator[Crops]:
+    """The plain crops of people, batch by batch, read a batch ahead.
+
+    A picture that cannot be read is left out and named in `complain`: its people count as missed.
+    """
+    def read(row: int) -> tuple[np.ndarray, np.ndarray] | None:
+        try:
+            image, matrix = crop_person(people, row, input_size)
+            return image, geometry.invert(matrix)
+        except BadImage as error:
+            complain.append(str(error))
+            return None
+
+    with ThreadPoolExecutor(threads) as pool:
+        submitted = ((batch, [pool.submit(read, int(row)) for row in batch]) for batch in batches)
+        for batch, futures in delayed(submitted, depth=1):
+            found = [(row, *crop.result()) for row, crop in zip(batch, futures, strict=True) if crop.result()]
+            if found:
+                rows, images, matrices = zip(*found, strict=True)
+                yield Crops(np.stack(images), np.stack(matrices), np.array(rows))
+
+
+@torch.no_grad()
+def predict(networks: Mapping[str, nn.Module], ensemble: Iterable[str], crops: Iterable[Crops], config: EvalConfig,
+            fuse: str, flip_order: list[int], device: torch.device) -> dict[str, Poses]:
+    """Poses by network name, and by the name `ensemble` those of the mean heatmap of the networks named there.
+
+    The networks are put into eval mode. Every network sees each picture once; the ensemble costs no forward pass.
+    """
+    found: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in (*networks, "ensemble")}
+    members = list(ensemble)
+    for network in networks.values():
+        network.eval()
+    for batch in crops:
+        images = normalize(torch.as_tensor(batch.images).to(device))
+        heatmaps = {name: read_heatmaps(network, images, config.flip_test, fuse, flip_order)
+                    for name, network in networks.items()}
+        heatmaps["ensemble"] = torch.stack([heatmaps[name] for name in members]).mean(0)
+        rows = torch.as_tensor(batch.rows, device=device)
+        matrices = torch.as_tensor(batch.matrices, device=device)
+        for name, maps in heatmaps.items():
+            found[name].append((rows, poses_in_picture(maps, matrices, config.decoder)))
+    return {name: _concatenate(parts, device) for name, parts in found.items()}
+
+
+def read_heatmaps(network: nn.Module, images: Tensor, flip_test: bool, fuse: str, flip_order: list[int]) -> Tensor:
+    """[B, 3, H, W] pictures -> [B, K, h, w] float32 heatmaps: levels fused, mirror image averaged in."""
+    def fused(images: Tensor) -> Tensor:
+        levels = network(images).float()
+        return levels[0] if fuse == "last" else levels.mean(0)
+
+    heatmaps = fused(images)
+    if flip_test:
+        heatmaps = (heatmaps + fused(images.flip(-1)).flip(-1)[:, flip_order]) / 2
+    return heatmaps
+
+
+def poses_in_picture(heatmaps: Tensor, matrices: Tensor, decoder: str) -> Tensor:
+    """[B, K, h, w] heatmaps and the crops' [B, 2, 3] maps to the picture -> [B, K, 3] float64 x, y, heat."""
+    keypoints, heat = DECODERS[decoder](heatmaps)
+    places = torch.einsum("bij,bkj->bki", matrices[:, :, :2], keypoints.double()) + matrices[:, None, :, 2]
+    return torch.cat([places, heat.double()[..., None]], dim=-1)
+
+
+def _concatenate(parts: list[tuple[Tensor, Tensor]], device: torch.device) -> Poses:
+    if not parts:
+        return Poses(torch.zeros(0, dtype=torch.int64, device=device), torch.zeros(0, 0, 3, device=device))
+    return Poses(torch.cat([rows for rows, _ in parts]), torch.cat([keypoints for _, keypoints in parts]))

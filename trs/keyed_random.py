@@ -1,0 +1,46 @@
+"""Random numbers keyed by the sample, not by a generator's history.
+
+Each sample carries a 32-bit key made from (seed, pass, sample id). Its random numbers are a hash of the key and a
+counter, so they are the same on any device, in any batch and for any number of workers, and a resumed run needs no
+random state. The hash is the 32-bit integer finaliser "lowbias32" (C. Wellons, hash-prospector, public domain).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+_MASK = 0xFFFFFFFF
+
+
+def _hash(x: Tensor) -> Tensor:
+    # int64 holds the product's low 32 bits whether or not it overflows, and only those are kept.
+    x = x ^ (x >> 16)
+    x = (x * 0x7FEB352D) & _MASK
+    x = x ^ (x >> 15)
+    x = (x * 0x846CA68B) & _MASK
+    return x ^ (x >> 16)
+
+
+def uniform(keys: Tensor, count: int, stream: int) -> Tensor:
+    """`count` uniform numbers in (0, 1) for each key.
+
+    Args:
+        keys: [B] int64, each in [0, 2^32).
+        count: numbers for each key.
+        stream: tells apart the purposes that one key serves; each purpose uses its own number.
+
+    Returns: [B, count] float32.
+    """
+    counters = _hash(torch.arange(count, device=keys.device) + _hash(keys.new_tensor([stream + 1])))
+    bits = _hash(keys[:, None] ^ counters)
+    # 24 bits fill a float32's mantissa; the half step keeps 0 and 1 out, which normal() needs.
+    return ((bits >> 8).double() + 0.5).div(2**24).float().clamp(max=1 - 2**-24)
+
+
+def normal(keys: Tensor, count: int, stream: int) -> Tensor:
+    """[B, count] standard normal numbers (Box-Muller), float32."""
+    first, second = uniform(keys, 2 * count, stream).chunk(2, dim=1)
+    return torch.sqrt(-2 * torch.log(first)) * torch.cos(2 * math.pi * second)

@@ -1,0 +1,23 @@
+"""The heatmap loss, with the one normalisation that every weight in this library refers to."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def heatmap_mse(predicted: Tensor, target: Tensor, keypoint_weights: Tensor | None = None) -> Tensor:
+    """0.5 * mean over batch, keypoints and cells of the weighted squared error, summed over levels.
+
+    Args:
+        predicted: [L, B, K, h, w] heatmaps of L levels.
+        target: [B, K, h, w] for every level, or [L, B, K, h, w].
+        keypoint_weights: [B, K]; 0 leaves a keypoint out of the sum, but not out of the mean, as in
+            SimpleBaseline's JointsMSELoss.
+
+    Returns: a scalar.
+    """
+    # bfloat16 predictions are compared in float32: the errors are far below bfloat16's resolution near 1.
+    squared = (predicted.float() - target.float()).square()
+    if keypoint_weights is not None:
+        squared = squared * keypoint_weights[..., None, None]
+    return 0.5 * squared.flatten(1).mean(1).sum()

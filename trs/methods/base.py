@@ -1,0 +1,41 @@
+"""What the loop asks of a method."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from trs.data.batch import LabeledBatch, UnlabeledBatch
+from trs.models.pose import Peers, PoseNetwork
+
+MakeNetwork = Callable[[int], PoseNetwork]
+"""Builds the pose network of peer number i, with its own backbone and initial weights."""
+
+Forward = Callable[[dict[str, Tensor]], dict[str, Tensor]]
+"""`Method.trained`, or what the loop wrapped around it (DDP): pictures by network name to heatmaps by name."""
+
+
+class Method(ABC):
+    """A way to train pose networks.
+
+    networks: every network by name; together they are the method's state.
+    trained: those that gradients reach: what DDP wraps and the optimiser updates.
+    peers: names of the networks whose mean AP is the method's AP, and whose mean heatmap is its ensemble.
+    uses_unlabeled: whether `losses` reads the unlabelled batch; if not, no such picture is read from disk.
+    """
+
+    networks: nn.ModuleDict
+    trained: Peers
+    peers: tuple[str, ...]
+    uses_unlabeled: ClassVar[bool] = True
+
+    @abstractmethod
+    def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None,
+               step: int) -> dict[str, Tensor]:
+        """The losses of one step as scalars by name; `loss` is the one to minimise, the others are for the log."""
+
+    def after_step(self, step: int) -> None:  # noqa: B027 (most methods have nothing to do here)
+        """Called after each optimiser step."""

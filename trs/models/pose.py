@@ -1,0 +1,44 @@
+"""Multi-level Feature Learning (paper, IV-C): one backbone, one head on each of its last stages."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from trs.config import BackboneName, ModelConfig
+from trs.models.backbone import Backbone, build_backbone
+from trs.models.head import build_head
+
+
+class PoseNetwork(nn.Module):
+    """Heatmaps of K keypoints on L levels; level 0 is the backbone's last stage, level 1 the one before, ..."""
+
+    def __init__(self, backbone: Backbone, heads: list[nn.Module]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] normalised pictures -> [L, B, K, H/4, W/4] heatmaps."""
+        stages = self.backbone(images)
+        return torch.stack([head(stage) for head, stage in zip(self.heads, reversed(stages), strict=False)])
+
+
+def build_pose_network(config: ModelConfig, backbone_name: BackboneName, keypoint_count: int,
+                       seed: int) -> PoseNetwork:
+    """A pose network whose fresh weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        backbone = build_backbone(backbone_name, config.pretrained)
+        # The last stage lies at stride 32 and needs three doublings to stride 4, the one before it two, ...
+        heads = [build_head(backbone.channels[-1 - level], 3 - level, config.head_channels, keypoint_count)
+                 for level in range(config.levels)]
+        return PoseNetwork(backbone, heads).to(memory_format=torch.channels_last)
+
+
+class Peers(nn.ModuleDict):
+    """Several networks as one module, so that DDP reduces their gradients together."""
+
+    def forward(self, images: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Each named network on its own pictures."""
+        return {name: self[name](batch) for name, batch in images.items()}

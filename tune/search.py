@@ -1,0 +1,176 @@
+"""A search over trainings: what `run_tune.py` starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import ray
+import ray.tune
+import yaml
+
+from jobs import cli, cluster
+from jobs.runlog import duration, epoch_line, read_metrics
+from jobs.train import prepare
+from trs import config as configs
+from trs.config import Config, SupervisedConfig
+from trs.data.sets import Sets
+from trs.errors import InputError
+from tune import compare
+from tune.space import Space, default_space, describe, load_space, paper_defaults, parse_space
+from tune.study import BASELINE, SUPERVISED, StudyPruner, StudySearcher, open_study, trials_left
+from tune.trial import TRIALS, run_trial
+
+SEARCH_FILE = "search.yaml"
+_DRIVER_CPUS = 0.01
+"""A trial's driver only waits; a whole CPU each would starve the workers, and Ray refuses 0."""
+
+
+@dataclass(frozen=True)
+class Command(cli.Command):
+    """Search: many trainings with TPE and successive halving, compared with the paper's defaults and a supervised run."""
+
+    trials: int = 6
+    """Trials of the study; the first runs the paper's defaults. The supervised reference comes on top."""
+    space: tuple[str, ...] = ()
+    """Further ranges to search, or other ones: name=low..high, name=low..high:log, name=a,b,c."""
+    space_file: Path | None = None
+    """A YAML file of ranges that replaces the default space."""
+    grace_epochs: int = 1
+    """Epochs that every trial runs before it may be stopped."""
+    reduction_factor: int = 2
+    """Successive halving keeps the best 1/reduction_factor at each rung."""
+    concurrent: int | None = None
+    """Trials at a time; by default as many as the cluster holds."""
+    reference: bool = True
+    """Run the supervised reference beside the trials."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search is, beside its base config; kept in search.yaml."""
+
+    trials: int
+    grace_epochs: int
+    reduction_factor: int
+    reference: bool
+    space: dict[str, str]
+
+
+def main(arguments: list[str]) -> None:
+    """Search, or go on with a search, and compare its trials."""
+    command = cli.parse(Command, arguments, "python run_tune.py")
+    folder, config = command.folder, command.settings
+    if folder.exists() and not command.resume:
+        raise InputError(f"{folder} exists already: go on with --resume {folder.name}, or choose another --name")
+    search = _load(folder) if command.resume else _plan(command)
+    space = parse_space([f"{name}={text}" for name, text in search.space.items()])
+    defaults = paper_defaults(config, space)
+    sets = prepare(config, folder)
+    (folder / SEARCH_FILE).write_text(yaml.safe_dump(dataclasses.asdict(search), sort_keys=False))
+    cluster.connect()
+    concurrent = concurrency(config, command.concurrent)
+    study = open_study(folder, config.train.seed, search.grace_epochs, search.reduction_factor)
+    if not study.get_trials(deepcopy=False):
+        study.enqueue_trial(defaults, user_attrs={BASELINE: True})
+    print(f"{command.title}: {search.trials} trials, {concurrent} at a time, of {config.train.epochs} epochs on "
+          f"{len(sets.labeled)} labelled and {len(sets.unlabeled)} unlabelled people -> {folder}", flush=True)
+    print("searched: " + "  ".join(f"{name}={text}" for name, text in search.space.items()), flush=True)
+    _run(folder, config, sets, search, study, space, concurrent)
+    compare.main([str(folder)])
+
+
+def _plan(command: Command) -> Search:
+    config = command.settings
+    if command.trials < 1 or command.grace_epochs < 1 or command.reduction_factor < 2:
+        raise InputError("--trials and --grace-epochs must be at least 1, --reduction-factor at least 2")
+    widened = parse_space(list(command.space))
+    start = load_space(command.space_file) if command.space_file else default_space(config, widened)
+    space = start | widened
+    return Search(command.trials, command.grace_epochs, command.reduction_factor,
+                  command.reference and not isinstance(config.method, SupervisedConfig), describe(space))
+
+
+def _load(folder: Path) -> Search:
+    try:
+        return Search(**yaml.safe_load((folder / SEARCH_FILE).read_text()))
+    except (OSError, TypeError, yaml.YAMLError) as error:
+        raise InputError(f"{folder} holds no search to resume: {error}") from error
+
+
+def concurrency(config: Config, wanted: int | None) -> int:
+    """Trials that the cluster can really run at a time.
+
+    Raises:
+        InputError: not even one fits.
+    """
+    cluster.require_resources(config.train, extra_cpus=_DRIVER_CPUS)
+    there = ray.cluster_resources()
+    fit = int((there["CPU"] + 1e-6) // (cluster.cpus_needed(config.train) + _DRIVER_CPUS))
+    if config.train.use_gpu:
+        fit = min(fit, int(there["GPU"] // config.train.workers))
+    return min(fit, wanted) if wanted else fit
+
+
+def _run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.Study, space: Space,
+         concurrent: int) -> None:
+    reference = search.reference and _epochs_done(folder, SUPERVISED) < config.train.epochs
+    samples = trials_left(study, search.trials) + reference
+    if samples == 0:
+        return
+    searcher = StudySearcher(study, space, reference)
+    driver = ray.tune.with_parameters(run_trial, base=configs.to_dict(config), sets=sets, folder=str(folder))
+    tuner = ray.tune.Tuner(
+        ray.tune.with_resources(driver, {"CPU": _DRIVER_CPUS}),
+        tune_config=ray.tune.TuneConfig(
+            search_alg=ray.tune.search.ConcurrencyLimiter(searcher, max_concurrent=concurrent),
+            scheduler=StudyPruner(searcher), num_samples=samples),
+        run_config=ray.tune.RunConfig(
+            name="ray", storage_path=str(folder), verbose=0,
+            callbacks=[Progress(config.train.epochs, samples)]))
+    try:
+        tuner.fit()
+    except KeyboardInterrupt:
+        print(f"\nstopped; go on with: python run_tune.py --resume {folder.name} --out {folder.parent}", flush=True)
+        raise
+
+
+def _epochs_done(folder: Path, name: str) -> int:
+    metrics = read_metrics(folder / TRIALS / name)
+    return int(metrics[-1]["epoch"]) if metrics else 0
+
+
+class Progress(ray.tune.Callback):
+    """A line when a trial starts, after each of its epochs, and when it ends."""
+
+    def __init__(self, epochs: int, samples: int) -> None:
+        self.epochs, self.samples, self.ended, self.began = epochs, samples, 0, time.monotonic()
+
+    def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        """Say what the trial runs."""
+        values = "  ".join(f"{name.split('.')[-1]}={value:.4g}" if isinstance(value, float) else
+                           f"{name.split('.')[-1]}={value}" for name, value in trial.config["values"].items())
+        print(f"[{trial.config['name']}] starts  {values}", flush=True)
+
+    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
+        """Show an epoch."""
+        if "ap" in result:
+            print(f"[{trial.config['name']}] {epoch_line(result, self.epochs)}", flush=True)
+
+    def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        """Say how it ended, and how long the rest may take."""
+        self._end(trial, "stopped early" if trial.last_result.get("epoch", 0) < self.epochs else "finished")
+
+    def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        """Say that it failed, and where to read why."""
+        self._end(trial, f"FAILED, see {trial.local_path}/error.txt")
+
+    def _end(self, trial: Any, how: str) -> None:
+        self.ended += 1
+        left = (time.monotonic() - self.began) / self.ended * (self.samples - self.ended)
+        print(f"[{trial.config['name']}] {how}; {self.ended} of {self.samples} done, at most {duration(left)} left",
+              flush=True)

@@ -1,0 +1,162 @@
+"""What is searched: config fields by their dotted names, and Optuna's distributions over them."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from pathlib import Path
+from typing import Any
+
+import yaml
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from trs import config as configs
+from trs.config import Config, TRSConfig
+from trs.errors import InputError
+
+Space = dict[str, BaseDistribution]
+Values = dict[str, Any]
+
+
+def default_space(config: Config, widened: Space) -> Space:
+    """EMA momentum, loss weight and mix count of the TRS method; other methods search what the user names, `widened`.
+
+    Raises:
+        InputError: the method has no default space, and nothing was named.
+    """
+    if not isinstance(config.method, TRSConfig):
+        if widened:
+            return {}
+        raise InputError("this method has no default search space; name one, such as "
+                         "--space train.learning_rate=1e-4..1e-2:log")
+    return parse_space(["method.ema_momentum=0.9,0.97,0.99,0.997,0.999,0.9995", "method.unsup_weight=0.1..10:log",
+                        "method.mix_count=0..9"])
+
+
+def parse_space(lines: list[str]) -> Space:
+    """Distributions from the command line's notation.
+
+    `name=low..high` is a range (whole numbers if both ends are), `name=low..high:log` a logarithmic one, and
+    `name=a,b,c` a choice.
+
+    Raises:
+        InputError: a line in no such form.
+    """
+    return dict(_parse(line) for line in lines)
+
+
+def load_space(path: Path) -> Space:
+    """A space from a YAML file that maps names to the same notation, `method.mix_count: 0..9`.
+
+    Raises:
+        InputError: the file cannot be read, or holds something else.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"cannot read the search space {path}: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} must map names to ranges, such as 'method.mix_count: 0..9'")
+    return parse_space([f"{name}={_notation(value)}" for name, value in content.items()])
+
+
+def describe(space: Space) -> dict[str, str]:
+    """The space in the notation that `parse_space` reads."""
+    return {name: _describe(distribution) for name, distribution in space.items()}
+
+
+def _notation(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _parse(line: str) -> tuple[str, BaseDistribution]:
+    name, _, text = (part.strip() for part in line.partition("="))
+    try:
+        if ".." in text:
+            bounds, _, scale = text.partition(":")
+            low, high = (yaml.safe_load(_with_point(bound)) for bound in bounds.split(".."))
+            if scale not in ("", "log"):
+                raise ValueError(f"the scale {scale!r} is not 'log'")
+            kind = IntDistribution if isinstance(low, int) and isinstance(high, int) else FloatDistribution
+            return name, kind(low, high, log=scale == "log")
+        choices = [yaml.safe_load(_with_point(choice)) for choice in text.split(",") if choice]
+        if name and choices:
+            return name, CategoricalDistribution(choices)
+    except (TypeError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"cannot read the search range {line!r}: {error}") from error
+    raise InputError(f"cannot read the search range {line!r}; write name=low..high, name=low..high:log or name=a,b,c")
+
+
+def _with_point(number: str) -> str:
+    # YAML 1.1 reads 1e-4 as a string, 1.0e-4 as a number.
+    mantissa, exponent, power = number.partition("e")
+    return f"{mantissa}.0e{power}" if exponent and mantissa.lstrip("-").isdigit() else number
+
+
+def _describe(distribution: BaseDistribution) -> str:
+    if isinstance(distribution, CategoricalDistribution):
+        return ",".join(map(str, distribution.choices))
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    return f"{distribution.low}..{distribution.high}" + (":log" if distribution.log else "")
+
+
+def get(config: Config, name: str) -> Any:
+    """The value of a field by its dotted name.
+
+    Raises:
+        InputError: there is no such field; the message suggests the nearest.
+    """
+    value: Any = config
+    for part in name.split("."):
+        if not (dataclasses.is_dataclass(value) and hasattr(value, part)):
+            near = difflib.get_close_matches(name, _field_names(config), n=1)
+            raise InputError(f"there is no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        value = getattr(value, part)
+    return value
+
+
+def apply(config: Config, values: Values) -> Config:
+    """The config with these fields set.
+
+    Raises:
+        InputError: an unknown field, or a value that it does not take.
+    """
+    plain = configs.to_dict(config)
+    for name, value in values.items():
+        get(config, name)
+        *groups, last = name.split(".")
+        group = plain
+        for part in groups:
+            group = group[part]
+        group[last] = value
+    return configs.from_dict(plain)
+
+
+def paper_defaults(config: Config, space: Space) -> Values:
+    """Where the search begins: the method's own defaults, the paper's, and the config's values of all other fields.
+
+    Raises:
+        InputError: a value lies outside of its range, or the field does not exist.
+    """
+    config = dataclasses.replace(config, method=type(config.method)())
+    values = {name: get(config, name) for name in space}
+    for name, distribution in space.items():
+        try:
+            inside = distribution._contains(distribution.to_internal_repr(values[name]))
+        except (TypeError, ValueError):
+            inside = False
+        if not inside:
+            raise InputError(f"the search range {name}={_describe(distribution)} must contain the default, "
+                             f"{values[name]}, since that is the first trial")
+    return values
+
+
+def _field_names(config: Config) -> list[str]:
+    return [f"{group.name}.{field.name}" for group in dataclasses.fields(config)
+            for field in dataclasses.fields(typing.cast(Any, getattr(config, group.name)))]

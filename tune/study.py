@@ -1,0 +1,123 @@
+"""Optuna's study as the one memory of a search, and its bridges to Ray Tune.
+
+Ray's own OptunaSearch keeps its state in a pickle, records a pruned trial as complete with its cut-short value, and
+leaves orphans in the study after a crash. Here everything that must survive lies in the study's database: what was
+asked, every reported AP, the rungs of the successive halving (Optuna's pruner keeps them there), how each trial ended.
+A resumed search hands out the trials that were running when it broke off, under their old numbers, before new ones.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from tune.space import Space
+
+STUDY_FILE = "study.db"
+SUPERVISED = "supervised"
+"""Name of the reference run, which is no trial of the study."""
+BASELINE = "baseline"
+"""User attribute of the trial that runs the paper's defaults."""
+METRIC = "ap"
+
+
+def open_study(folder: Path, seed: int, grace_epochs: int, reduction_factor: int) -> optuna.Study:
+    """The study of a search folder, new or resumed: TPE, and ASHA as Optuna's asynchronous successive halving."""
+    return optuna.create_study(
+        storage=f"sqlite:///{folder / STUDY_FILE}", study_name=folder.name, direction="maximize", load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=5, multivariate=True, constant_liar=True),
+        pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=grace_epochs, reduction_factor=reduction_factor))
+
+
+def read_study(folder: Path) -> optuna.Study:
+    """An existing study, to look at."""
+    return optuna.load_study(storage=f"sqlite:///{folder / STUDY_FILE}", study_name=folder.name)
+
+
+def running(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Trials that no one has ended: when no search runs, those that were broken off."""
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def trials_left(study: optuna.Study, wanted: int) -> int:
+    """Trials still to run, those that were broken off included."""
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
+    return max(0, wanted - len(ended))
+
+
+def trial_name(number: int) -> str:
+    """The name of the study's trial with this number."""
+    return f"{number:04d}"
+
+
+class StudySearcher(Searcher):
+    """Ray Tune's searcher over an Optuna study."""
+
+    def __init__(self, study: optuna.Study, space: Space, reference: bool) -> None:
+        super().__init__(metric=METRIC, mode="max")
+        self.study, self.space = study, space
+        self.reference_waits = reference
+        self.broken_off = [optuna.trial.Trial(study, trial._trial_id) for trial in running(study)]
+        self.asked: dict[str, optuna.trial.Trial] = {}
+        self.pruned: set[str] = set()
+
+    def suggest(self, trial_id: str) -> dict[str, Any]:
+        """The supervised reference first, then trials that were broken off, then new ones."""
+        if self.reference_waits:
+            self.reference_waits = False
+            return {"name": SUPERVISED, "values": {}}
+        trial = self.broken_off.pop(0) if self.broken_off else self.study.ask(self.space)
+        self.asked[trial_id] = trial
+        return {"name": trial_name(trial.number), "values": dict(trial.params)}
+
+    def should_prune(self, trial_id: str, epoch: int, value: float) -> bool:
+        """Record a trial's AP after an epoch; true if successive halving ends it there.
+
+        The reference and the paper's defaults run to their end: what is measured against must be measured whole.
+        """
+        trial = self.asked.get(trial_id)
+        if trial is None:
+            return False
+        trial.report(value, epoch)
+        if trial.should_prune() and BASELINE not in trial.user_attrs:
+            self.pruned.add(trial_id)
+            return True
+        return False
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Record how a trial ended."""
+        trial = self.asked.pop(trial_id, None)
+        if trial is None:
+            return
+        reported = self.study._storage.get_trial(trial._trial_id).intermediate_values
+        if error or not reported:
+            self.study.tell(trial, state=TrialState.FAIL)
+        elif trial_id in self.pruned:
+            self.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self.study.tell(trial, reported[max(reported)])
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the study's database is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+
+class StudyPruner(FIFOScheduler):
+    """Ray Tune's scheduler that asks the study's pruner after every report."""
+
+    def __init__(self, searcher: StudySearcher) -> None:
+        super().__init__()
+        self.searcher = searcher
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Stop the trial or let it go on."""
+        stop = METRIC in result and self.searcher.should_prune(trial.trial_id, int(result["epoch"]), result[METRIC])
+        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE

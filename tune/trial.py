@@ -1,0 +1,41 @@
+"""The driver of one trial: config + suggestion -> TorchTrainer.fit()."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ray.tune.integration.ray_train import TuneReportCallback
+
+from jobs import cluster
+from jobs.train import build_trainer, write_run
+from trs import config as configs
+from trs.config import Config
+from trs.data.sets import Sets
+from tune.space import apply
+from tune.study import SUPERVISED
+
+TRIALS = "trials"
+
+
+def trial_config(base: Config, name: str, values: dict[str, Any]) -> Config:
+    """The config of a trial; that of the supervised reference has the other method and the rest alike."""
+    if name == SUPERVISED:
+        return configs.from_dict({**configs.to_dict(base), "method": {"name": SUPERVISED}})
+    return apply(base, values)
+
+
+def run_trial(suggestion: dict[str, Any], base: dict[str, Any], sets: Sets, folder: str) -> None:
+    """Train one suggestion in `folder/trials/NAME`; a trial that was broken off goes on from its last checkpoint.
+
+    Args:
+        suggestion: `name` and `values`, from `StudySearcher.suggest`.
+        base: the search's config as plain values.
+        sets: the sets that all trials share.
+        folder: of the search.
+    """
+    cluster.quieten()
+    config = trial_config(configs.from_dict(base), suggestion["name"], suggestion["values"])
+    run = Path(folder, TRIALS, suggestion["name"])
+    write_run(config, sets, run)
+    build_trainer(config, sets, run, callbacks=[TuneReportCallback()]).fit()
