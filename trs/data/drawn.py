@@ -295,5 +295,9 @@ def draw_dataset(root: Path, train_count: int, val_count: int, seed: int = 0) ->
         _draw_split(unfinished, "train", train_count, (seed, 0))
         _draw_split(unfinished, "val", val_count, (seed, 1))
         os.rename(unfinished, root)
+    except OSError as error:
+        if root.exists():  # another process has drawn it meanwhile
+            raise FileExistsError(f"{root} exists already; delete it or name another folder") from error
+        raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,9 @@ def _root(data: DataConfig) -> Path:
         raise InputError("where is the dataset? name its folder with --data.root")
     root = Path(data.root).absolute()
     if not root.exists() and data.drawn_people:
-        draw_dataset(root, train_count=data.drawn_people, val_count=max(1, data.drawn_people // 8))
+        # Another process may draw the same people at the same time; whoever is first has drawn them for all.
+        with contextlib.suppress(FileExistsError):
+            draw_dataset(root, train_count=data.drawn_people, val_count=max(1, data.drawn_people // 6))
     return _folder(root)
 
 

@@ -47,7 +47,7 @@ def build_backbone(name: BackboneName, pretrained: str | None = None) -> Backbon
     if name == "resnet_tiny":
         if pretrained is not None:
             raise InputError("there are no pretrained weights for resnet_tiny; leave --model.pretrained out")
-        return _tiny((32, 64, 96, 128))
+        return _tiny((16, 32, 64, 128))
     resnet: ResNet = torchvision.models.get_model(name, weights=None)
     if pretrained is not None:
         _load_pretrained(resnet, name, pretrained)

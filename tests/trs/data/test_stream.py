@@ -1,0 +1,77 @@
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trs.config import Config
+from trs.data.sets import Sets, load_sets
+from trs.data.stream import Stream, batch_rows, read_ahead, stream_of
+from trs.errors import InputError
+
+
+@pytest.fixture
+def stream(sets: Sets, config: Config) -> Stream:
+    return stream_of(sets.labeled, sets.skeleton.flip_order, config)
+
+
+def test_each_person_comes_once_a_pass_in_another_order(stream: Stream) -> None:
+    passes = [[stream.locate(row) for row in range(8 * p, 8 * p + 8)] for p in range(3)]
+    for number, rows in enumerate(passes):
+        assert [p for p, _ in rows] == [number] * 8
+        assert sorted(person for _, person in rows) == list(range(8))
+    assert passes[0] != [(0, person) for _, person in passes[1]]
+
+
+def test_the_same_samples_for_any_number_of_workers(stream: Stream) -> None:
+    alone = stream.read(row for step in range(2) for row in batch_rows(step, 4))
+    shares = [[stream.read(batch_rows(step, 2, rank, workers=2)) for rank in range(2)] for step in range(2)]
+    for name in alone:
+        together = np.concatenate([share[name] for step in shares for share in step])
+        np.testing.assert_array_equal(together, alone[name])
+
+
+def test_a_restart_goes_on_at_its_row(stream: Stream) -> None:
+    through = stream.read(batch_rows(3, 4))
+    resumed = stream.read(batch_rows(0, 4, start=12))
+    np.testing.assert_array_equal(through["image"], resumed["image"])
+    np.testing.assert_array_equal(through["key"], resumed["key"])
+
+
+def test_a_sample_differs_from_pass_to_pass(stream: Stream) -> None:
+    rows = stream.read(range(16))
+    first = {i: image for i, image in zip(rows["id"][:8], rows["image"][:8], strict=True)}
+    assert all((first[i] != image).any() for i, image in zip(rows["id"][8:], rows["image"][8:], strict=True))
+
+
+def test_mirrored_samples_swap_left_and_right(sets: Sets, config: Config) -> None:
+    view = dataclasses.replace(config.view, scale=0.0, easy_rotation_probability=0.0)
+    plain, mirrored = (dataclasses.replace(stream_of(sets.labeled, sets.skeleton.flip_order, config),
+                                           view=dataclasses.replace(view, flip_probability=p)).read(range(8))
+                       for p in (0.0, 1.0))
+    np.testing.assert_array_equal(plain["id"], mirrored["id"])
+    expected = plain["keypoints"][:, sets.skeleton.flip_order] * [-1, 1] + [64, 0]
+    np.testing.assert_allclose(mirrored["keypoints"], expected, atol=1e-4)
+    assert np.abs(plain["image"][:, :, ::-1].astype(int) - mirrored["image"]).max() <= 1
+
+
+def test_a_bad_picture_is_replaced_and_named(drawn_root: Path, config: Config, tmp_path: Path) -> None:
+    root = shutil.copytree(drawn_root, tmp_path / "people")
+    data = dataclasses.replace(config.data, root=str(root))
+    sets = load_sets(data)
+    victim = Path(sets.labeled.root, str(sets.labeled.files[0]))
+    victim.write_bytes(victim.read_bytes()[:200])
+    rows = stream_of(sets.labeled, sets.skeleton.flip_order, config).read(range(8))
+    assert len(rows["image"]) == 8 and sets.labeled.ids[0] not in rows["id"]
+    assert [victim.name in reason for reason in rows["bad"]].count(True) == 1
+    for file in sets.labeled.files:
+        Path(sets.labeled.root, str(file)).unlink()
+    with pytest.raises(InputError, match="pictures in a row cannot be read"):
+        stream_of(sets.labeled, sets.skeleton.flip_order, config).read(range(1))
+
+
+def test_read_ahead_keeps_the_order(stream: Stream) -> None:
+    steps = [{"labeled": batch_rows(step, 2)} for step in range(6)]
+    found = [batch["labeled"]["id"].tolist() for batch in read_ahead({"labeled": stream}, iter(steps), threads=2)]
+    assert found == [stream.read(step["labeled"])["id"].tolist() for step in steps]

@@ -1,0 +1,32 @@
+import pytest
+
+from trs.schedule import ema_momentum, learning_rate, ramp_up
+
+
+def test_learning_rate_falls_tenfold_at_each_share() -> None:
+    rates = [learning_rate(step, 100, 1e-3, (0.7, 0.9)) for step in range(100)]
+    assert rates[:70] == pytest.approx([1e-3] * 70)
+    assert rates[70:90] == pytest.approx([1e-4] * 20)
+    assert rates[90:] == pytest.approx([1e-5] * 10)
+
+
+def test_learning_rate_drops_at_whole_epochs_in_spite_of_rounding() -> None:
+    # 50 of 70 epochs of 4650 steps is step 232500, which the share 50/70 only reaches up to rounding.
+    assert learning_rate(50 * 4650, 70 * 4650, 1.0, (50 / 70,)) == pytest.approx(0.1)
+    assert learning_rate(50 * 4650 - 1, 70 * 4650, 1.0, (50 / 70,)) == 1.0
+
+
+def test_warmup_rises_to_the_base_rate() -> None:
+    assert [learning_rate(step, 100, 1.0, (), 4) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+def test_ramp_up() -> None:
+    assert [ramp_up(step, 4) for step in (0, 1, 4, 9)] == [0, 0.25, 1, 1]
+    assert ramp_up(0, 0) == 1
+
+
+def test_ema_momentum_starts_as_a_copy_and_reaches_its_limit_in_time() -> None:
+    assert ema_momentum(0, 0.999) == 0
+    assert ema_momentum(1, 0.999) == 0.5
+    assert ema_momentum(998, 0.999) < 0.999
+    assert ema_momentum(1000, 0.999) == 0.999

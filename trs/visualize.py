@@ -1,0 +1,85 @@
+"""Pictures to look at: skeletons and heatmaps over a picture, and many pictures on one sheet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from trs.skeleton import Skeleton
+
+# Orange and sky blue stay apart in every kind of colour blindness; what lies on neither side is nearly white.
+LEFT, RIGHT, CENTRE = (230, 159, 0), (86, 180, 233), (240, 240, 240)
+_OUTLINE = (20, 20, 20)
+_LINES_PER_SIDE = 110
+"""A limb is this many times thinner than the picture's shorter side."""
+_SHIFT = 4
+"""OpenCV takes coordinates in units of 2**-_SHIFT pixels."""
+_HEAT_OPACITY = 0.7
+
+
+def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton,
+                  min_confidence: float = 0.2) -> np.ndarray:
+    """A copy of a picture with a person's limbs and joints: orange on their left, blue on their right.
+
+    Args:
+        image: [H, W, 3] uint8 RGB.
+        keypoints: [K, 3] x, y in the picture (continuous, see `trs.data.geometry`) and confidence.
+        skeleton: names and limbs of the K keypoints.
+        min_confidence: keypoints below this are left out, with the limbs that end there.
+    """
+    drawn = image.copy()
+    thickness = max(1, round(min(image.shape[:2]) / _LINES_PER_SIDE))
+    # OpenCV counts pixel centres as whole numbers.
+    places = [tuple(round((value - 0.5) * 2**_SHIFT) for value in keypoint[:2]) for keypoint in keypoints.tolist()]
+    sure = keypoints[:, 2] >= min_confidence
+    limbs = [(start, end, _colour(skeleton.names[start], skeleton.names[end]))
+             for start, end in skeleton.limbs if sure[start] and sure[end]]
+    for width, outlined in ((thickness + 2, True), (thickness, False)):
+        for start, end, colour in limbs:
+            cv2.line(drawn, places[start], places[end], _OUTLINE if outlined else colour, width, cv2.LINE_AA, _SHIFT)
+        for index in np.flatnonzero(sure):
+            colour = _OUTLINE if outlined else _colour(skeleton.names[index])
+            cv2.circle(drawn, places[index], width * 2**_SHIFT, colour, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+    return drawn
+
+
+def _colour(*names: str) -> tuple[int, int, int]:
+    """The side that these keypoints name; centre if they name none or both."""
+    left = any(name.startswith("left_") for name in names)
+    right = any(name.startswith("right_") for name in names)
+    return CENTRE if left == right else LEFT if left else RIGHT
+
+
+def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
+    """A copy of a picture that glows where a heatmap is warm.
+
+    Args:
+        image: [H, W, 3] uint8 RGB.
+        heatmap: [h, w] or [K, h, w], which shows the warmest of K; spans the whole picture; heat 0 to 1, clipped.
+    """
+    height, width = image.shape[:2]
+    warmest = heatmap.reshape(-1, *heatmap.shape[-2:]).max(axis=0).astype(np.float32)
+    heat = cv2.resize(warmest, (width, height), interpolation=cv2.INTER_LINEAR).clip(0, 1)
+    glow = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    opacity = _HEAT_OPACITY * heat[..., None]
+    return ((1 - opacity) * image + opacity * glow).round().astype(np.uint8)
+
+
+def grid(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Pictures row by row on one black sheet.
+
+    Args:
+        images: each [H, W, 3] uint8, of any size; cells are as large as the largest, pictures lie at their top left.
+        columns: pictures in a row.
+
+    Returns: [rows * largest H, columns * largest W, 3] uint8.
+    """
+    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
+    sheet = np.zeros((math.ceil(len(images) / columns) * height, columns * width, 3), np.uint8)
+    for number, image in enumerate(images):
+        top, left = number // columns * height, number % columns * width
+        sheet[top:top + image.shape[0], left:left + image.shape[1]] = image
+    return sheet

@@ -1,0 +1,188 @@
+"""Where the runs of a search stand, best first: read from the study and from the metrics that each run wrote."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from jobs.cli import CONFIG_FILE
+from jobs.runlog import read_metrics
+from trs import config as configs
+from trs.config import Config
+from trs.errors import InputError
+from trs.loop import Metrics
+from tune.space import Space, Values
+from tune.study import BASELINE, STUDY_FILE, SUPERVISED, read_study, trial_name
+from tune.trial import TRIALS
+
+Status = Literal["complete", "pruned", "failed", "running", "reference"]
+
+_STATUS: dict[TrialState, Status] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned",
+                                     TrialState.FAIL: "failed", TrialState.RUNNING: "running"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of a search.
+
+    name: of its folder.
+    values: the searched settings by their dotted names; the reference has none.
+    metrics: of each evaluated epoch, oldest first.
+    baseline: it runs the paper's defaults.
+    """
+
+    name: str
+    status: Status
+    values: Values
+    metrics: list[Metrics]
+    baseline: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that it has trained."""
+        return int(self.metrics[-1]["epoch"]) if self.metrics else 0
+
+    @property
+    def ap(self) -> float | None:
+        """AP after the last epoch.
+
+        Never that of the best epoch: AP is measured on the validation set, and to pick an epoch there would flatter
+        every run, the noisy ones most.
+        """
+        return self.metrics[-1]["ap"] if self.metrics else None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """A search as far as it has come.
+
+    config: what the trials have in common.
+    study: Optuna's memory of them.
+    space: the ranges of the searched settings.
+    entries: every run that has started, best AP first, those without one last.
+    """
+
+    folder: Path
+    config: Config
+    study: optuna.Study
+    space: Space
+    entries: list[Entry]
+
+    @cached_property
+    def best(self) -> Entry | None:
+        """The best complete trial; before one is complete, the best so far."""
+        measured = [entry for entry in self.entries if entry.ap is not None]
+        for statuses in (("complete",), ("running", "pruned")):
+            for entry in measured:
+                if entry.status in statuses:
+                    return entry
+        return None
+
+    @cached_property
+    def baseline(self) -> Entry | None:
+        """The trial that runs the paper's defaults."""
+        return next((entry for entry in self.entries if entry.baseline), None)
+
+    @cached_property
+    def reference(self) -> Entry | None:
+        """The supervised run."""
+        return next((entry for entry in self.entries if entry.status == "reference"), None)
+
+    def gain(self, other: Entry | None) -> float | None:
+        """How much AP the best has more than another run; None unless both have run to their end."""
+        if self.best is None or other is None or not (self._whole(self.best) and self._whole(other)):
+            return None
+        return self.best.ap - other.ap
+
+    def _whole(self, entry: Entry) -> bool:
+        finished = entry.status == "reference" and entry.epochs >= self.config.train.epochs
+        return entry.ap is not None and (finished or entry.status == "complete")
+
+    def notes(self, entry: Entry) -> list[str]:
+        """What is special about a run."""
+        special = {"best" if self.best and self.best.status == "complete" else "best so far": entry is self.best,
+                   "paper's defaults": entry.baseline, "supervised": entry.status == "reference"}
+        return [note for note, holds in special.items() if holds]
+
+    def count(self, status: Status) -> int:
+        """Runs of this status."""
+        return sum(entry.status == status for entry in self.entries)
+
+    @cached_property
+    def short_names(self) -> dict[str, str]:
+        """The searched settings' names without their group, where that leaves them distinct."""
+        last = [name.rpartition(".")[2] for name in self.space]
+        return {name: short if last.count(short) == 1 else name for name, short in zip(self.space, last, strict=True)}
+
+    def run_folder(self, entry: Entry) -> Path:
+        """Where a run keeps its config, metrics, predictions and checkpoints."""
+        return self.folder / TRIALS / entry.name
+
+    def run_config(self, entry: Entry) -> Config:
+        """The whole config of a run."""
+        return configs.load(self.run_folder(entry) / CONFIG_FILE)
+
+
+def read_leaderboard(folder: Path) -> Leaderboard:
+    """The leaderboard of a search, finished or running.
+
+    Raises:
+        InputError: the folder holds no search.
+    """
+    if not (folder / STUDY_FILE).is_file():
+        raise InputError(f"there is no search in {folder}; name one that python run_tune.py has started, and with "
+                         "--out the folder that it lies in")
+    try:
+        study = read_study(folder)
+    except KeyError as error:
+        raise InputError(f"{folder / STUDY_FILE} holds no search named {folder.name!r}; give the folder the name back "
+                         "that it was started under") from error
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in _STATUS]
+    entries = [_entry(folder, trial) for trial in trials]
+    if (folder / TRIALS / SUPERVISED).is_dir():
+        entries.append(Entry(SUPERVISED, "reference", {}, read_metrics(folder / TRIALS / SUPERVISED)))
+    entries.sort(key=lambda entry: float("-inf") if entry.ap is None else entry.ap, reverse=True)
+    space = {name: distribution for trial in trials for name, distribution in trial.distributions.items()}
+    return Leaderboard(folder, configs.load(folder / CONFIG_FILE), study, space, entries)
+
+
+def _entry(folder: Path, trial: FrozenTrial) -> Entry:
+    name = trial_name(trial.number)
+    return Entry(name, _STATUS[trial.state], dict(trial.params), read_metrics(folder / TRIALS / name),
+                 BASELINE in trial.user_attrs)
+
+
+def as_csv(board: Leaderboard) -> str:
+    """A row a run: trial, status, epochs, ap, and the searched settings under their dotted names."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", "status", "epochs", "ap", *board.space])
+    for entry in board.entries:
+        writer.writerow([entry.name, entry.status, entry.epochs, entry.ap, *map(entry.values.get, board.space)])
+    return text.getvalue()
+
+
+def as_text(board: Leaderboard) -> str:
+    """A table for the terminal, its columns aligned."""
+    rows = [["trial", "status", "epochs", "AP", *board.short_names.values(), ""]]
+    for entry in board.entries:
+        values = [shown(entry.values.get(name)) for name in board.space]
+        rows.append([entry.name, entry.status, str(entry.epochs), "-" if entry.ap is None else f"{entry.ap:.3f}",
+                     *values, ", ".join(board.notes(entry))])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    left = (0, 1, len(widths) - 1)
+    return "\n".join("  ".join(cell.ljust(width) if index in left else cell.rjust(width)
+                               for index, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
+                     for row in rows)
+
+
+def shown(value: Any) -> str:
+    """A searched value for people."""
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
