@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -93,7 +94,7 @@ def load(folder: Path) -> Checkpoint:
                               tuple(skeleton["sigmas"])))
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"{folder} is no whole checkpoint ({type(error).__name__}: {error}); it needs {_STATE}, "
                          f"{_NETWORKS} and {_OPTIMIZER}") from error
 
@@ -113,10 +114,14 @@ def restore_networks(networks: nn.Module, checkpoint: Checkpoint) -> None:
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
     """Load the optimiser's state; its settings stay those of the config."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in checkpoint.optimizer.items():
         index, name = key.split(".")
-        state.setdefault(int(index), {})[name] = value
+        parameter = parameters[int(index)]
+        # The fused step walks parameter and moments side by side in memory: their layouts must agree.
+        alike = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+        state.setdefault(int(index), {})[name] = alike
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

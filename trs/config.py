@@ -270,8 +270,16 @@ def from_dict(plain: dict[str, Any]) -> Config:
     try:
         return _converter().structure(plain, Config)
     except Exception as error:
-        reasons = "; ".join(cattrs.transform_error(error))
+        reasons = "; ".join(cattrs.transform_error(error, format_exception=_reason))
         raise InputError(f"not a valid config: {reasons}") from error
+
+
+def _reason(error: BaseException, kind: type | None) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, KeyError):
+        return f"there is no method {error}; there are {', '.join(METHOD_NAMES)}"
+    return cattrs.v.format_exception(error, kind)
 
 
 def save(config: Config, path: Path) -> None:

@@ -1,0 +1,102 @@
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from trs import checkpoint as checkpoints
+from trs import loop
+from trs.config import Config
+from trs.data.sets import Sets
+from trs.errors import InputError
+from trs.methods.build import build_method
+
+
+@pytest.fixture
+def saved(config: Config, sets: Sets, tmp_path: Path) -> tuple[loop.Training, Path]:
+    training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
+    for parameter in training.method.trained.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    training.optimizer.step()
+    training.counters = checkpoints.Counters(step=3, labeled_row=24, unlabeled_row=24, bad_images=1)
+    training.save(tmp_path / "checkpoint")
+    return training, tmp_path / "checkpoint"
+
+
+def test_everything_round_trips(saved, config: Config, sets: Sets) -> None:
+    training, folder = saved
+    loaded = checkpoints.load(folder)
+    assert (loaded.counters, loaded.config, loaded.skeleton) == (training.counters, config, sets.skeleton)
+    again = loop.start(config, sets, build_method(config, 17), torch.device("cpu"), loaded)
+    for name, tensor in training.method.networks.state_dict().items():
+        assert torch.equal(tensor, again.method.networks.state_dict()[name]), name
+    old, new = training.optimizer.state_dict(), again.optimizer.state_dict()
+    for index, state in old["state"].items():
+        for name, tensor in state.items():
+            assert torch.equal(tensor, new["state"][index][name])
+
+
+@pytest.mark.parametrize("file", ["networks.safetensors", "optimizer.safetensors"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+def test_damage_is_found_and_named(saved, file: str, damage: str) -> None:
+    _, folder = saved
+    content = bytearray((folder / file).read_bytes())
+    if damage == "flip":
+        content[-1] ^= 1
+    (folder / file).write_bytes(content[: len(content) // (2 if damage == "cut" else 1)])
+    if damage == "remove":
+        (folder / file).unlink()
+    with pytest.raises(InputError, match="damaged" if damage != "remove" else "no whole checkpoint"):
+        checkpoints.load(folder)
+
+
+def test_a_pickle_is_never_opened(saved, tmp_path: Path) -> None:
+    _, folder = saved
+    alarm = tmp_path / "it ran"
+
+    class Evil:
+        def __reduce__(self):
+            return Path.touch, (alarm,)
+
+    torch.save({"a": Evil()}, folder / "networks.safetensors")
+    state = json.loads((folder / "state.json").read_text())
+    state["sha256"]["networks.safetensors"] = checkpoints._sha256(folder / "networks.safetensors")
+    (folder / "state.json").write_text(json.dumps(state))
+    with pytest.raises(InputError):
+        checkpoints.load(folder)
+    assert not alarm.exists()
+
+
+def test_a_failed_save_leaves_the_last_checkpoint_whole(saved, monkeypatch: pytest.MonkeyPatch) -> None:
+    training, folder = saved
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "_sha256", full)
+    with pytest.raises(OSError):
+        training.save(folder)
+    monkeypatch.undo()
+    assert checkpoints.load(folder).counters.step == 3
+
+
+def test_a_checkpoint_of_another_method_is_refused(saved, config: Config, sets: Sets) -> None:
+    import dataclasses
+
+    from trs.config import SupervisedConfig
+
+    _, folder = saved
+    supervised = dataclasses.replace(config, method=SupervisedConfig())
+    with pytest.raises(InputError, match="does not fit"):
+        loop.start(supervised, sets, build_method(supervised, 17), torch.device("cpu"), checkpoints.load(folder))
+
+
+def test_warm_start_gives_every_network_weights(saved, config: Config) -> None:
+    training, folder = saved
+    method = build_method(config, 17)
+    before = copy.deepcopy(method.networks.state_dict())
+    checkpoints.warm_start(method.networks, checkpoints.load(folder))
+    after = method.networks.state_dict()
+    assert any(not torch.equal(before[name], after[name]) for name in after)
+    assert all(torch.equal(after[name], tensor) for name, tensor in training.method.networks.state_dict().items())

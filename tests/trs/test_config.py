@@ -1,0 +1,62 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from trs import config as configs
+from trs.config import PRESETS, Config, DataConfig, SupervisedConfig, TRSConfig
+from trs.errors import InputError
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_round_trips_through_yaml(preset: str, tmp_path: Path) -> None:
+    config = PRESETS[preset]()
+    configs.save(config, tmp_path / "config.yaml")
+    assert configs.load(tmp_path / "config.yaml") == config
+
+
+def test_the_method_is_told_by_its_name(tmp_path: Path) -> None:
+    config = dataclasses.replace(Config(), method=SupervisedConfig())
+    plain = configs.to_dict(config)
+    assert plain["method"] == {"name": "supervised"}
+    assert configs.from_dict(plain).method == SupervisedConfig()
+
+
+def test_presets_follow_the_paper() -> None:
+    one_k, wild = PRESETS["coco-1k"](), PRESETS["coco-wild"]()
+    assert (one_k.data.input_size, one_k.train.learning_rate, one_k.data.labeled_count) == ((256, 192), 1e-3, 1000)
+    assert one_k.method == TRSConfig(unsup_weight=0.5, ema_momentum=0.999, mix_count=5)
+    assert (wild.train.epochs, wild.data.labeled_count, wild.model.backbones) == (400, None, ("resnet50", "resnet50"))
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("train: {epochs: 0}", "train.epochs must be at least 1"),
+    ("data: {input_size: [100, 64]}", "multiples of 32"),
+    ("model: {levels: 4}", "levels must be 1, 2 or 3"),
+    ("method: {name: trs, ema_momentum: 1.5}", r"ema_momentum must lie in \[0, 1\)"),
+    ("train: {epoch: 3}", "epoch"),
+    ("train: {epochs: many}", "invalid value"),
+    ("method: {name: nobody}", "nobody"),
+    ("just text", "holds no config"),
+    ("a: [", "not plain YAML"),
+    ("!!python/object/apply:os.system ['true']", "not plain YAML"),
+])
+def test_a_faulty_file_is_told_in_one_sentence(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=words) as error:
+        configs.load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_unsafe_yaml_does_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(f"!!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{tmp_path}/ran']]")
+    with pytest.raises(InputError):
+        configs.load(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_wild_needs_both_files() -> None:
+    with pytest.raises(InputError, match="belong together"):
+        DataConfig(unlabeled_annotations="a.json")
