@@ -13,13 +13,13 @@ from typing import Annotated, Literal, TypeVar
 
 import tyro
 
+from jobs.runs import CONFIG_FILE
 from trs import config as configs
 from trs.config import METHOD_NAMES, PRESETS, Config
 from trs.errors import InputError
 
 PresetName = Literal["demo", "coco-1k", "coco-5k", "coco-10k", "coco-wild", "lspet"]
 MethodName = Literal["trs", "supervised"]
-CONFIG_FILE = "config.yaml"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import logging
 import os
 
 import ray
+import ray.train
 
 from trs.config import TrainConfig
 from trs.errors import InputError
@@ -14,14 +15,17 @@ from trs.errors import InputError
 def connect() -> None:
     """Join the cluster that RAY_ADDRESS names (`ray job submit` sets it), or start one on this machine.
 
-    A local cluster listens on loopback only. Its dashboard runs, because without it Ray leaks the reservations of
-    trials that a scheduler stopped.
+    A local cluster's dashboard listens on loopback only, and Ray asks for its token everywhere. The dashboard runs,
+    because without it Ray leaks the reservations of trials that a scheduler stopped.
     """
     if ray.is_initialized():
         return
     quieten()
     local = {} if "RAY_ADDRESS" in os.environ else {
-        "include_dashboard": True, "dashboard_host": "127.0.0.1", "_node_ip_address": "127.0.0.1"}
+        "include_dashboard": True, "dashboard_host": "127.0.0.1",
+        # A training keeps a dozen processes, most of them idle. Ray would end idle ones above one per CPU after a
+        # second, and start them anew for the next batch: on 2 cores that took more time than the training itself.
+        "_system_config": {"num_workers_soft_limit": 32, "worker_maximum_startup_concurrency": 8}}
     ray.init(logging_level=logging.WARNING, log_to_driver=False, **local)
 
 
@@ -29,8 +33,12 @@ def quieten() -> None:
     """Settings of every process that drives a training: fewer lines from the libraries, quick reports."""
     # Metrics are polled at this interval; the default of 2 s would be felt after each short epoch.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
+    # Tune's table repeats in every mode what our own lines say better.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     for name in ("ray.data", "ray.train", "ray.tune"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # That the token is required is what we want; Ray says so as a warning.
+    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
 
 
 def cpus_needed(train: TrainConfig) -> float:
@@ -53,3 +61,10 @@ def require_resources(train: TrainConfig, extra_cpus: float = 0.0) -> None:
             raise InputError(
                 f"one training asks for {wanted:g} {name}s ({train.workers} workers), the cluster has "
                 f"{there.get(name, 0.0):g}; lower --train.workers, --train.cpus-per-worker or --train.data-cpus")
+
+
+def scaling(train: TrainConfig) -> ray.train.ScalingConfig:
+    """Ray Train's word for the workers of a training."""
+    return ray.train.ScalingConfig(
+        num_workers=train.workers, use_gpu=train.use_gpu,
+        resources_per_worker={"CPU": train.cpus_per_worker} | ({"GPU": 1} if train.use_gpu else {}))

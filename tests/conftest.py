@@ -1,9 +1,13 @@
-"""Shared inputs: a small set of drawn people, and a config that trains on it in seconds."""
+"""Shared inputs: drawn people, a config that trains on them in seconds, real pictures, and a Ray cluster."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,3 +68,22 @@ def lspet() -> Path:
 def coco_small() -> Path:
     """Genuine COCO pictures and annotations."""
     return shared_data("coco_small")
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """Ray with a private folder, shut down by its handle at the end."""
+    import ray  # only here: the tests of trs must not need it
+
+    from jobs import cluster
+
+    temporary = tempfile.mkdtemp(prefix="ray-")  # short: the paths of Ray's sockets may not exceed 107 characters
+    address = os.environ.pop("RAY_ADDRESS", None)
+    cluster.quieten()
+    ray.init(num_cpus=8, include_dashboard=False, logging_level=logging.WARNING, log_to_driver=False,
+             _temp_dir=temporary, _system_config={"num_workers_soft_limit": 32})
+    yield
+    ray.shutdown()
+    if address is not None:
+        os.environ["RAY_ADDRESS"] = address
+    shutil.rmtree(Path(temporary), ignore_errors=True)

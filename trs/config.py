@@ -62,6 +62,8 @@ class DataConfig:
     """Evaluate on the people of the first pictures only, until this many people; None takes all."""
     input_size: tuple[int, int] = (256, 192)
     """Height and width of the network's input, in pixels; multiples of 32."""
+    sigma: float = 2.0
+    """Standard deviation of the target heatmaps, in cells of a quarter of the input; less suits small inputs."""
     max_bad_images: float = 0.01
     """Share of unreadable pictures above which the run stops."""
     drawn_people: int = 0
@@ -72,6 +74,7 @@ class DataConfig:
         _require(height > 0 and width > 0 and height % 32 == 0 and width % 32 == 0,
                  f"data.input_size must be multiples of 32, got {height} {width}")
         _require(self.labeled_count is None or self.labeled_count > 0, "data.labeled_count must be positive")
+        _require(self.sigma > 0, "data.sigma must be positive")
         _require(0 <= self.max_bad_images <= 1, "data.max_bad_images is a share between 0 and 1")
         _require((self.unlabeled_annotations is None) == (self.unlabeled_detections is None),
                  "data.unlabeled_annotations and data.unlabeled_detections belong together: give both or neither")
@@ -105,7 +108,7 @@ class ModelConfig:
     backbones: tuple[BackboneName, ...] = ("resnet18", "resnet18")
     """One backbone a peer; a method with a single network uses the first."""
     pretrained: str | None = None
-    """'imagenet' (from torchvision's cache), a torchvision .pth file or a .safetensors file; None starts from scratch."""
+    """'imagenet' (from torchvision's cache), a torchvision .pth or a .safetensors file; None starts from scratch."""
     levels: int = 2
     """Backbone stages with a head of their own, counted from the last: 1, 2 or 3 (paper, Table VII)."""
     head_channels: int = 256
@@ -139,7 +142,7 @@ class TRSConfig:
     mix_count: int = 5
     """Keypoints that Keypoint-Mix blends (paper, Table VIII); 0 switches it off."""
     mix_half_size: tuple[int, int] = (10, 19)
-    """Smallest and largest half-size of a blended patch, in pixels of a 256x192 input; scaled with the input's height."""
+    """Smallest and largest half-size of a blended patch, in pixels of a 256x192 input; scales with the height."""
     mix_locator: Literal["teacher", "teacher_and_reviewer"] = "teacher"
     """Whose easy-view heatmaps tell where the keypoints are."""
     reviewers: bool = True
@@ -206,7 +209,8 @@ class TrainConfig:
             _require(getattr(self, name) >= 1, f"train.{name} must be at least 1, got {getattr(self, name)}")
         _require(self.learning_rate > 0, "train.learning_rate must be positive")
         _require(all(0 < share <= 1 for share in self.lr_drops), "train.lr_drops are shares of the run in (0, 1]")
-        _require(self.cpus_per_worker > 0 and self.data_cpus > 0, "train.cpus_per_worker and data_cpus must be positive")
+        _require(min(self.cpus_per_worker, self.data_cpus) > 0,
+                 "train.cpus_per_worker and data_cpus must be positive")
 
 
 @dataclass(frozen=True)
@@ -307,11 +311,14 @@ def demo() -> Config:
     """Drawn people and a small network: minutes on 2 cores, no download."""
     return Config(
         data=DataConfig(
-            root="runs/drawn_people", drawn_people=2000, input_size=(64, 64), labeled_count=300,
+            root="runs/drawn_people", drawn_people=1000, input_size=(96, 64), labeled_count=300, sigma=1.0,
             train_annotations="annotations/person_keypoints_train.json", train_images="train",
             val_annotations="annotations/person_keypoints_val.json", val_images="val"),
-        model=ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=64),
-        train=TrainConfig(epochs=8, batch_size=16, learning_rate=2e-3, cpus_per_worker=0.7, data_cpus=0.25))
+        view=ViewConfig(scale=0.1, rotation=10),
+        model=ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=32),
+        train=TrainConfig(epochs=7, batch_size=16, learning_rate=4e-3, warmup_steps=40, lr_drops=(0.7, 0.9),
+                          cpus_per_worker=0.7, data_cpus=0.25),
+        eval=EvalConfig(decoder="dark"))
 
 
 def coco_1k() -> Config:
@@ -336,7 +343,7 @@ def _with_labels(config: Config, count: int, **train: Any) -> Config:
 
 
 def coco_wild() -> Config:
-    """All of COCO's training set labelled, its 123K unlabelled pictures with detected boxes (paper, Table III: 74.9 AP)."""
+    """COCO's training set labelled, 123K more pictures with detected boxes not (paper, Table III: 74.9 AP)."""
     return Config(
         data=DataConfig(labeled_count=None, unlabeled_annotations="annotations/image_info_unlabeled2017.json",
                         unlabeled_detections="annotations/unlabeled2017_person_detections.json"),

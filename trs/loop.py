@@ -12,7 +12,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -51,7 +51,7 @@ class Training:
     method: Method
     optimizer: torch.optim.Optimizer
     device: torch.device
-    counters: Counters = Counters()
+    counters: Counters = field(default_factory=Counters)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -128,7 +128,8 @@ def _evaluate(training: Training, keep: Keep) -> Metrics:
     return metrics
 
 
-def step(training: Training, forward: Forward, rows: dict[str, Rows], total_steps: int) -> tuple[dict[str, Tensor], bool]:
+def step(training: Training, forward: Forward, rows: dict[str, Rows], total_steps: int
+         ) -> tuple[dict[str, Tensor], bool]:
     """One optimiser step on a worker's rows.
 
     Returns: the loss terms, and whether the gradients were finite. If not, nothing has changed but the counters. After
@@ -138,7 +139,7 @@ def step(training: Training, forward: Forward, rows: dict[str, Rows], total_step
     for group in optimizer.param_groups:
         group["lr"] = schedule.learning_rate(counters.step, total_steps, config.train.learning_rate,
                                              config.train.lr_drops, config.train.warmup_steps)
-    labeled = labeled_batch(rows["labeled"], training.device)
+    labeled = labeled_batch(rows["labeled"], training.device, config.data.sigma)
     unlabeled = unlabeled_batch(rows["unlabeled"], training.device) if "unlabeled" in rows else None
     with torch.autocast(training.device.type, torch.bfloat16, enabled=_bfloat16(config, training.device)):
         terms = training.method.losses(forward, labeled, unlabeled, counters.step)

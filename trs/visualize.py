@@ -61,8 +61,8 @@ def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
         heatmap: [h, w] or [K, h, w], which shows the warmest of K; spans the whole picture; heat 0 to 1, clipped.
     """
     height, width = image.shape[:2]
-    warmest = heatmap.reshape(-1, *heatmap.shape[-2:]).max(axis=0).astype(np.float32)
-    heat = cv2.resize(warmest, (width, height), interpolation=cv2.INTER_LINEAR).clip(0, 1)
+    warmest = heatmap.reshape(-1, *heatmap.shape[-2:]).max(axis=0).clip(0, 1).astype(np.float32)
+    heat = cv2.resize(warmest, (width, height), interpolation=cv2.INTER_LINEAR)
     glow = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     opacity = _HEAT_OPACITY * heat[..., None]
     return ((1 - opacity) * image + opacity * glow).round().astype(np.uint8)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import optuna
 import plotly.graph_objects as go
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
@@ -35,18 +34,18 @@ class Line:
     """Symbol after the last epoch."""
 
 
-_STOPPED = {"complete": Line("other complete trials", _OTHER),
-            "running": Line("running", _OTHER, dash="dot", end="triangle-right"),
-            "pruned": Line("pruned", _OTHER, 1, opacity=0.45, end="x"),
-            "failed": Line("failed", _OTHER, 1, opacity=0.45, end="square-open")}
+_PLAIN = {"complete": Line("other complete trials", _OTHER),
+            "running": Line("running (▸)", _OTHER, dash="dot", end="triangle-right"),
+            "pruned": Line("pruned (×)", _OTHER, 1, opacity=0.6, end="x"),
+            "failed": Line("failed (■)", _OTHER, 1, opacity=0.6, end="square")}
 
 
 def _line(board: Leaderboard, entry: Entry) -> Line:
     notes = board.notes(entry)
     if not notes:
-        return _STOPPED[entry.status]
+        return _PLAIN[entry.status]
     name = ", ".join(notes) if entry.status == "reference" else f"{', '.join(notes)} ({entry.name})"
-    end = _STOPPED[entry.status].end if entry.status in _STOPPED else None
+    end = _PLAIN[entry.status].end if entry.status in _PLAIN else None
     if entry is board.best:
         return Line(name, _BEST, 3, opacity=1, end=end)
     return (Line(name, _DEFAULTS, 3, opacity=1, end=end) if entry.baseline else
@@ -64,7 +63,7 @@ def learning_curves(board: Leaderboard) -> go.Figure:
                 x=epochs, y=[metrics["ap"] for metrics in entry.metrics], name=line.name, legendgroup=line.name,
                 showlegend=line.name not in {trace.name for trace in figure.data}, opacity=line.opacity,
                 mode="lines+markers", line={"color": line.colour, "width": line.width, "dash": line.dash},
-                marker={"symbol": ["circle"] * (len(epochs) - 1) + [line.end or "circle"],
+                marker={"line": {"width": 0}, "symbol": ["circle"] * (len(epochs) - 1) + [line.end or "circle"],
                         "size": [line.width + 2] * (len(epochs) - 1) + [9 if line.end else line.width + 2]},
                 hovertemplate=f"{entry.name}, epoch %{{x}}: AP %{{y:.3f}}<extra></extra>")
     longest = max((entry.epochs for entry in board.entries), default=1)
@@ -93,7 +92,7 @@ def importance(board: Leaderboard) -> tuple[go.Figure | None, str]:
         x=[shares[name] for name in names], y=[board.short_names[name] for name in names], orientation="h",
         marker={"color": _DEFAULTS}, text=[f"{shares[name]:.0%}" for name in names], textposition="outside",
         cliponaxis=False, hovertemplate="%{y}: %{x:.1%}<extra></extra>"))
-    figure.update_xaxes(title="share of importance", range=[0, 1.1], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%")
+    figure.update_xaxes(title="share of importance", range=[0, 1.12 * max(shares.values())], nticks=5, tickformat=".0%")
     figure.update_yaxes(automargin=True, ticksuffix=" ")
     figure.update_layout(height=120 + 44 * len(names), margin={"l": 10, "r": 15, "t": 10, "b": 50})
     believe = "; with so few trials this is a hint, not a finding" if len(complete) < _FEW_TRIALS else ""
@@ -106,11 +105,12 @@ def parallel_coordinates(board: Leaderboard) -> go.Figure | None:
     if not trials:
         return None
     aps = [entry.ap for entry in trials if entry.ap is not None]
-    room = 0.05 * (max(aps) - min(aps)) or 0.01
+    room = 0 if max(aps) > min(aps) else 0.01
     axes = [{"label": board.short_names[name], **_axis(distribution, [entry.values.get(name) for entry in trials])}
             for name, distribution in board.space.items()]
     axes.append({"label": "AP", "values": aps, "range": [min(aps) - room, max(aps) + room], "tickformat": ".3f"})
-    figure = go.Figure(go.Parcoords(dimensions=axes, line={"color": aps, "colorscale": _AP_SCALE}))
+    figure = go.Figure(go.Parcoords(dimensions=axes, line={"color": aps, "colorscale": _AP_SCALE},
+                                    labelfont={"size": 12}, tickfont={"size": 11}))
     # Where the page is narrower, the chart scrolls: its labels need this much room.
     figure.update_layout(height=400, margin={"l": 70, "r": 50, "t": 60, "b": 30}, meta={"min_width": 105 * len(axes)})
     return figure

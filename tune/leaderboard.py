@@ -12,12 +12,10 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from jobs.cli import CONFIG_FILE
-from jobs.runlog import read_metrics
+from jobs.runs import CONFIG_FILE, Metrics, read_metrics
 from trs import config as configs
 from trs.config import Config
 from trs.errors import InputError
-from trs.loop import Metrics
 from tune.space import Space, Values
 from tune.study import BASELINE, STUDY_FILE, SUPERVISED, read_study, trial_name
 from tune.trial import TRIALS
@@ -97,13 +95,15 @@ class Leaderboard:
 
     def gain(self, other: Entry | None) -> float | None:
         """How much AP the best has more than another run; None unless both have run to their end."""
-        if self.best is None or other is None or not (self._whole(self.best) and self._whole(other)):
-            return None
-        return self.best.ap - other.ap
+        best, measured = self._final_ap(self.best), self._final_ap(other)
+        return None if best is None or measured is None else best - measured
 
-    def _whole(self, entry: Entry) -> bool:
+    def _final_ap(self, entry: Entry | None) -> float | None:
+        """The AP of a run that has come to its end."""
+        if entry is None:
+            return None
         finished = entry.status == "reference" and entry.epochs >= self.config.train.epochs
-        return entry.ap is not None and (finished or entry.status == "complete")
+        return entry.ap if finished or entry.status == "complete" else None
 
     def notes(self, entry: Entry) -> list[str]:
         """What is special about a run."""

@@ -14,7 +14,7 @@ import ray.tune
 import yaml
 
 from jobs import cli, cluster
-from jobs.runlog import duration, epoch_line, read_metrics
+from jobs.runs import duration, epoch_line, read_metrics
 from jobs.train import prepare
 from trs import config as configs
 from trs.config import Config, SupervisedConfig
@@ -32,7 +32,7 @@ _DRIVER_CPUS = 0.01
 
 @dataclass(frozen=True)
 class Command(cli.Command):
-    """Search: many trainings with TPE and successive halving, compared with the paper's defaults and a supervised run."""
+    """Search: trainings with TPE and successive halving, beside the paper's defaults and a supervised reference."""
 
     trials: int = 6
     """Trials of the study; the first runs the paper's defaults. The supervised reference comes on top."""
@@ -72,6 +72,7 @@ def main(arguments: list[str]) -> None:
     defaults = paper_defaults(config, space)
     sets = prepare(config, folder)
     (folder / SEARCH_FILE).write_text(yaml.safe_dump(dataclasses.asdict(search), sort_keys=False))
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     cluster.connect()
     concurrent = concurrency(config, command.concurrent)
     study = open_study(folder, config.train.seed, search.grace_epochs, search.reduction_factor)

@@ -8,7 +8,8 @@ from typing import Any
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from jobs import cluster
-from jobs.train import build_trainer, write_run
+from jobs.runs import write_run
+from jobs.trainer import build_trainer
 from trs import config as configs
 from trs.config import Config
 from trs.data.sets import Sets

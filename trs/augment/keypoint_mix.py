@@ -89,7 +89,7 @@ def _patch_places(centres: Tensor, half_sizes: Tensor, largest: int, size: tuple
 
 def keypoint_mix(images: Tensor, keypoints: Tensor, found: Tensor, keys: Tensor, mix_count: int,
                  half_size: tuple[int, int]) -> Tensor:
-    """Keypoint-Mix of a batch of easy views [B, C, H, W] at located keypoints [B, K, 2]; a count of 0 changes nothing."""
+    """Keypoint-Mix of easy views [B, C, H, W] at located keypoints [B, K, 2]; a count of 0 changes nothing."""
     if mix_count == 0:
         return images
     chosen, valid, half_sizes = draw_mix(keys, found, mix_count, half_size, images.shape[2])

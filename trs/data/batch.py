@@ -49,11 +49,11 @@ def _to(device: torch.device, column: object) -> Tensor:
     return torch.as_tensor(column).to(device, non_blocking=True)
 
 
-def labeled_batch(rows: Rows, device: torch.device) -> LabeledBatch:
-    """Rows of the labelled stream, their heatmaps rendered on the device."""
+def labeled_batch(rows: Rows, device: torch.device, sigma: float) -> LabeledBatch:
+    """Rows of the labelled stream, their heatmaps rendered on the device with `sigma` in cells."""
     images = normalize(_to(device, rows["image"]))
     size = (images.shape[2] // STRIDE, images.shape[3] // STRIDE)
-    heatmaps, weights = encode(_to(device, rows["keypoints"]), _to(device, rows["keypoint_weights"]), size)
+    heatmaps, weights = encode(_to(device, rows["keypoints"]), _to(device, rows["keypoint_weights"]), size, sigma)
     return LabeledBatch(images, heatmaps, weights)
 
 

@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 
 STRIDE = 4
-SIGMA = 2.0
-"""Standard deviation of the target in cells (SimpleBaseline)."""
 
 
-def encode(keypoints: Tensor, keypoint_weights: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def encode(keypoints: Tensor, keypoint_weights: Tensor, size: tuple[int, int], sigma: float = 2.0
+           ) -> tuple[Tensor, Tensor]:
     """Gaussians of peak 1 at the exact sub-cell position (DARK's unbiased encoding), for a whole batch at once.
 
     Args:
         keypoints: [B, K, 2] x, y in the input.
         keypoint_weights: [B, K].
         size: h, w.
+        sigma: standard deviation in cells (SimpleBaseline: 2).
 
     Returns:
         heatmaps: [B, K, h, w] float32, zero where the weight is zero.
@@ -30,12 +30,12 @@ def encode(keypoints: Tensor, keypoint_weights: Tensor, size: tuple[int, int]) -
     h, w = size
     centre = keypoints / STRIDE
     limit = centre.new_tensor([w, h])
-    inside = ((centre > -3 * SIGMA) & (centre < limit + 3 * SIGMA)).all(-1)
+    inside = ((centre > -3 * sigma) & (centre < limit + 3 * sigma)).all(-1)
     weights = keypoint_weights * inside
     x = torch.arange(w, device=keypoints.device) + 0.5 - centre[..., :1]
     y = torch.arange(h, device=keypoints.device) + 0.5 - centre[..., 1:]
-    along_x = torch.exp(-x.square() / (2 * SIGMA**2))
-    along_y = torch.exp(-y.square() / (2 * SIGMA**2)) * (weights > 0)[..., None]
+    along_x = torch.exp(-x.square() / (2 * sigma**2))
+    along_y = torch.exp(-y.square() / (2 * sigma**2)) * (weights > 0)[..., None]
     return along_y[..., :, None] * along_x[..., None, :], weights
 
 

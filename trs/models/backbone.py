@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import torch
@@ -62,7 +63,7 @@ def _tiny(channels: tuple[int, int, int, int]) -> Backbone:
     stem = nn.Sequential(nn.Conv2d(3, channels[0], 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(channels[0]),
                          nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2, padding=1))
     stages: list[nn.Module] = [BasicBlock(channels[0], channels[0])]
-    for inputs, outputs in zip(channels, channels[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(channels):
         shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=2, bias=False), nn.BatchNorm2d(outputs))
         stages.append(BasicBlock(inputs, outputs, stride=2, downsample=shortcut))
     return Backbone(stem, stages, channels)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from trs.data.heatmaps import SIGMA, STRIDE, decode_dark, decode_quarter, encode, locate
+from trs.data.heatmaps import STRIDE, decode_dark, decode_quarter, encode, locate
 
 PLACES = torch.tensor([[[33.0, 41.0], [50.7, 22.2], [64.01, 90.99]], [[20.5, 100.1], [77.7, 77.7], [47.9, 60.0]]])
 
@@ -17,7 +17,7 @@ def naive(keypoints, weights, size):
             for row in range(size[0]):
                 for column in range(size[1]):
                     squared = (column + 0.5 - x) ** 2 + (row + 0.5 - y) ** 2
-                    heatmaps[b, k, row, column] = torch.exp(torch.tensor(-squared / (2 * SIGMA**2)))
+                    heatmaps[b, k, row, column] = torch.exp(torch.tensor(-squared / (2 * 2.0**2)))
     return heatmaps
 
 

@@ -1,0 +1,98 @@
+"""Evaluate a checkpoint: `python -m jobs.evaluate RUN_OR_CHECKPOINT [--data.root DIR] [--workers 2]`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+import ray.train.torch
+import tyro
+
+from jobs import cli, cluster
+from jobs.runs import latest_checkpoint, protocol
+from trs import checkpoint as checkpoints
+from trs import config as configs
+from trs.config import Config, DataConfig, EvalConfig
+from trs.data.sets import load_sets
+
+
+@dataclass(frozen=True)
+class Command:
+    """Measure the OKS-AP of every network in a checkpoint, and of their ensemble."""
+
+    checkpoint: tyro.conf.Positional[Path]
+    """A checkpoint's folder, or a run's, whose latest checkpoint is taken."""
+    workers: int = 1
+    """Processes that share the pictures; the AP is the same for any number."""
+    use_gpu: bool = False
+    """One GPU for each worker."""
+    out: Path | None = None
+    """Folder for metrics.json and each network's poses in COCO's result format; by default beside the checkpoint.
+    On a cluster, storage that every node sees."""
+    data: DataConfig = field(default_factory=DataConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+
+
+def evaluate_per_worker(settings: dict[str, Any]) -> None:
+    """Evaluate this worker's share; rank 0 writes what all have found."""
+    from jobs import worker
+
+    worker.evaluate_checkpoint(settings)
+
+
+def evaluate(checkpoint: Path, config: Config, out: Path) -> dict[str, float]:
+    """Metrics of a checkpoint on `config.train.workers` processes, also written to `out/metrics.json`.
+
+    Args:
+        checkpoint: its folder.
+        config: the checkpoint's own, with the data and the evaluation that are wanted.
+        out: folder for metrics.json and predictions/.
+
+    Raises:
+        InputError: a checkpoint or data that cannot be used.
+    """
+    sets = load_sets(config.data)
+    train = dataclasses.replace(config.train, data_cpus=1e-3)
+    cluster.require_resources(train)
+    out.mkdir(parents=True, exist_ok=True)
+    name = f"ray-{uuid.uuid4().hex[:8]}"  # a run of the same name would be taken for one to go on with
+    settings = {"checkpoint": str(checkpoint), "config": configs.to_dict(config), "sets": ray.put(sets),
+                "out": str(out)}
+    try:
+        ray.train.torch.TorchTrainer(
+            evaluate_per_worker, train_loop_config=settings, scaling_config=cluster.scaling(train),
+            run_config=ray.train.RunConfig(name=name, storage_path=str(out))).fit()
+    finally:
+        shutil.rmtree(out / name, ignore_errors=True)
+    return json.loads((out / "metrics.json").read_text())
+
+
+def main(arguments: list[str]) -> None:
+    """Evaluate, and print the protocol and a line for each metric."""
+    named = arguments and not arguments[0].startswith("-")
+    config = checkpoints.load(latest_checkpoint(Path(arguments[0]))).config if named else Config()
+    default = Command(Path(arguments[0]) if named else tyro.MISSING, data=config.data, eval=config.eval)
+    command = tyro.cli(Command, args=arguments, prog="python -m jobs.evaluate", default=default)
+    checkpoint = latest_checkpoint(command.checkpoint)
+    config = dataclasses.replace(
+        config, data=command.data, eval=command.eval,
+        train=dataclasses.replace(config.train, workers=command.workers, use_gpu=command.use_gpu))
+    out = (command.out or checkpoint.parent / "evaluation").absolute()
+    cluster.connect()
+    metrics = evaluate(checkpoint, config, out)
+    print(f"{checkpoint}\n{protocol(config)}")
+    for name, value in metrics.items():
+        print(f"  {name:<16} {value:.4f}")
+    print(f"poses and metrics: {out}")
+
+
+if __name__ == "__main__":
+    cli.run(main, sys.argv[1:])

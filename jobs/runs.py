@@ -1,0 +1,109 @@
+"""A run's folder: the config, the split and the metrics in it, and the lines that a person follows."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from trs import config as configs
+from trs.config import Config
+from trs.data.sets import Sets
+from trs.data.split import save_split
+from trs.errors import InputError
+
+CONFIG_FILE, SPLIT_FILE, METRICS_FILE = "config.yaml", "split.json", "metrics.jsonl"
+
+Metrics = dict[str, float]
+
+
+def write_run(config: Config, sets: Sets, folder: Path) -> None:
+    """Write what a run is: config.yaml and split.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    configs.save(config, folder / CONFIG_FILE)
+    save_split(sets.split, folder / SPLIT_FILE)
+
+
+def read_metrics(folder: Path) -> list[Metrics]:
+    """The metrics that a run has written so far, oldest first; a line cut short by a crash is left out."""
+    found = []
+    try:
+        lines = (folder / METRICS_FILE).read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    for line in lines:
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return found
+
+
+def latest_checkpoint(folder: Path) -> Path:
+    """The folder itself if it is a checkpoint, else the newest checkpoint of the run that it is.
+
+    Raises:
+        InputError: there is none.
+    """
+    if (folder / "state.json").is_file():
+        return folder
+    found = sorted(folder.glob("checkpoint_*/state.json"))
+    if not found:
+        raise InputError(f"there is no checkpoint in {folder}; give a run's folder or a checkpoint's")
+    return found[-1].parent
+
+
+def protocol(config: Config) -> str:
+    """How an AP was measured, in a line."""
+    return (f"COCO OKS-AP, annotated boxes, {'with' if config.eval.flip_test else 'no'} flip test, "
+            f"{config.eval.decoder} decoding, input {config.data.input_size[0]}x{config.data.input_size[1]}")
+
+
+@contextlib.contextmanager
+def follow(folder: Path, epochs: int) -> Iterator[None]:
+    """Print a line for each epoch that the run writes while the context lasts.
+
+    The file is read rather than the workers' output, which Ray would prefix with process ids and mix with its own.
+    """
+    ended = threading.Event()
+
+    def watch() -> None:
+        shown = len(read_metrics(folder))
+        while True:
+            last = ended.wait(0.5)
+            for metrics in read_metrics(folder)[shown:]:
+                shown += 1
+                print(epoch_line(metrics, epochs), flush=True)
+            if last:
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def epoch_line(metrics: Metrics, epochs: int) -> str:
+    """One epoch in a line: AP of the peers' mean, of each network, loss, warnings, time left."""
+    networks = "  ".join(f"{name.removeprefix('ap_')} {value:.3f}" for name, value in metrics.items()
+                         if name.startswith("ap_"))
+    line = (f"epoch {metrics['epoch']:.0f}/{epochs}  AP {metrics['ap']:.3f}  ({networks})  loss {metrics['loss']:.4f}  "
+            f"{metrics['steps_per_second']:.1f} steps/s  {duration(metrics['seconds_left'])} left")
+    # A healthy network's mean peak lies between: above, the peers raise each other's heat; below, they have gone flat.
+    if metrics["peak_heat"] > 1.2:
+        line += f"  WARNING: the mean peak heat is {metrics['peak_heat']:.2f}, the consistency loss is blowing up"
+    if metrics["peak_heat"] < 0.1 and metrics["epoch"] > 3:
+        line += f"  WARNING: the mean peak heat is {metrics['peak_heat']:.2f}, the heatmaps have collapsed"
+    return line
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 45 s, 12 min, 3.4 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,57 @@
+"""A config and its sets -> a TorchTrainer.
+
+The processes that only drive a training (a trial's driver, Ray Train's controller) import this module, so it leaves the
+networks to `jobs.worker`: each such process starts seconds sooner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+import ray.train.torch
+
+from jobs import cluster
+from trs import config as configs
+from trs.config import Config
+from trs.data.sets import Sets
+from trs.data.stream import stream_of
+
+
+def train_loop_per_worker(settings: dict[str, Any]) -> None:
+    """Run `jobs.worker` with these settings; imported here, in the worker's process, and nowhere else."""
+    from jobs import worker
+
+    worker.run(settings)
+
+
+def put_streams(sets: Sets, config: Config) -> dict[str, ray.ObjectRef]:
+    """The training streams in the object store."""
+    people = {"labeled": sets.labeled, "unlabeled": sets.unlabeled}
+    return {name: ray.put(stream_of(table, sets.skeleton.flip_order, config)) for name, table in people.items()}
+
+
+def build_trainer(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = ()
+                  ) -> ray.train.torch.TorchTrainer:
+    """A TorchTrainer whose run is `folder`: checkpoints lie there, and a run that was broken off there goes on.
+
+    Args:
+        config: of the training.
+        sets: from `prepare`.
+        folder: of the run, on storage that every node sees.
+        callbacks: Ray Train's user callbacks.
+    """
+    settings = {"config": configs.to_dict(config), "sets": ray.put(sets), "streams": put_streams(sets, config),
+                "folder": str(folder)}
+    return ray.train.torch.TorchTrainer(
+        train_loop_per_worker,
+        train_loop_config=settings,
+        scaling_config=cluster.scaling(config.train),
+        run_config=ray.train.RunConfig(
+            name=folder.name, storage_path=str(folder.parent), callbacks=list(callbacks),
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2, checkpoint_score_attribute="ap"),
+            failure_config=ray.train.FailureConfig(max_failures=config.train.max_failures,
+                                                   controller_failure_limit=3)))

@@ -1,0 +1,92 @@
+"""The command line as a user types it, without Ray."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs import cli
+from trs import config as configs
+from trs.config import PRESETS, SupervisedConfig, demo
+from trs.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def parse(*arguments: str) -> cli.Command:
+    return cli.parse(cli.Command, list(arguments), "test")
+
+
+def run(module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", module, *arguments], cwd=cwd, capture_output=True, text=True,
+                          timeout=120, env={**__import__("os").environ, "PYTHONPATH": str(ROOT)})
+
+
+def test_presets_options_and_short_forms() -> None:
+    assert parse().settings == demo()
+    command = parse("--preset", "coco-wild", "--data.root", "x", "--epochs", "3", "--workers", "4",
+                    "--method.unsup-weight", "2")
+    assert command.settings.data.labeled_count is None
+    assert (command.settings.data.root, command.settings.train.epochs, command.settings.train.workers,
+            command.settings.method.unsup_weight) == ("x", 3, 4, 2.0)
+
+
+def test_every_preset_has_a_name_on_the_command_line() -> None:
+    assert set(PRESETS) == set(cli.PresetName.__args__)
+    assert set(configs.METHOD_NAMES) == set(cli.MethodName.__args__)
+
+
+def test_another_method_brings_its_own_options() -> None:
+    assert parse("--method", "supervised").settings.method == SupervisedConfig()
+    with pytest.raises(SystemExit):
+        parse("--method", "supervised", "--method.unsup-weight", "2")
+
+
+def test_a_config_file_is_a_start_like_a_preset(tmp_path: Path) -> None:
+    configs.save(PRESETS["lspet"](), tmp_path / "best.yaml")
+    command = parse("--config", str(tmp_path / "best.yaml"), "--train.epochs", "7")
+    assert command.settings.data.input_size == (128, 128) and command.settings.train.epochs == 7
+    assert command.title == "best"
+
+
+def test_a_resumed_run_keeps_its_settings(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    configs.save(PRESETS["lspet"](), tmp_path / "old" / "config.yaml")
+    command = parse("--resume", "old", "--out", str(tmp_path))
+    assert command.settings == PRESETS["lspet"]() and command.folder == tmp_path / "old"
+    with pytest.raises(InputError, match="keeps its settings"):
+        parse("--resume", "old", "--out", str(tmp_path), "--train.epochs", "3")
+
+
+def test_unknown_options_are_refused_with_a_suggestion(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        parse("--train.epoch", "3")
+    assert stopped.value.code == 2
+    assert "--train.epochs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--preset", "coco-1k", "--model.pretrained", "None"], "name its folder with --data.root"),
+    (["--preset", "coco-1k", "--data.root", "nowhere", "--model.pretrained", "None"], "there is no folder"),
+    (["--preset", "lspet", "--data.root", "{empty}"], "no folder"),
+    (["--config", "missing.yaml"], "cannot read the config missing.yaml"),
+    (["--resume", "nobody"], "cannot read the config"),
+    (["--train.epochs", "0"], "epochs"),
+])
+def test_a_users_mistake_is_one_sentence_without_a_traceback(tmp_path: Path, arguments: list[str], words: str) -> None:
+    (tmp_path / "empty").mkdir()
+    arguments = [argument.format(empty=tmp_path / "empty") for argument in arguments]
+    done = run("jobs.train", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr.replace("\n", " ") and "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_help_explains_every_option(tmp_path: Path) -> None:
+    done = run("jobs.train", "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for words in ("--train.learning-rate", "Lambda of Eq. 12", "--data.labeled-count", "--resume"):
+        assert words in done.stdout

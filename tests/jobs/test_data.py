@@ -1,0 +1,52 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import ray
+
+from jobs.data import _windows, open_batches
+from trs.config import Config
+from trs.data.sets import Sets
+from trs.data.stream import Stream, batch_rows, stream_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
+
+
+@pytest.fixture
+def streams(sets: Sets, config: Config) -> dict[str, Stream]:
+    people = {"labeled": sets.labeled, "unlabeled": sets.unlabeled}
+    return {name: stream_of(table, sets.skeleton.flip_order, config) for name, table in people.items()}
+
+
+def test_ray_data_gives_the_rows_that_a_plain_reader_gives(streams: dict[str, Stream]) -> None:
+    """Two streams of unequal length, over several passes and several windows, in order and to the last bit."""
+    steps = [{name: batch_rows(step, 4, start=6) for name in streams} for step in range(12)]
+    read = open_batches({name: ray.put(stream) for name, stream in streams.items()}, data_cpus=1, picture_bytes=1)
+    found = list(read(iter(steps)))
+    assert len(found) == 12
+    for rows, batch in zip(steps, found, strict=True):
+        assert batch.keys() == {"labeled", "unlabeled"}
+        for name, stream in streams.items():
+            expected = stream.read(rows[name])
+            for column, values in expected.items():
+                np.testing.assert_array_equal(batch[name][column], values)
+            assert batch[name]["image"].dtype == np.uint8
+
+
+def test_a_bad_picture_is_named_in_its_row(streams: dict[str, Stream]) -> None:
+    files = streams["labeled"].people.files.copy()
+    files[0] = "gone.jpg"
+    people = dataclasses.replace(streams["labeled"].people, files=files)
+    stream = dataclasses.replace(streams["labeled"], people=people)
+    read = open_batches({"labeled": ray.put(stream)}, data_cpus=0.5, picture_bytes=1)
+    batches = list(read(iter([{"labeled": range(0, 8)}])))
+    assert sum("gone.jpg" in reason for reason in batches[0]["labeled"]["bad"]) == 1
+    assert len(batches[0]["labeled"]["image"]) == 8
+
+
+def test_windows_grow_to_the_limit_and_lose_no_step() -> None:
+    steps = [{"labeled": range(step, step + 10)} for step in range(100)]
+    windows = list(_windows(iter(steps), picture_bytes=2**20 // 10 * 2))
+    assert [step for window in windows for step in window] == steps
+    assert [len(window) for window in windows[:4]] == [4, 8, 16, 32]
+    assert max(map(len, windows)) == 32

@@ -1,0 +1,92 @@
+"""Real trainings through Ray Train: exactness, resumes, and what they leave behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import ray.train
+
+from jobs.evaluate import evaluate
+from jobs.runs import latest_checkpoint, read_metrics
+from jobs.trainer import build_trainer
+from jobs.train import prepare
+from trs import checkpoint as checkpoints
+from trs import config as configs
+from trs.config import Config
+from trs.data.sets import Sets
+from trs.data.split import load_split
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
+
+
+def with_train(config: Config, **changes: object) -> Config:
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, **changes))
+
+
+@pytest.fixture(scope="module")
+def trained(config: Config, sets: Sets, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
+    """A finished training of two epochs on one worker."""
+    folder = tmp_path_factory.mktemp("runs") / "one"
+    prepared = prepare(config, folder)
+    build_trainer(config, prepared, folder).fit()
+    return folder
+
+
+def weights(folder: Path) -> bytes:
+    return (latest_checkpoint(folder) / "networks.safetensors").read_bytes()
+
+
+def test_a_run_leaves_its_config_its_split_its_metrics_and_its_poses(trained: Path, config: Config, sets: Sets) -> None:
+    assert configs.load(trained / "config.yaml") == config
+    assert load_split(trained / "split.json") == sets.split
+    assert [metrics["step"] for metrics in read_metrics(trained)] == [5, 10]
+    assert {path.stem for path in (trained / "predictions").iterdir()} == \
+        {"a", "b", "reviewer_a", "reviewer_b", "ensemble"}
+    assert list((trained / "tensorboard").glob("events*"))
+    assert checkpoints.load(latest_checkpoint(trained)).counters.step == 10
+
+
+def test_killed_after_an_epoch_and_resumed_it_ends_in_the_same_weights(trained: Path, config: Config, sets: Sets,
+                                                                      tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    prepare(config, folder)
+
+    class Kill(ray.train.UserCallback):
+        def after_report(self, run_context, metrics, checkpoint):
+            raise SystemError("the machine is gone")
+
+    with pytest.raises(ray.train.TrainingFailedError):
+        build_trainer(with_train(config, max_failures=0), sets, folder, callbacks=[Kill()]).fit()
+    assert len(read_metrics(folder)) >= 1
+    build_trainer(config, sets, folder).fit()
+    assert [metrics["step"] for metrics in read_metrics(folder)] == [5, 10]
+    assert weights(folder) == weights(trained)
+    assert (latest_checkpoint(folder) / "optimizer.safetensors").read_bytes() == \
+        (latest_checkpoint(trained) / "optimizer.safetensors").read_bytes()
+
+
+def test_the_ap_of_the_same_weights_does_not_depend_on_the_number_of_workers(trained: Path, config: Config,
+                                                                            tmp_path: Path) -> None:
+    checkpoint = latest_checkpoint(trained)
+    alone, together = (evaluate(checkpoint, with_train(config, workers=workers), tmp_path / str(workers))
+                       for workers in (1, 2))
+    assert alone == together
+    for name in ("a", "b", "reviewer_a", "reviewer_b", "ensemble"):
+        assert (tmp_path / "1" / "predictions" / f"{name}.json").read_bytes() == \
+            (tmp_path / "2" / "predictions" / f"{name}.json").read_bytes()
+    last = read_metrics(trained)[-1]
+    assert {name: last[name] for name in alone} == alone
+
+
+def test_two_workers_learn_together(config: Config, sets: Sets, tmp_path: Path) -> None:
+    """DDP: the same rows in half as many steps, and every worker ends with the same weights as rank 0 saved."""
+    config = with_train(config, workers=2, epochs=1)
+    folder = tmp_path / "two"
+    prepare(config, folder)
+    build_trainer(config, sets, folder).fit()
+    counters = checkpoints.load(latest_checkpoint(folder)).counters
+    assert (counters.step, counters.unlabeled_row) == (3, 48)
+    assert json.loads((folder / "metrics.jsonl").read_text())["bad_images"] == 0

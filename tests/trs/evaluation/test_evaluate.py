@@ -1,0 +1,133 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from trs.config import Config, EvalConfig
+from trs.data import geometry
+from trs.data.coco import load_people
+from trs.data.heatmaps import encode
+from trs.data.sets import Sets
+from trs.evaluation.evaluate import evaluate
+from trs.evaluation.oks import coco_results, oks_ap
+from trs.evaluation.predict import poses_in_picture, predict, read_crops, read_heatmaps
+from trs.evaluation.results import write_results
+from trs.methods.build import build_method
+
+
+def noisy_poses(people, deviation: float) -> np.ndarray:
+    """Ground truth plus noise relative to the person's size, with a score."""
+    generator = np.random.default_rng(0)
+    size = np.sqrt(people.boxes[:, 2:].prod(1))[:, None, None]
+    places = people.keypoints + generator.normal(0, deviation, people.keypoints.shape) * size
+    return np.concatenate([places, generator.uniform(0.3, 1, (*places.shape[:2], 1))], axis=2)
+
+
+def direct_ap(ground_truth: Path, results: Path, sigmas) -> float:
+    truth = COCO(str(ground_truth))
+    evaluation = COCOeval(truth, truth.loadRes(str(results)), "keypoints")
+    evaluation.params.kpt_oks_sigmas = np.array(sigmas)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return evaluation.stats[0]
+
+
+def test_perfect_poses_score_1_and_noise_lowers_it(sets: Sets) -> None:
+    rows = np.arange(len(sets.val))
+    scores = [oks_ap(sets.ground_truth, sets.val.image_ids, coco_results(sets.val, rows, noisy_poses(sets.val, noise)),
+                     sets.skeleton)["ap"] for noise in (0.0, 0.03, 0.3)]
+    assert scores[0] == pytest.approx(1.0)
+    assert 0.2 < scores[1] < 0.95 and scores[2] < 0.05
+    assert oks_ap(sets.ground_truth, sets.val.image_ids, [], sets.skeleton)["ap"] == 0
+
+
+@pytest.mark.parametrize("dataset", ["coco_small", "lspet"])
+def test_ap_equals_pycocotools_on_the_written_file(dataset: str, request, tmp_path: Path) -> None:
+    root = request.getfixturevalue(dataset)
+    name = "val2017" if dataset == "coco_small" else "val"
+    truth = root / "annotations" / f"person_keypoints_{name}.json"
+    people, skeleton = load_people(truth, root / name)
+    results = coco_results(people, np.arange(len(people)), noisy_poses(people, 0.05))
+    written = write_results(tmp_path, "a", results)
+    ours = oks_ap(str(truth), people.image_ids, results, skeleton)["ap"]
+    assert 0.05 < ours < 0.95
+    assert ours == direct_ap(truth, written, skeleton.sigmas)
+
+
+def test_the_order_of_the_poses_does_not_matter(sets: Sets) -> None:
+    rows, poses = np.arange(len(sets.val)), noisy_poses(sets.val, 0.03)
+    shuffled = np.random.default_rng(1).permutation(len(rows))
+    assert coco_results(sets.val, rows, poses) == coco_results(sets.val, rows[shuffled], poses[shuffled])
+
+
+def test_keypoints_survive_the_way_into_the_crop_and_back(sets: Sets, config: Config) -> None:
+    """Ground truth -> heatmaps of the crop -> decoded -> picture -> file: within a tenth of a pixel of the input."""
+    crops = next(read_crops(sets.val, [np.arange(len(sets.val))], config.data.input_size, []))
+    forward = np.stack([geometry.crop(box, config.data.input_size) for box in sets.val.boxes])
+    keypoints = np.stack([geometry.transform(k, m) for k, m in zip(sets.val.keypoints, forward, strict=True)])
+    heatmaps, weights = encode(torch.tensor(keypoints, dtype=torch.float32), torch.tensor(sets.val.keypoint_weights),
+                               (16, 16))
+    poses = poses_in_picture(heatmaps, torch.as_tensor(crops.matrices), "dark").numpy()
+    labelled = weights.numpy() > 0
+    pixels = 1 / np.linalg.norm(forward[:, 0, :2], axis=1)  # picture pixels in a pixel of the input
+    error = np.linalg.norm(poses[..., :2] - sets.val.keypoints, axis=-1) / pixels[:, None]
+    assert error[labelled].max() < 0.1
+    written = coco_results(sets.val, crops.rows, poses)
+    truth = {a["image_id"]: a for a in json.loads(Path(sets.ground_truth).read_text())["annotations"]}
+    for result in written:
+        expected = np.array(truth[result["image_id"]]["keypoints"]).reshape(-1, 3)
+        found = np.array(result["keypoints"]).reshape(-1, 3)
+        seen = expected[:, 2] > 0
+        assert np.abs(found[seen, :2] - expected[seen, :2]).max() < 0.3
+
+
+def test_an_unreadable_picture_is_a_missed_person(sets: Sets, config: Config, tmp_path: Path) -> None:
+    complaints: list[str] = []
+    broken = sets.val.take(np.arange(4))
+    broken.files[2] = "gone.jpg"
+    found = list(read_crops(broken, [np.array([0, 1]), np.array([2]), np.array([3])], (64, 64), complaints))
+    assert [crops.rows.tolist() for crops in found] == [[0, 1], [3]]
+    assert len(complaints) == 1 and "gone.jpg" in complaints[0]
+
+
+def test_the_ensemble_is_the_mean_heatmap(sets: Sets, config: Config) -> None:
+    method = build_method(config, 17)
+    crops = list(read_crops(sets.val, [np.arange(5)], config.data.input_size, []))
+    found = predict(method.networks, ("a", "b"), crops, EvalConfig(), "last", sets.skeleton.flip_order,
+                    torch.device("cpu"))
+    same = predict(method.networks, ("a", "a"), crops, EvalConfig(), "last", sets.skeleton.flip_order,
+                   torch.device("cpu"))
+    torch.testing.assert_close(same["ensemble"].keypoints, found["a"].keypoints)
+    assert not torch.equal(found["ensemble"].keypoints, found["a"].keypoints)
+
+
+def test_flip_test_is_symmetric() -> None:
+    def network(images):
+        return images[None, :, :2, ::4, ::4] ** 2
+
+    images = torch.randn(3, 3, 16, 32)
+    heatmaps = read_heatmaps(network, images, flip_test=True, fuse="last", flip_order=[1, 0])
+    mirrored = read_heatmaps(network, images.flip(-1), flip_test=True, fuse="last", flip_order=[1, 0])
+    torch.testing.assert_close(mirrored, heatmaps.flip(-1)[:, [1, 0]])
+
+
+def test_fuse_takes_the_last_level_or_the_mean() -> None:
+    levels = torch.randn(2, 3, 4, 8, 8)
+    last, mean = (read_heatmaps(lambda _: levels, torch.zeros(3), False, fuse, []) for fuse in ("last", "mean"))
+    assert torch.equal(last, levels[0])
+    torch.testing.assert_close(mean, levels.mean(0))
+
+
+def test_evaluate_names_every_network_and_hands_out_the_results(sets: Sets, config: Config) -> None:
+    kept = {}
+    metrics = evaluate(build_method(config, 17), sets, config, torch.device("cpu"), [],
+                       lambda name, results: kept.update({name: results}))
+    assert kept.keys() == {"a", "b", "reviewer_a", "reviewer_b", "ensemble"}
+    assert all(len(results) == len(sets.val) for results in kept.values())
+    assert metrics["ap"] == pytest.approx((metrics["ap_a"] + metrics["ap_b"]) / 2)
+    assert metrics["ap"] < 0.05  # nobody has learnt anything yet

@@ -1,0 +1,120 @@
+"""A search's folder as a search leaves it, written through the same functions, without a training."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from jobs.runlog import RunLog
+from jobs.runs import CONFIG_FILE
+from trs import config as configs
+from trs.config import Config
+from trs.data.coco import load_people
+from trs.data.drawn import draw_dataset
+from trs.evaluation.oks import coco_results
+from trs.evaluation.results import write_results
+from tune import compare
+from tune.space import parse_space
+from tune.study import BASELINE, SUPERVISED, open_study, trial_name
+from tune.trial import TRIALS, trial_config
+
+EPOCHS = 8
+SPACE = parse_space(["method.ema_momentum=0.9,0.97,0.99,0.999", "method.unsup_weight=0.1..10:log",
+                     "method.mix_count=0..9"])
+# Searched values, how the trial ended, the epochs that it ran, its AP then.
+TRIAL_ROWS: list[tuple[tuple[float, float, int], TrialState, int, float | None]] = [
+    ((0.999, 0.5, 5), TrialState.COMPLETE, EPOCHS, 0.40),
+    ((0.9, 3.0, 2), TrialState.PRUNED, 1, 0.05),
+    ((0.97, 1.0, 4), TrialState.COMPLETE, EPOCHS, 0.47),
+    ((0.99, 8.0, 9), TrialState.FAIL, 2, 0.11),
+    ((0.99, 0.2, 0), TrialState.PRUNED, 4, 0.25),
+    ((0.97, 0.7, 7), TrialState.COMPLETE, EPOCHS, 0.43),
+    ((0.97, 1.4, 3), TrialState.RUNNING, 0, None),
+]
+SUPERVISED_AP = 0.31
+
+
+def _metrics(epoch: int, ap: float, peak_heat: float) -> dict[str, float]:
+    return {"epoch": epoch, "step": 100 * epoch, "ap": ap, "ap_a": ap - 0.01, "ap_b": ap + 0.01, "loss": 1 / epoch,
+            "peak_heat": peak_heat, "steps_per_second": 2.0, "seconds_left": 0.0}
+
+
+def _curve(epochs: int, last: float) -> list[float]:
+    """Rises above its last value on the way, so that the best epoch is not the last."""
+    return [last * (1 - 0.6 ** epoch) + 0.06 * (epoch == epochs - 1) for epoch in range(1, epochs)] + [last]
+
+
+def _write_run(folder: Path, config: Config, aps: list[float], peak_heat: float = 0.8) -> None:
+    folder.mkdir(parents=True)
+    configs.save(config, folder / CONFIG_FILE)
+    log = RunLog(folder, 0)
+    for epoch, ap in enumerate(aps, 1):
+        log.write(_metrics(epoch, ap, peak_heat))
+    log.events.close()
+
+
+def _write_predictions(run: Path, config: Config) -> None:
+    """The annotated poses, the further off the later the person."""
+    root = Path(config.data.root)
+    people, _ = load_people(root / config.data.val_annotations, root / config.data.val_images)
+    rng = np.random.default_rng(0)
+    noise = np.linspace(0, 12, len(people))[:, None, None] * rng.standard_normal(people.keypoints.shape)
+    heat = np.full((*people.keypoints.shape[:2], 1), 0.9)
+    keypoints = np.concatenate([people.keypoints + noise, heat], axis=2)
+    write_results(run / "predictions", "ensemble", coco_results(people, np.arange(len(people)), keypoints))
+
+
+def _write_search(folder: Path, root: Path, rows: list[Any], reference: bool) -> Path:
+    base = dataclasses.replace(configs.demo(), data=dataclasses.replace(configs.demo().data, root=str(root)))
+    folder.mkdir(parents=True)
+    configs.save(base, folder / CONFIG_FILE)
+    study = open_study(folder, 0, 1, 2)
+    for number, (point, state, epochs, ap) in enumerate(rows):
+        values = dict(zip(SPACE, point, strict=True))
+        study.enqueue_trial(values, user_attrs={BASELINE: True} if number == 0 else {})
+        trial = study.ask(SPACE)
+        aps = [] if ap is None else _curve(epochs, ap)
+        _write_run(folder / TRIALS / trial_name(number), trial_config(base, trial_name(number), values), aps)
+        for epoch, reported in enumerate(aps, 1):
+            trial.report(reported, epoch)
+        if state is not TrialState.RUNNING:
+            study.tell(trial, ap if state is TrialState.COMPLETE else None, state=state)
+        if ap is not None:
+            _write_predictions(folder / TRIALS / trial_name(number), base)
+    if reference:
+        _write_run(folder / TRIALS / SUPERVISED, trial_config(base, SUPERVISED, {}), _curve(EPOCHS, SUPERVISED_AP))
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 drawn validation people."""
+    root = tmp_path_factory.mktemp("drawn") / "people"
+    draw_dataset(root, train_count=1, val_count=24)
+    return root
+
+
+@pytest.fixture
+def make_search(tmp_path: Path, people: Path) -> Callable[..., Path]:
+    """Writes a search by its name, from rows like those above."""
+    return lambda name, rows, reference=True: _write_search(tmp_path / name, people, rows, reference)
+
+
+@pytest.fixture(scope="session")
+def search(tmp_path_factory: pytest.TempPathFactory, people: Path) -> Path:
+    """The search above, compared."""
+    folder = _write_search(tmp_path_factory.mktemp("runs") / "demo", people, TRIAL_ROWS, True)
+    compare.main([str(folder)])
+    return folder

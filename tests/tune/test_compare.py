@@ -1,0 +1,145 @@
+"""The comparison: its order, its files and what it prints."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+from jobs.runs import CONFIG_FILE
+from trs import config as configs
+from trs.errors import InputError
+from tune import compare
+from tune.hparams import FOLDER as HPARAMS
+from tune.leaderboard import read_leaderboard
+from tune.study import SUPERVISED
+from tune.trial import TRIALS
+
+MakeSearch = Callable[..., Path]
+
+
+def _rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / compare.LEADERBOARD_FILE).open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_leaderboard_is_ordered_by_the_last_ap(search: Path) -> None:
+    board = read_leaderboard(search)
+    assert [entry.name for entry in board.entries] == ["0002", "0005", "0000", "supervised", "0004", "0003", "0001",
+                                                       "0006"]
+    assert [entry.ap for entry in board.entries] == [0.47, 0.43, 0.40, 0.31, 0.25, 0.11, 0.05, None]
+    assert board.best and board.best.name == "0002"
+    assert board.gain(board.baseline) == pytest.approx(0.07)
+    assert board.gain(board.reference) == pytest.approx(0.16)
+
+
+def test_csv_has_a_row_a_run(search: Path) -> None:
+    rows = _rows(search)
+    assert list(rows[0]) == ["trial", "status", "epochs", "ap", "method.ema_momentum", "method.unsup_weight",
+                             "method.mix_count"]
+    assert rows[0] == {"trial": "0002", "status": "complete", "epochs": "8", "ap": "0.47",
+                       "method.ema_momentum": "0.97", "method.unsup_weight": "1.0", "method.mix_count": "4"}
+    assert {row["trial"]: row["status"] for row in rows} == {
+        "0000": "complete", "0001": "pruned", "0002": "complete", "0003": "failed", "0004": "pruned",
+        "0005": "complete", "0006": "running", "supervised": "reference"}
+    assert rows[-1]["ap"] == "" and rows[-1]["epochs"] == "0"
+
+
+def test_best_config_is_that_of_the_best_complete_trial(search: Path) -> None:
+    best = configs.load(search / compare.BEST_FILE)
+    assert best == configs.load(search / TRIALS / "0002" / CONFIG_FILE)
+    assert best.method == configs.TRSConfig(ema_momentum=0.97, unsup_weight=1.0, mix_count=4)
+
+
+def test_a_pruned_trial_is_never_the_best_once_one_is_complete(make_search: MakeSearch) -> None:
+    rows = [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.2), ((0.9, 1.0, 2), TrialState.PRUNED, 2, 0.3)]
+    board = read_leaderboard(make_search("lucky", rows))
+    assert [entry.name for entry in board.entries] == [SUPERVISED, "0001", "0000"]
+    assert board.best and board.best.name == "0000"
+
+
+def test_what_is_printed(search: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    compare.main([str(search)])
+    lines = capsys.readouterr().out.splitlines()
+    table = lines[:9]
+    assert len({line.index(word) + len(word) for line, word in zip(table[:4], ("AP", "0.470", "0.430", "0.400"),
+                                                                   strict=True)}) == 1
+    assert table[3].startswith("0000") and table[3].endswith("paper's defaults")
+    assert table[4].startswith("supervised") and table[4].endswith("supervised")
+    assert "best AP: 0.470, trial 0002 (+0.070 over the paper's defaults, +0.160 over supervised)" in lines
+    assert lines[-4:-1] == [str(search / name) for name in ("leaderboard.csv", "best.yaml", "report.html")]
+    assert lines[-1].endswith(f"python -m jobs.train --config {search / 'best.yaml'}")
+
+
+def test_comparing_twice_changes_nothing(search: Path) -> None:
+    names = (compare.LEADERBOARD_FILE, compare.BEST_FILE, compare.REPORT_FILE)
+    before = {name: (search / name).read_bytes() for name in names}
+    files = len(list(search.rglob("*")))
+    compare.main([str(search)])
+    assert {name: (search / name).read_bytes() for name in names} == before
+    assert len(list(search.rglob("*"))) == files
+    assert not list(search.glob("*.partial"))
+
+
+def test_hparams_are_one_event_file_a_trial(search: Path) -> None:
+    folders = sorted(path.name for path in (search / HPARAMS).iterdir())
+    assert folders == [f"000{number}" for number in range(6)]
+    assert all(len(list((search / HPARAMS / name).iterdir())) == 1 for name in folders)
+    events = EventAccumulator(str(search / HPARAMS / "0002"))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("ap")] == [(8, pytest.approx(0.47))]
+    content = HParamsPluginData.FromString(
+        events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content)
+    values = {name: value.number_value for name, value in content.session_start_info.hparams.items()}
+    assert values == {"method.ema_momentum": 0.97, "method.unsup_weight": 1.0, "method.mix_count": 4}
+
+
+def test_a_search_is_found_by_name_and_by_folder(search: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = search.parent
+    monkeypatch.chdir(runs.parent)
+    assert compare.Command("demo", Path(runs.name)).folder == search
+    assert compare.Command(f"{runs.name}/demo").folder == search
+    assert compare.Command(str(search)).folder == search
+    monkeypatch.chdir(search)
+    assert compare.Command(".").folder == search
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_a_folder_without_a_search_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"there is no search in .*run_tune\.py"):
+        compare.main([name, "--out", str(tmp_path)])
+    assert not list(tmp_path.rglob("*.db"))
+
+
+def test_a_renamed_folder_is_told_apart(search: Path, tmp_path: Path) -> None:
+    shutil.copytree(search, tmp_path / "other")
+    with pytest.raises(InputError, match="no search named 'other'"):
+        compare.main([str(tmp_path / "other")])
+
+
+def test_before_a_trial_is_complete_the_best_so_far_stands_in(make_search: MakeSearch) -> None:
+    rows = [((0.999, 0.5, 5), TrialState.RUNNING, 3, 0.2), ((0.9, 1.0, 2), TrialState.PRUNED, 1, 0.1),
+            ((0.9, 1.0, 3), TrialState.FAIL, 1, 0.9)]
+    folder = make_search("young", rows)
+    compare.main([str(folder)])
+    page = (folder / compare.REPORT_FILE).read_text()
+    assert "Best AP so far" in page and "Importance needs at least 3 complete trials" in page
+    assert configs.load(folder / compare.BEST_FILE) == configs.load(folder / TRIALS / "0000" / CONFIG_FILE)
+    board = read_leaderboard(folder)
+    assert board.gain(board.reference) is None
+
+
+def test_a_search_without_any_epoch(make_search: MakeSearch, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [((0.999, 0.5, 5), TrialState.RUNNING, 0, None)]
+    folder = make_search("new", rows, reference=False)
+    compare.main([str(folder)])
+    assert "no trial has been evaluated yet" in capsys.readouterr().out
+    assert "no trial has been evaluated yet" in (folder / compare.REPORT_FILE).read_text()
+    assert not (folder / compare.BEST_FILE).exists()

@@ -1,0 +1,182 @@
+"""The report: what it says, what it shows, and how it behaves in a real browser."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from optuna.trial import TrialState
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from jobs.runs import CONFIG_FILE, METRICS_FILE
+from trs import config as configs
+from trs.config import EvalConfig
+from trs.data.coco import load_people
+from trs.data.drawn import draw_dataset
+from tune import compare
+from tune.charts import importance, parallel_coordinates
+from tune.gallery import make_gallery, oks
+from tune.leaderboard import read_leaderboard
+from tune.report import protocol
+from tune.trial import TRIALS
+
+MakeSearch = Callable[..., Path]
+
+
+def test_axes_are_true_to_the_searched_ranges(search: Path) -> None:
+    figure = parallel_coordinates(read_leaderboard(search))
+    momentum, weight, count, ap = figure.data[0].dimensions
+    assert momentum.ticktext == ("0.9", "0.97", "0.99", "0.999") and momentum["values"][:3] == (1, 1, 3)
+    assert weight.range == (-1, 1) and weight.ticktext == ("0.1", "1", "10")
+    assert weight["values"][:3] == pytest.approx(np.log10([1, 0.7, 0.5]))
+    assert count.range == (0, 9) and count["values"][:3] == (4, 7, 5)
+    assert ap["values"] == (0.47, 0.43, 0.4, 0.25, 0.11, 0.05), "all trials, without the reference"
+
+
+def test_importance_is_not_made_up(make_search: MakeSearch) -> None:
+    alike = [((0.9, 1.0, count), TrialState.COMPLETE, 1, ap) for count, ap in ((1, 0.1), (2, 0.2), (3, 0.3))]
+    figure, sentence = importance(read_leaderboard(make_search("alike", alike)))
+    assert figure is None and "fewer than two of them differ" in sentence
+    level = [((0.9, 1.0 + count, count), TrialState.COMPLETE, 1, 0.2) for count in range(3)]
+    figure, sentence = importance(read_leaderboard(make_search("level", level)))
+    assert figure is None and "different APs; so far 3 are complete" in sentence
+
+def test_heat_that_collapsed_or_blew_up_is_told(make_search: MakeSearch) -> None:
+    rows = [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40), ((0.9, 3.0, 2), TrialState.PRUNED, 1, 0.05),
+            ((0.97, 1.0, 4), TrialState.COMPLETE, 8, 0.47)]
+    folder = make_search("sick", rows, reference=False)
+    for name, heat in (("0000", 1.5), ("0001", 0.05), ("0002", 0.05)):
+        path = folder / TRIALS / name / METRICS_FILE
+        lines = [json.loads(line) | {"peak_heat": heat} for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    compare.main([str(folder)])
+    page = (folder / compare.REPORT_FILE).read_text()
+    assert "0000: the mean peak heat has risen to 1.50" in page
+    assert "0002: the mean peak heat has fallen to 0.05" in page
+    assert "0001: the mean peak heat" not in page, "after one epoch heat is low in every healthy run"
+
+
+def test_the_gallery_spreads_from_best_to_worst(search: Path, people: Path) -> None:
+    gallery = make_gallery(search / TRIALS / "0002", configs.load(search / CONFIG_FILE))
+    captions = [picture.caption for picture in gallery.pictures]
+    scores = [float(caption.split()[1].rstrip(",")) for caption in captions]
+    assert len(captions) == 8 and gallery.people == 24
+    assert scores == sorted(scores, reverse=True) and scores[0] == 1.0 and scores[-1] < 0.4
+    assert captions[0].endswith("the best") and captions[-1].endswith("the worst")
+    assert all(picture.source.startswith("data:image/jpeg;base64,") for picture in gallery.pictures)
+
+
+@pytest.mark.parametrize(("lost", "reason"), [("val", "no picture in"), ("annotations", "there is no file"),
+                                              ("predictions", "no predictions lie in")])
+def test_missing_pictures_are_told_in_a_sentence(search: Path, people: Path, tmp_path: Path, lost: str, reason: str
+                                                 ) -> None:
+    shutil.copytree(people, tmp_path / "people")
+    run = Path(shutil.copytree(search / TRIALS / "0002", tmp_path / "run"))
+    shutil.rmtree((run if lost == "predictions" else tmp_path / "people") / lost)
+    config = configs.load(search / CONFIG_FILE)
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(tmp_path / "people")))
+    gallery = make_gallery(run, config)
+    assert gallery.pictures == [] and reason in gallery.sentence
+
+
+def test_predictions_of_other_people_are_refused(search: Path, tmp_path: Path) -> None:
+    draw_dataset(tmp_path / "fewer", train_count=1, val_count=3)
+    config = configs.load(search / CONFIG_FILE)
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(tmp_path / "fewer")))
+    assert "the predictions are not of the people" in make_gallery(search / TRIALS / "0002", config).sentence
+
+
+def test_oks_is_that_of_pycocotools(search: Path, people: Path) -> None:
+    config = configs.load(search / CONFIG_FILE)
+    path = people / config.data.val_annotations
+    table, skeleton = load_people(path, people / "val")
+    results = json.loads((search / TRIALS / "0002" / "predictions" / "ensemble.json").read_text())
+    truth = COCO(str(path))
+    evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
+    evaluation.evaluate()
+    for row, result in enumerate(results):
+        pose = np.array(result["keypoints"]).reshape(-1, 3)[:, :2] + 0.5
+        area = truth.anns[int(table.ids[row])]["area"]
+        ours = oks(pose, table.keypoints[row], table.keypoint_weights[row], area, np.array(skeleton.sigmas))
+        assert ours == pytest.approx(evaluation.ious[result["image_id"], 1].item(), abs=1e-6)
+
+
+@pytest.mark.parametrize(("flip_test", "decoder", "words"), [
+    (False, "quarter", "ground-truth boxes, no flip test, quarter-cell decoding"),
+    (True, "dark", "ground-truth boxes, flip test, DARK decoding")])
+def test_the_protocol_is_named(flip_test: bool, decoder: Any, words: str) -> None:
+    sentence = protocol(EvalConfig(flip_test=flip_test, decoder=decoder), 6352)
+    assert "COCO OKS-AP on 6,352 validation people" in sentence and words in sentence
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's headless chromium."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 390)])
+def test_the_report_in_a_browser(search: Path, browser: Any, scheme: str, width: int) -> None:
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia",
+                            {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                            {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600})
+    browser.get(f"file://{search / compare.REPORT_FILE}")
+    for chart in ("curves", "importance", "coordinates"):
+        assert browser.execute_script(f"return document.querySelectorAll('#{chart} svg').length") > 0, chart
+    lines = browser.execute_script("return document.querySelectorAll('#curves .scatterlayer .trace').length")
+    assert lines == 7  # one has no epoch yet, and there is the reference
+    images = browser.execute_script("return [...document.images].map(image => image.naturalWidth)")
+    assert images == [384] * 8
+    background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, background[4:-1].split(","))) < 200) == (scheme == "dark")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    requested = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert not [name for name in requested if name.startswith("http")]
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_click_on_a_header_sorts(search: Path, browser: Any) -> None:
+    browser.get(f"file://{search / compare.REPORT_FILE}")
+
+    def column(index: int) -> list[str]:
+        cells = browser.find_elements("css selector", f"#leaderboard td:nth-child({index})")
+        return [cell.get_attribute("data-value") for cell in cells]
+
+    header = browser.find_element("xpath", "//th[normalize-space()='AP']")
+    best_first = ["0.47", "0.43", "0.4", "0.31", "0.25", "0.11", "0.05", ""]
+    assert column(4) == best_first
+    header.click()
+    assert column(4) == [*best_first[-2::-1], ""], "unknown APs stay last"
+    header.click()
+    assert column(4) == best_first
+    browser.find_element("xpath", "//th[normalize-space()='status']").click()
+    assert column(2) == sorted(column(2))
+
+
+def test_names_cannot_break_out_of_the_page(make_search: MakeSearch) -> None:
+    folder = make_search("<b>&'name", [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40)])
+    compare.main([str(folder)])
+    page = (folder / compare.REPORT_FILE).read_text()
+    assert "<b>&'name" not in page and "&lt;b&gt;&amp;" in page
+    assert os.path.getsize(folder / compare.REPORT_FILE) < 8_000_000
