@@ -106,7 +106,6 @@ def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
     try:
         main(arguments)
     except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         mistake = _find_input_error(error)

@@ -34,7 +34,7 @@ _DRIVER_CPUS = 0.01
 class Command(cli.Command):
     """Search: trainings with TPE and successive halving, beside the paper's defaults and a supervised reference."""
 
-    trials: int = 6
+    trials: int = 4
     """Trials of the study; the first runs the paper's defaults. The supervised reference comes on top."""
     space: tuple[str, ...] = ()
     """Further ranges to search, or other ones: name=low..high, name=low..high:log, name=a,b,c."""
@@ -60,6 +60,11 @@ class Search:
     reference: bool
     space: dict[str, str]
 
+    @property
+    def distributions(self) -> Space:
+        """The space as Optuna's distributions."""
+        return parse_space([f"{name}={text}" for name, text in self.space.items()])
+
 
 def main(arguments: list[str]) -> None:
     """Search, or go on with a search, and compare its trials."""
@@ -68,10 +73,9 @@ def main(arguments: list[str]) -> None:
     if folder.exists() and not command.resume:
         raise InputError(f"{folder} exists already: go on with --resume {folder.name}, or choose another --name")
     search = _load(folder) if command.resume else _plan(command)
-    space = parse_space([f"{name}={text}" for name, text in search.space.items()])
-    defaults = paper_defaults(config, space)
+    defaults = paper_defaults(config, search.distributions)
     sets = prepare(config, folder)
-    (folder / SEARCH_FILE).write_text(yaml.safe_dump(dataclasses.asdict(search), sort_keys=False))
+    save_plan(search, folder)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     cluster.connect()
     concurrent = concurrency(config, command.concurrent)
@@ -81,8 +85,13 @@ def main(arguments: list[str]) -> None:
     print(f"{command.title}: {search.trials} trials, {concurrent} at a time, of {config.train.epochs} epochs on "
           f"{len(sets.labeled)} labelled and {len(sets.unlabeled)} unlabelled people -> {folder}", flush=True)
     print("searched: " + "  ".join(f"{name}={text}" for name, text in search.space.items()), flush=True)
-    _run(folder, config, sets, search, study, space, concurrent)
+    run(folder, config, sets, search, study, concurrent)
     compare.main([str(folder)])
+    left = trials_left(study, search.trials)
+    if left:
+        print(f"stopped with {left} trials left; go on with: python run_tune.py --resume {folder.name} "
+              f"--out {folder.parent}", flush=True)
+        raise KeyboardInterrupt
 
 
 def _plan(command: Command) -> Search:
@@ -94,6 +103,11 @@ def _plan(command: Command) -> Search:
     space = start | widened
     return Search(command.trials, command.grace_epochs, command.reduction_factor,
                   command.reference and not isinstance(config.method, SupervisedConfig), describe(space))
+
+
+def save_plan(search: Search, folder: Path) -> None:
+    """Write search.yaml."""
+    (folder / SEARCH_FILE).write_text(yaml.safe_dump(dataclasses.asdict(search), sort_keys=False))
 
 
 def _load(folder: Path) -> Search:
@@ -117,13 +131,22 @@ def concurrency(config: Config, wanted: int | None) -> int:
     return min(fit, wanted) if wanted else fit
 
 
-def _run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.Study, space: Space,
-         concurrent: int) -> None:
+def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.Study, concurrent: int) -> None:
+    """Run what is left of a search; Ctrl-C lets it return early, with the study as it is then.
+
+    Args:
+        folder: of the search.
+        config: that the suggestions change.
+        sets: that all trials share.
+        search: the plan.
+        study: new, or of an earlier start.
+        concurrent: trials at a time.
+    """
     reference = search.reference and _epochs_done(folder, SUPERVISED) < config.train.epochs
     samples = trials_left(study, search.trials) + reference
     if samples == 0:
         return
-    searcher = StudySearcher(study, space, reference)
+    searcher = StudySearcher(study, search.distributions, reference)
     driver = ray.tune.with_parameters(run_trial, base=configs.to_dict(config), sets=sets, folder=str(folder))
     tuner = ray.tune.Tuner(
         ray.tune.with_resources(driver, {"CPU": _DRIVER_CPUS}),
@@ -133,11 +156,7 @@ def _run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna
         run_config=ray.tune.RunConfig(
             name="ray", storage_path=str(folder), verbose=0,
             callbacks=[Progress(config.train.epochs, samples)]))
-    try:
-        tuner.fit()
-    except KeyboardInterrupt:
-        print(f"\nstopped; go on with: python run_tune.py --resume {folder.name} --out {folder.parent}", flush=True)
-        raise
+    tuner.fit()
 
 
 def _epochs_done(folder: Path, name: str) -> int:

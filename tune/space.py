@@ -78,7 +78,7 @@ def _notation(value: Any) -> str:
 def _parse(line: str) -> tuple[str, BaseDistribution]:
     name, _, text = (part.strip() for part in line.partition("="))
     try:
-        if ".." in text:
+        if name and ".." in text:
             bounds, _, scale = text.partition(":")
             low, high = (yaml.safe_load(_with_point(bound)) for bound in bounds.split(".."))
             if scale not in ("", "log"):

@@ -1,0 +1,82 @@
+"""A whole search of real, tiny trainings through Ray Tune."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from jobs.runs import latest_checkpoint, read_metrics
+from jobs.train import prepare
+from trs import config as configs
+from trs.config import Config
+from trs.errors import InputError
+from tune import compare, search
+from tune.space import default_space, describe, paper_defaults
+from tune.study import BASELINE, SUPERVISED, open_study, read_study
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
+
+
+def start(folder: Path, config: Config, trials: int) -> tuple[search.Search, optuna.Study]:
+    """A search's folder as `search.main` lays it out."""
+    space = default_space(config, {})
+    plan = search.Search(trials, grace_epochs=1, reduction_factor=2, reference=True, space=describe(space))
+    prepare(config, folder)
+    search.save_plan(plan, folder)
+    study = open_study(folder, seed=0, grace_epochs=1, reduction_factor=2)
+    study.enqueue_trial(paper_defaults(config, space), user_attrs={BASELINE: True})
+    return plan, study
+
+
+def run(folder: Path, config: Config, plan: search.Search, study: optuna.Study) -> None:
+    search.run(folder, config, prepare(config, folder), plan, study, concurrent=2)
+
+
+def test_a_search_broken_off_and_resumed_accounts_for_every_trial_once(config: Config, tmp_path: Path) -> None:
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, cpus_per_worker=1, data_cpus=0.5))
+    folder = tmp_path / "search"
+    plan, study = start(folder, config, trials=3)
+    # What a killed driver leaves: a trial that was asked for, and never ended.
+    orphan = study.ask(default_space(config, {}))
+    run(folder, config, plan, study)
+
+    trials = read_study(folder).get_trials()
+    assert [trial.number for trial in trials] == [0, 1, 2]
+    assert all(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
+    assert trials[0].params == orphan.params == {"method.ema_momentum": 0.999, "method.unsup_weight": 0.5,
+                                                 "method.mix_count": 5}
+    for trial in trials:
+        metrics = read_metrics(folder / "trials" / f"{trial.number:04d}")
+        assert [m["ap"] for m in metrics] == list(trial.intermediate_values.values())
+        ran = configs.load(folder / "trials" / f"{trial.number:04d}" / "config.yaml")
+        assert ran.method.unsup_weight == trial.params["method.unsup_weight"]
+    assert len(read_metrics(folder / "trials" / SUPERVISED)) == 2
+    assert latest_checkpoint(folder / "trials" / SUPERVISED)
+
+    before = (folder / "trials" / "0000" / "metrics.jsonl").read_bytes()
+    run(folder, config, plan, study)  # nothing is left, nothing runs twice
+    assert len(read_study(folder).get_trials()) == 3
+    assert (folder / "trials" / "0000" / "metrics.jsonl").read_bytes() == before
+
+    compare.main([str(folder)])
+    rows = list(csv.DictReader((folder / "leaderboard.csv").open()))
+    assert {row["trial"] for row in rows} == {"0000", "0001", "0002", SUPERVISED}
+    assert configs.load(folder / "best.yaml").data == config.data
+    assert "<html" in (folder / "report.html").read_text()
+
+
+def test_a_trial_that_can_never_fit_is_refused_with_the_difference(config: Config) -> None:
+    large = dataclasses.replace(config, train=dataclasses.replace(config.train, workers=100, cpus_per_worker=2))
+    with pytest.raises(InputError, match=r"asks for 225\.01 CPUs \(100 workers\), the cluster has 8"):
+        search.concurrency(large, None)
+
+
+def test_concurrency_is_what_the_cluster_holds(config: Config) -> None:
+    train = dataclasses.replace(config.train, workers=2, cpus_per_worker=1, data_cpus=0.5)
+    assert search.concurrency(dataclasses.replace(config, train=train), None) == 2
+    assert search.concurrency(dataclasses.replace(config, train=train), 1) == 1

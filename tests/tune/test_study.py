@@ -1,0 +1,88 @@
+"""The study's bridges to Ray Tune, driven as Ray Tune drives them, without Ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from tune.space import parse_space
+from tune.study import BASELINE, SUPERVISED, StudySearcher, open_study, trials_left
+
+SPACE = parse_space(["method.unsup_weight=0.1..10:log", "method.mix_count=0..9"])
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> optuna.Study:
+    study = open_study(tmp_path, seed=0, grace_epochs=1, reduction_factor=2)
+    study.enqueue_trial({"method.unsup_weight": 0.5, "method.mix_count": 5}, user_attrs={BASELINE: True})
+    return study
+
+
+def test_the_defaults_are_the_first_trial_and_the_reference_is_none(study: optuna.Study) -> None:
+    searcher = StudySearcher(study, SPACE, reference=True)
+    assert searcher.suggest("r") == {"name": SUPERVISED, "values": {}}
+    assert searcher.suggest("a") == {"name": "0000", "values": {"method.unsup_weight": 0.5, "method.mix_count": 5}}
+    assert searcher.suggest("b")["name"] == "0001"
+    assert not searcher.should_prune("r", 1, 0.0)
+    searcher.on_trial_complete("r", {})
+    assert len(study.trials) == 2
+
+
+def test_a_pruned_trial_is_recorded_as_pruned_and_a_failed_one_as_failed(study: optuna.Study) -> None:
+    searcher = StudySearcher(study, SPACE, reference=False)
+    for name in "abcd":
+        searcher.suggest(name)
+    assert not searcher.should_prune("a", 1, 0.1)  # the defaults are never stopped
+    assert not searcher.should_prune("b", 1, 0.5)
+    assert searcher.should_prune("c", 1, 0.2)
+    assert not searcher.should_prune("a", 2, 0.15)
+    for name in "abc":
+        searcher.on_trial_complete(name, {})
+    searcher.on_trial_complete("d", error=True)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.PRUNED,
+                                                       TrialState.FAIL]
+    assert study.trials[0].value == 0.15 and study.best_trial.number == 1
+    assert study.trials[2].intermediate_values == {1: 0.2}
+
+
+def test_a_trial_that_never_reported_or_reported_nan_does_not_count(study: optuna.Study) -> None:
+    searcher = StudySearcher(study, SPACE, reference=False)
+    for name in "ab":
+        searcher.suggest(name)
+    searcher.on_trial_complete("a", None)
+    assert searcher.should_prune("b", 1, float("nan"))
+    searcher.on_trial_complete("b", {})
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.PRUNED]
+
+
+def test_a_resumed_search_goes_on_with_what_was_running(study: optuna.Study, tmp_path: Path) -> None:
+    before = StudySearcher(study, SPACE, reference=False)
+    suggested = {name: before.suggest(name) for name in "abc"}
+    before.should_prune("a", 1, 0.3)
+    before.on_trial_complete("a", {})
+    before.should_prune("b", 1, 0.4)
+    # the driver is gone here; a new one opens the same study
+    again = open_study(tmp_path, seed=0, grace_epochs=1, reduction_factor=2)
+    assert trials_left(again, wanted=5) == 4
+    searcher = StudySearcher(again, SPACE, reference=False)
+    assert [searcher.suggest(name) for name in "xy"] == [suggested["b"], suggested["c"]]
+    assert searcher.suggest("z")["name"] == "0003"
+    searcher.should_prune("x", 2, 0.45)
+    searcher.on_trial_complete("x", {})
+    trial = again.trials[1]
+    assert trial.state == TrialState.COMPLETE and trial.intermediate_values == {1: 0.4, 2: 0.45}
+    assert trials_left(again, wanted=5) == 3
+
+
+def test_successive_halving_remembers_its_rungs_over_a_restart(study: optuna.Study, tmp_path: Path) -> None:
+    before = StudySearcher(study, SPACE, reference=False)
+    for name in "ab":
+        before.suggest(name)
+        before.should_prune(name, 1, 0.5)
+    again = StudySearcher(open_study(tmp_path, 0, 1, 2), SPACE, reference=False)
+    for name in "abc":
+        again.suggest(name)
+    assert again.should_prune("c", 1, 0.4)
