@@ -74,18 +74,15 @@ def parse(kind: type[CommandType], arguments: list[str], program: str) -> Comman
         first.add_argument(f"--{option}")
     chosen, _ = first.parse_known_args(arguments)
     start = _starting_config(chosen)
-    command = tyro.cli(kind, prog=program, args=arguments, default=_with(kind(), settings=start),
+    command = tyro.cli(kind, prog=program, args=arguments, default=dataclasses.replace(kind(), settings=start),
                        config=(tyro.conf.AvoidSubcommands,))
     settings = command.settings
     if command.resume and settings != start:
         raise InputError("a resumed run keeps its settings; leave the other options out, or start a new run with "
                          f"--config {Path(chosen.out or 'runs') / command.resume / CONFIG_FILE}")
     short = {name: getattr(command, name) for name in ("epochs", "workers") if getattr(command, name) is not None}
-    return _with(command, settings=_with(settings, train=_with(settings.train, **short)))
-
-
-def _with(value: CommandType, **changes: object) -> CommandType:
-    return dataclasses.replace(value, **changes)
+    train = dataclasses.replace(settings.train, **short)
+    return dataclasses.replace(command, settings=dataclasses.replace(settings, train=train))
 
 
 def _starting_config(chosen: argparse.Namespace) -> Config:
@@ -97,7 +94,7 @@ def _starting_config(chosen: argparse.Namespace) -> Config:
         # A preset that does not exist is tyro's to refuse, with the list of those that do.
         config = PRESETS.get(chosen.preset or "demo", configs.demo)()
     if chosen.method in METHOD_NAMES and not isinstance(config.method, METHOD_NAMES[chosen.method]):
-        config = _with(config, method=METHOD_NAMES[chosen.method]())
+        config = dataclasses.replace(config, method=METHOD_NAMES[chosen.method]())
     return config
 
 

@@ -35,8 +35,10 @@ def quieten() -> None:
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
     # Tune's table repeats in every mode what our own lines say better.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    for name in ("ray.data", "ray.train", "ray.tune"):
+    for name in ("ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # After Ctrl-C Tune tells to restore its own state; ours is the study.
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
     # That the token is required is what we want; Ray says so as a warning.
     logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
 
@@ -50,6 +52,7 @@ def require_resources(train: TrainConfig, extra_cpus: float = 0.0) -> None:
     """Refuse a training that the cluster can never run, instead of waiting for ever.
 
     Args:
+        train: of the training's config.
         extra_cpus: of whoever drives the training, beside its workers and data tasks.
 
     Raises:

@@ -80,7 +80,9 @@ def ray_cluster() -> Iterator[None]:
     temporary = tempfile.mkdtemp(prefix="ray-")  # short: the paths of Ray's sockets may not exceed 107 characters
     address = os.environ.pop("RAY_ADDRESS", None)
     cluster.quieten()
-    ray.init(num_cpus=8, include_dashboard=True, dashboard_host="127.0.0.1", logging_level=logging.WARNING, log_to_driver=False,
+    # The dashboard must run: without it Ray leaks the reservations of trials that a scheduler stopped.
+    ray.init(num_cpus=8, include_dashboard=True, dashboard_host="127.0.0.1",
+             logging_level=logging.WARNING, log_to_driver=False,
              _temp_dir=temporary, _system_config={"num_workers_soft_limit": 32})
     yield
     ray.shutdown()

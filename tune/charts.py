@@ -92,7 +92,7 @@ def importance(board: Leaderboard) -> tuple[go.Figure | None, str]:
         x=[shares[name] for name in names], y=[board.short_names[name] for name in names], orientation="h",
         marker={"color": _DEFAULTS}, text=[f"{shares[name]:.0%}" for name in names], textposition="outside",
         cliponaxis=False, hovertemplate="%{y}: %{x:.1%}<extra></extra>"))
-    figure.update_xaxes(title="share of importance", range=[0, 1.12 * max(shares.values())], nticks=5, tickformat=".0%")
+    figure.update_xaxes(title="share of importance", range=[0, 1.12 * max(shares.values())], nticks=4, tickformat=".0%")
     figure.update_yaxes(automargin=True, ticksuffix=" ")
     figure.update_layout(height=120 + 44 * len(names), margin={"l": 10, "r": 15, "t": 10, "b": 50})
     believe = "; with so few trials this is a hint, not a finding" if len(complete) < _FEW_TRIALS else ""

@@ -11,8 +11,8 @@ import ray.train
 
 from jobs.evaluate import evaluate
 from jobs.runs import latest_checkpoint, read_metrics
-from jobs.trainer import build_trainer
 from jobs.train import prepare
+from jobs.trainer import build_trainer
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config

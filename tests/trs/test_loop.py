@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import shutil
@@ -37,10 +38,8 @@ def run(config: Config, sets: Sets, folder: Path, resume_from: Path | None = Non
         if len(reports) == stop_after:
             raise BrokenOff
 
-    try:
+    with contextlib.suppress(BrokenOff):
         loop.train(training, lambda steps: read_ahead(streams, steps), report)
-    except BrokenOff:
-        pass
     return training, reports
 
 

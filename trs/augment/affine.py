@@ -24,6 +24,7 @@ def draw_affine(keys: Tensor, view: ViewConfig) -> tuple[Tensor, Tensor]:
 
     Args:
         keys: [B] int64 sample keys.
+        view: the ranges.
     """
     scale = (1 + view.scale * normal(keys, 1, _SCALE)).clamp(1 - view.scale, 1 + view.scale)
     rotation = (view.rotation * normal(keys, 1, _ROTATION)).clamp(-2 * view.rotation, 2 * view.rotation)
@@ -35,7 +36,8 @@ def affine_theta(scale: Tensor, rotation: Tensor, size: tuple[int, int]) -> Tens
     """The [B, 2, 3] warp that turns a picture by `rotation` degrees (clockwise on the screen) and grows it by `scale`.
 
     Args:
-        scale, rotation: [B].
+        scale: [B].
+        rotation: [B].
         size: height and width in any unit; only their ratio matters. In [-1, 1] coordinates a rotation of a
             rectangular picture is no rotation matrix: without the ratio it would shear.
     """

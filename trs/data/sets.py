@@ -45,7 +45,7 @@ def load_sets(data: DataConfig, split: Split | None = None) -> Sets:
         split = (load_split(Path(data.manifest)) if data.manifest else
                  draw_split(people, data.labeled_count, data.split, data.split_seed))
     labeled, unlabeled = apply_split(people, split, data.include_labeled)
-    if data.unlabeled_annotations is not None:
+    if data.unlabeled_annotations is not None and data.unlabeled_detections is not None:
         unlabeled = load_detections(root / data.unlabeled_annotations, root / data.unlabeled_detections,
                                     _folder(root / data.unlabeled_images), len(skeleton), data.min_detection_score)
     val, val_skeleton = load_people(root / data.val_annotations, _folder(root / data.val_images))

@@ -15,7 +15,7 @@ from trs.evaluation.oks import coco_results, oks_ap
 from trs.evaluation.predict import Poses, predict, read_crops
 from trs.methods.base import Method
 
-Keep = Callable[[str, list[dict[str, Any]]], None]
+Keep = Callable[[str, list[dict[str, Any]]], object]
 """Takes a predictor's name and its results in COCO's format, to write or to draw them."""
 
 

@@ -22,6 +22,7 @@ def coco_results(people: People, rows: np.ndarray, keypoints: np.ndarray) -> lis
     """Poses in COCO's result format, ordered by annotation id, so that no tie depends on who computed them.
 
     Args:
+        people: the table that was predicted.
         rows: [N] rows of `people`.
         keypoints: [N, K, 3] x, y in the picture (continuous) and score.
     """
@@ -44,6 +45,8 @@ def oks_ap(ground_truth: str, image_ids: np.ndarray, results: list[dict[str, Any
     Args:
         ground_truth: COCO keypoint file.
         image_ids: the pictures that count.
+        results: in COCO's result format.
+        skeleton: whose sigmas apply.
     """
     if not results:
         return dict.fromkeys(("ap", "ap50", "ap75", "ar", "ar50"), 0.0)

@@ -5,7 +5,7 @@ Legend: N people, K keypoints.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -57,14 +57,15 @@ def read_crops(people: People, batches: Iterable[np.ndarray], input_size: tuple[
     with ThreadPoolExecutor(threads) as pool:
         submitted = ((batch, [pool.submit(read, int(row)) for row in batch]) for batch in batches)
         for batch, futures in delayed(submitted, depth=1):
-            found = [(row, *crop.result()) for row, crop in zip(batch, futures, strict=True) if crop.result()]
+            found = [(row, crop) for row, future in zip(batch, futures, strict=True) if (crop := future.result())]
             if found:
-                rows, images, matrices = zip(*found, strict=True)
+                rows, crops = zip(*found, strict=True)
+                images, matrices = zip(*crops, strict=True)
                 yield Crops(np.stack(images), np.stack(matrices), np.array(rows))
 
 
 @torch.no_grad()
-def predict(networks: Mapping[str, nn.Module], ensemble: Iterable[str], crops: Iterable[Crops], config: EvalConfig,
+def predict(networks: nn.ModuleDict, ensemble: Iterable[str], crops: Iterable[Crops], config: EvalConfig,
             fuse: str, flip_order: list[int], device: torch.device) -> dict[str, Poses]:
     """Poses by network name, and by the name `ensemble` those of the mean heatmap of the networks named there.
 

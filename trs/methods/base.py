@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from trs.config import ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.models.pose import Peers, PoseNetwork
 
@@ -29,8 +30,11 @@ class Method(ABC):
 
     networks: nn.ModuleDict
     trained: Peers
-    peers: tuple[str, ...]
+    peers: ClassVar[tuple[str, ...]]
     uses_unlabeled: ClassVar[bool] = True
+
+    @abstractmethod
+    def __init__(self, config: Any, view: ViewConfig, make_network: MakeNetwork) -> None: ...
 
     @abstractmethod
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None,

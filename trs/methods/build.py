@@ -8,7 +8,7 @@ from trs.methods.supervised import Supervised
 from trs.methods.trs import TRS
 from trs.models.pose import PoseNetwork, build_pose_network
 
-METHODS = {SupervisedConfig: Supervised, TRSConfig: TRS}
+METHODS: dict[type, type[Method]] = {SupervisedConfig: Supervised, TRSConfig: TRS}
 
 
 def build_method(config: Config, keypoint_count: int) -> Method:

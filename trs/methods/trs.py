@@ -41,11 +41,13 @@ class TRS(Method):
         self.networks = nn.ModuleDict({**peers, **reviewers})
         self.trained = Peers({**peers, **(reviewers if learns else {})})
 
-    def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch,
+    def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None,
                step: int) -> dict[str, Tensor]:
         """Eq. 12 and its parts, `agreement` of teacher and reviewer, and `peak_heat`, the collapse alarm."""
+        assert unlabeled is not None
         easy = self.predict_easy(unlabeled.images)
-        theta = affine_theta(*draw_affine(unlabeled.keys, self.view), unlabeled.images.shape[-2:])
+        height, width = unlabeled.images.shape[-2:]
+        theta = affine_theta(*draw_affine(unlabeled.keys, self.view), (height, width))
 
         images = {name: labeled.images for name in self.trained}
         targets = {}
@@ -61,7 +63,8 @@ class TRS(Method):
         on_hard = {name: maps[:, len(labeled.images):] for name, maps in heatmaps.items()}
 
         # Eq. 3 and 9, 5 and 11, 6 and 10, 12.
-        supervised = sum(heatmap_mse(maps, labeled.heatmaps, labeled.keypoint_weights) for maps in on_labeled.values())
+        supervised = torch.stack([heatmap_mse(maps, labeled.heatmaps, labeled.keypoint_weights)
+                                  for maps in on_labeled.values()]).sum()
         consistency = {student: self.consistency(on_hard[student], *targets[student]) for student, _ in ROLES}
         unsup_weight = self.config.unsup_weight * ramp_up(step, self.config.ramp_up)
         loss = supervised + unsup_weight * (consistency["a"] + consistency["b"])

@@ -40,6 +40,7 @@ def build_backbone(name: BackboneName, pretrained: str | None = None) -> Backbon
     """A backbone by its torchvision name, or `resnet_tiny`.
 
     Args:
+        name: of the backbone.
         pretrained: 'imagenet', a .pth file of torchvision's, a .safetensors file, or None.
 
     Raises:

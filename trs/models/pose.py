@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +15,7 @@ from trs.models.head import build_head
 class PoseNetwork(nn.Module):
     """Heatmaps of K keypoints on L levels; level 0 is the backbone's last stage, level 1 the one before, ..."""
 
-    def __init__(self, backbone: Backbone, heads: list[nn.Module]) -> None:
+    def __init__(self, backbone: Backbone, heads: Sequence[nn.Module]) -> None:
         super().__init__()
         self.backbone = backbone
         self.heads = nn.ModuleList(heads)

@@ -14,7 +14,8 @@ def naive(images, centres, valid, half_sizes):
         for m in range(centres.shape[1]):
             if valid[b, m]:
                 x, y = (int(value) for value in centres[b, m].floor())
-                corners.append((min(max(y - half, 0), height - 2 * half - 1), min(max(x - half, 0), width - 2 * half - 1)))
+                corners.append((min(max(y - half, 0), height - 2 * half - 1),
+                                min(max(x - half, 0), width - 2 * half - 1)))
         if not corners:
             continue
         side = 2 * half + 1
@@ -77,5 +78,6 @@ def test_patch_sizes_scale_with_the_picture(height: int, low: int, high: int) ->
 
 def test_a_picture_smaller_than_the_patch_is_survived() -> None:
     images = torch.rand(2, 3, 12, 9)
-    mixed = keypoint_mix(images, torch.rand(2, 5, 2) * 9, torch.ones(2, 5, dtype=torch.bool), torch.arange(2), 5, (300, 400))
+    found = torch.ones(2, 5, dtype=torch.bool)
+    mixed = keypoint_mix(images, torch.rand(2, 5, 2) * 9, found, torch.arange(2), 5, (300, 400))
     assert mixed.shape == images.shape and mixed.isfinite().all()

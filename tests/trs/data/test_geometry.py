@@ -41,5 +41,6 @@ def test_a_blob_in_the_picture_is_warped_to_where_its_centre_is_mapped(rotation,
 def test_a_mirrored_crop_is_the_mirror_image_of_the_crop() -> None:
     image = np.random.default_rng(0).integers(0, 255, (60, 50, 3), dtype=np.uint8)
     box = np.array([5.0, 6.0, 30.0, 40.0])
-    plain, mirrored = (geometry.warp(image, geometry.crop(box, (64, 64), flip=flip), (64, 64)) for flip in (False, True))
+    plain, mirrored = (geometry.warp(image, geometry.crop(box, (64, 64), flip=flip), (64, 64))
+                       for flip in (False, True))
     assert np.abs(plain[:, ::-1].astype(int) - mirrored).max() <= 1

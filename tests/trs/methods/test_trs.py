@@ -53,7 +53,8 @@ def reference(method: TRS, labeled, unlabeled) -> dict[str, torch.Tensor]:
                                                   labeled.keypoint_weights) for level in (0, 1))
     total = supervised + config.unsup_weight * (consistency["a"] + consistency["b"])
     total.backward()
-    return {"loss": total, "loss_supervised": supervised, **{f"loss_{name}": loss for name, loss in consistency.items()},
+    return {"loss": total, "loss_supervised": supervised,
+            **{f"loss_{name}": loss for name, loss in consistency.items()},
             "gradients": {name: [p.grad for p in network.parameters()] for name, network in learn.items()}}
 
 

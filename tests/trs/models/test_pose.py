@@ -57,9 +57,9 @@ def test_pretrained_weights_load_from_a_file(tmp_path: Path, suffix: str) -> Non
 
 def test_absent_weights_say_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(InputError, match=r"download https://download.pytorch.org/models/resnet18-\w+.pth to"):
+    with pytest.raises(InputError, match=r"download https://download\.pytorch\.org/models/resnet18-\w+\.pth to"):
         build_backbone("resnet18", "imagenet")
-    with pytest.raises(InputError, match="no pretrained weights at nowhere.pth"):
+    with pytest.raises(InputError, match=r"no pretrained weights at nowhere\.pth"):
         build_backbone("resnet18", "nowhere.pth")
 
 
