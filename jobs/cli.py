@@ -105,20 +105,20 @@ def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        mistake = _find_input_error(error)
+        mistake = find_input_error(error)
         if mistake is None:
             raise
         print(f"error: {mistake}", file=sys.stderr)
         sys.exit(2)
 
 
-def _find_input_error(error: BaseException | None) -> str | None:
+def find_input_error(error: BaseException | None) -> str | None:
     """The user's mistake behind an exception, also where Ray has wrapped it."""
     while error is not None:
         if isinstance(error, InputError):
             return str(error)
         for failure in getattr(error, "worker_failures", {}).values():
-            if (found := _find_input_error(failure)) is not None:
+            if (found := find_input_error(failure)) is not None:
                 return found
         error = getattr(error, "cause", None) or error.__cause__
     return None

@@ -15,6 +15,7 @@ from trs.data.split import save_split
 from trs.errors import InputError
 
 CONFIG_FILE, SPLIT_FILE, METRICS_FILE = "config.yaml", "split.json", "metrics.jsonl"
+BAD_PICTURES_FILE = "bad_pictures.txt"
 
 Metrics = dict[str, float]
 
@@ -39,6 +40,12 @@ def read_metrics(folder: Path) -> list[Metrics]:
         except json.JSONDecodeError:
             continue
     return found
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a line; several workers may write to the same file."""
+    with path.open("a") as file:
+        file.write(f"{line}\n")
 
 
 def latest_checkpoint(folder: Path) -> Path:
@@ -94,6 +101,8 @@ def epoch_line(metrics: Metrics, epochs: int) -> str:
                          if name.startswith("ap_"))
     line = (f"epoch {metrics['epoch']:.0f}/{epochs}  AP {metrics['ap']:.3f}  ({networks})  loss {metrics['loss']:.4f}  "
             f"{metrics['steps_per_second']:.1f} steps/s  {duration(metrics['seconds_left'])} left")
+    if metrics["bad_images"]:
+        line += f"  {metrics['bad_images']:.0f} bad pictures, see {BAD_PICTURES_FILE}"
     # A healthy network's mean peak lies between: above, the peers raise each other's heat; below, they have gone flat.
     if metrics["peak_heat"] > 1.2:
         line += f"  WARNING: the mean peak heat is {metrics['peak_heat']:.2f}, the consistency loss is blowing up"

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from jobs import cli, cluster
-from jobs.runs import SPLIT_FILE, follow, write_run
+from jobs.runs import SPLIT_FILE, follow, latest_checkpoint, write_run
 from jobs.trainer import build_trainer
 from trs.config import Config
 from trs.data.sets import Sets, load_sets, require_unlabeled
@@ -16,17 +16,20 @@ from trs.methods.build import METHODS, build_method
 
 
 def prepare(config: Config, folder: Path) -> Sets:
-    """Load the sets and write what the run is. A resumed run keeps its split.
+    """Load the sets, and find a fault in the config or the data before anything starts; nothing is written.
+
+    Args:
+        config: of the training.
+        folder: of the run; one that is resumed keeps its split.
 
     Raises:
-        InputError: a fault in the config or in the data; nothing has been written then.
+        InputError: the fault.
     """
     manifest = folder / SPLIT_FILE
     sets = load_sets(config.data, load_split(manifest) if manifest.exists() else None)
     if METHODS[type(config.method)].uses_unlabeled:
         require_unlabeled(sets)
     build_method(config, len(sets.skeleton))  # weights that are absent or do not fit are told before Ray starts
-    write_run(config, sets, folder)
     return sets
 
 
@@ -39,11 +42,19 @@ def main(arguments: list[str]) -> None:
     sets = prepare(config, folder)
     cluster.connect()
     cluster.require_resources(config.train)
+    write_run(config, sets, folder)
     print(f"{command.title}: {len(sets.labeled)} labelled, {len(sets.unlabeled)} unlabelled, {len(sets.val)} "
           f"validation people of {len(sets.skeleton)} keypoints -> {folder}", flush=True)
-    with follow(folder, config.train.epochs):
-        result = build_trainer(config, sets, folder).fit()
-    print(f"done; checkpoint: {result.checkpoint.path}" if result.checkpoint else "done; nothing was left to train")
+    done = False
+    try:
+        with follow(folder, config.train.epochs):
+            build_trainer(config, sets, folder).fit()
+        done = True
+    finally:  # Ray ends a training that gets Ctrl-C by SystemExit
+        if not done:
+            print(f"stopped; go on with: python -m jobs.train --resume {folder.name} --out {folder.parent}",
+                  file=sys.stderr)
+    print(f"done: {latest_checkpoint(folder)}")
 
 
 if __name__ == "__main__":

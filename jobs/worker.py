@@ -15,6 +15,7 @@ import torch
 
 from jobs.data import open_batches
 from jobs.runlog import RunLog
+from jobs.runs import BAD_PICTURES_FILE, append_line
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs import loop
@@ -41,7 +42,8 @@ def run(settings: dict[str, Any]) -> None:
     main = ray.train.get_context().get_world_rank() == 0
     resumed = _latest_checkpoint()
     method = build_method(config, len(sets.skeleton))
-    training = loop.start(config, sets, method, ray.train.torch.get_device(), resumed)
+    training = loop.start(config, sets, method, ray.train.torch.get_device(), resumed,
+                          complain=lambda sentence: append_line(folder / BAD_PICTURES_FILE, sentence))
     log = RunLog(folder, training.counters.step) if main else None
 
     def report(metrics: loop.Metrics, save: Callable[[Path], None]) -> None:

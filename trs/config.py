@@ -185,8 +185,6 @@ class TrainConfig:
     """Steps over which the learning rate rises linearly from 0."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """'auto' is bfloat16 autocast on a GPU that has it, float32 elsewhere."""
-    compile: bool = False
-    """Compile the networks with torch.compile."""
     init_from: str | None = None
     """A checkpoint whose networks are the starting weights, of this method or another (a supervised warm start)."""
     seed: int = 0

@@ -38,8 +38,12 @@ Report = Callable[[Metrics, Callable[[Path], None]], None]
 """Takes the metrics since the last report (AP on rank 0 only) and a function that saves the state into a folder."""
 
 
-class Diverged(RuntimeError):
-    """The gradients stayed NaN or infinite."""
+Complain = Callable[[str], object]
+"""Takes a sentence about a picture that cannot be used."""
+
+
+class Diverged(InputError):
+    """The gradients stayed NaN or infinite; other settings may keep them finite."""
 
 
 @dataclass
@@ -51,6 +55,7 @@ class Training:
     method: Method
     optimizer: torch.optim.Optimizer
     device: torch.device
+    complain: Complain = print
     counters: Counters = field(default_factory=Counters)
 
     @property
@@ -65,7 +70,7 @@ class Training:
 
 
 def start(config: Config, sets: Sets, method: Method, device: torch.device,
-          resumed: Checkpoint | None = None) -> Training:
+          resumed: Checkpoint | None = None, complain: Complain = print) -> Training:
     """A fresh training, a warm-started one (`train.init_from`), or one that goes on from a checkpoint.
 
     Raises:
@@ -75,14 +80,11 @@ def start(config: Config, sets: Sets, method: Method, device: torch.device,
         checkpoints.warm_start(method.networks, checkpoints.load(Path(config.train.init_from)))
     method.networks.to(device)
     optimizer = torch.optim.Adam(method.trained.parameters(), config.train.learning_rate, fused=True)
-    training = Training(config, sets, method, optimizer, device)
+    training = Training(config, sets, method, optimizer, device, complain)
     if resumed is not None:
         checkpoints.restore_networks(method.networks, resumed)
         checkpoints.restore_optimizer(optimizer, resumed)
         training.counters = resumed.counters
-    if config.train.compile:
-        for network in method.networks.values():
-            network.compile()
     return training
 
 
@@ -124,7 +126,7 @@ def _evaluate(training: Training, keep: Keep) -> Metrics:
     complaints: list[str] = []
     metrics = evaluate(training.method, training.sets, training.config, training.device, complaints, keep)
     training.method.networks.train()
-    _check_pictures(training.config, complaints, len(complaints), len(training.sets.val))
+    _check_pictures(training, complaints, len(complaints), len(training.sets.val))
     return metrics
 
 
@@ -162,17 +164,18 @@ def _advance(training: Training, rows: dict[str, Rows]) -> Counters:
         counters, step=counters.step + 1, labeled_row=counters.labeled_row + consumed,
         unlabeled_row=counters.unlabeled_row + consumed * ("unlabeled" in rows),
         bad_images=counters.bad_images + sum(1 + reason.count("\n") for reason in bad))
-    _check_pictures(training.config, bad, counters.bad_images, counters.labeled_row + counters.unlabeled_row)
+    _check_pictures(training, bad, counters.bad_images, counters.labeled_row + counters.unlabeled_row)
     return counters
 
 
-def _check_pictures(config: Config, complaints: list[str], bad: int, read: int) -> None:
+def _check_pictures(training: Training, complaints: list[str], bad: int, read: int) -> None:
     for complaint in complaints:
-        print(f"skipped a picture: {complaint}", flush=True)
-    # A single bad picture among the first few is not a rate.
-    if bad > max(1, config.data.max_bad_images * read) and bad > 5:
-        raise InputError(f"{bad} of {read} pictures cannot be used, more than data.max_bad_images = "
-                         f"{config.data.max_bad_images}; the last: {complaints[-1] if complaints else 'see above'}")
+        training.complain(complaint)
+    limit = training.config.data.max_bad_images
+    # A few bad pictures among the first are no rate yet.
+    if complaints and bad > max(5, limit * read):
+        raise InputError(f"{bad} of {read} pictures cannot be used, more than data.max_bad_images = {limit}; "
+                         f"the last: {complaints[-1]}")
 
 
 def _rows_of_steps(training: Training, total_steps: int) -> Iterator[StepRows]:

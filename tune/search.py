@@ -14,7 +14,7 @@ import ray.tune
 import yaml
 
 from jobs import cli, cluster
-from jobs.runs import duration, epoch_line, read_metrics
+from jobs.runs import duration, epoch_line, read_metrics, write_run
 from jobs.train import prepare
 from trs import config as configs
 from trs.config import Config, SupervisedConfig
@@ -75,10 +75,11 @@ def main(arguments: list[str]) -> None:
     search = _load(folder) if command.resume else _plan(command)
     defaults = paper_defaults(config, search.distributions)
     sets = prepare(config, folder)
-    save_plan(search, folder)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     cluster.connect()
     concurrent = concurrency(config, command.concurrent)
+    write_run(config, sets, folder)
+    save_plan(search, folder)
     study = open_study(folder, config.train.seed, search.grace_epochs, search.reduction_factor)
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial(defaults, user_attrs={BASELINE: True})

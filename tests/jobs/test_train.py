@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import ray.train
 
+from jobs import cli
 from jobs.evaluate import evaluate
-from jobs.runs import latest_checkpoint, read_metrics
+from jobs.runs import latest_checkpoint, read_metrics, write_run
 from jobs.train import prepare
 from jobs.trainer import build_trainer
 from trs import checkpoint as checkpoints
@@ -26,12 +28,18 @@ def with_train(config: Config, **changes: object) -> Config:
     return dataclasses.replace(config, train=dataclasses.replace(config.train, **changes))
 
 
+def train(config: Config, folder: Path, callbacks: tuple = ()) -> None:
+    """As `jobs.train.main` does it; a folder with a run in it is resumed."""
+    sets = prepare(config, folder)
+    write_run(config, sets, folder)
+    build_trainer(config, sets, folder, callbacks).fit()
+
+
 @pytest.fixture(scope="module")
 def trained(config: Config, sets: Sets, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
     """A finished training of two epochs on one worker."""
     folder = tmp_path_factory.mktemp("runs") / "one"
-    prepared = prepare(config, folder)
-    build_trainer(config, prepared, folder).fit()
+    train(config, folder)
     return folder
 
 
@@ -49,19 +57,18 @@ def test_a_run_leaves_its_config_its_split_its_metrics_and_its_poses(trained: Pa
     assert checkpoints.load(latest_checkpoint(trained)).counters.step == 10
 
 
-def test_killed_after_an_epoch_and_resumed_it_ends_in_the_same_weights(trained: Path, config: Config, sets: Sets,
+def test_killed_after_an_epoch_and_resumed_it_ends_in_the_same_weights(trained: Path, config: Config,
                                                                       tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    prepare(config, folder)
 
     class Kill(ray.train.UserCallback):
         def after_report(self, run_context, metrics, checkpoint):
             raise SystemError("the machine is gone")
 
     with pytest.raises(ray.train.TrainingFailedError):
-        build_trainer(with_train(config, max_failures=0), sets, folder, callbacks=[Kill()]).fit()
+        train(with_train(config, max_failures=0), folder, callbacks=(Kill(),))
     assert len(read_metrics(folder)) >= 1
-    build_trainer(config, sets, folder).fit()
+    train(config, folder)
     assert [metrics["step"] for metrics in read_metrics(folder)] == [5, 10]
     assert weights(folder) == weights(trained)
     assert (latest_checkpoint(folder) / "optimizer.safetensors").read_bytes() == \
@@ -81,12 +88,24 @@ def test_the_ap_of_the_same_weights_does_not_depend_on_the_number_of_workers(tra
     assert {name: last[name] for name in alone} == alone
 
 
-def test_two_workers_learn_together(config: Config, sets: Sets, tmp_path: Path) -> None:
+def test_two_workers_learn_together(config: Config, tmp_path: Path) -> None:
     """DDP: the same rows in half as many steps, and every worker ends with the same weights as rank 0 saved."""
     config = with_train(config, workers=2, epochs=1)
     folder = tmp_path / "two"
-    prepare(config, folder)
-    build_trainer(config, sets, folder).fit()
+    train(config, folder)
     counters = checkpoints.load(latest_checkpoint(folder)).counters
     assert (counters.step, counters.unlabeled_row) == (3, 48)
     assert json.loads((folder / "metrics.jsonl").read_text())["bad_images"] == 0
+
+
+def test_a_mistake_found_by_a_worker_reaches_the_user_as_a_sentence(config: Config, drawn_root: Path,
+                                                                   tmp_path: Path) -> None:
+    root = shutil.copytree(drawn_root, tmp_path / "people")
+    for picture in list((root / "train").iterdir())[::2]:
+        picture.write_bytes(b"")
+    broken = dataclasses.replace(with_train(config, max_failures=0),
+                                 data=dataclasses.replace(config.data, root=str(root)))
+    with pytest.raises(ray.train.TrainingFailedError) as failed:
+        train(broken, tmp_path / "run")
+    assert "pictures cannot be used" in str(cli.find_input_error(failed.value))
+    assert "is not a picture that can be read" in (tmp_path / "run" / "bad_pictures.txt").read_text()

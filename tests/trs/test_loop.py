@@ -113,6 +113,13 @@ def test_too_many_bad_pictures_stop_the_run(config: Config, drawn_root: Path, tm
         run(config, sets, tmp_path / "run")
 
 
+def test_bfloat16_learns_too(config: Config, sets: Sets, tmp_path: Path) -> None:
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, precision="bfloat16", epochs=1))
+    training, reports = run(config, sets, tmp_path)
+    assert 0 < reports[0]["loss"] < 1
+    assert all(p.dtype == torch.float32 and p.isfinite().all() for p in training.method.networks.parameters())
+
+
 def test_an_epoch_is_one_pass_over_the_larger_set(config: Config, sets: Sets) -> None:
     training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
     assert (len(sets.unlabeled), config.train.batch_size, training.steps_per_epoch) == (40, 8, 5)

@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from jobs.runs import latest_checkpoint, read_metrics
+from jobs.runs import latest_checkpoint, read_metrics, write_run
 from jobs.train import prepare
 from trs import config as configs
 from trs.config import Config
@@ -26,7 +26,7 @@ def start(folder: Path, config: Config, trials: int) -> tuple[search.Search, opt
     """A search's folder as `search.main` lays it out."""
     space = default_space(config, {})
     plan = search.Search(trials, grace_epochs=1, reduction_factor=2, reference=True, space=describe(space))
-    prepare(config, folder)
+    write_run(config, prepare(config, folder), folder)
     search.save_plan(plan, folder)
     study = open_study(folder, seed=0, grace_epochs=1, reduction_factor=2)
     study.enqueue_trial(paper_defaults(config, space), user_attrs={BASELINE: True})
