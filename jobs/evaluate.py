@@ -17,7 +17,7 @@ import ray.train.torch
 import tyro
 
 from jobs import cli, cluster
-from jobs.runs import latest_checkpoint, protocol
+from jobs.runs import protocol
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config, DataConfig, EvalConfig
@@ -78,10 +78,10 @@ def evaluate(checkpoint: Path, config: Config, out: Path) -> dict[str, float]:
 def main(arguments: list[str]) -> None:
     """Evaluate, and print the protocol and a line for each metric."""
     named = arguments and not arguments[0].startswith("-")
-    config = checkpoints.load(latest_checkpoint(Path(arguments[0]))).config if named else Config()
+    config = checkpoints.load(checkpoints.newest(Path(arguments[0]))).config if named else Config()
     default = Command(Path(arguments[0]) if named else tyro.MISSING, data=config.data, eval=config.eval)
     command = tyro.cli(Command, args=arguments, prog="python -m jobs.evaluate", default=default)
-    checkpoint = latest_checkpoint(command.checkpoint)
+    checkpoint = checkpoints.newest(command.checkpoint)
     config = dataclasses.replace(
         config, data=command.data, eval=command.eval,
         train=dataclasses.replace(config.train, workers=command.workers, use_gpu=command.use_gpu))

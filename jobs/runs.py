@@ -12,7 +12,6 @@ from trs import config as configs
 from trs.config import Config
 from trs.data.sets import Sets
 from trs.data.split import save_split
-from trs.errors import InputError
 
 CONFIG_FILE, SPLIT_FILE, METRICS_FILE = "config.yaml", "split.json", "metrics.jsonl"
 BAD_PICTURES_FILE = "bad_pictures.txt"
@@ -46,20 +45,6 @@ def append_line(path: Path, line: str) -> None:
     """Append a line; several workers may write to the same file."""
     with path.open("a") as file:
         file.write(f"{line}\n")
-
-
-def latest_checkpoint(folder: Path) -> Path:
-    """The folder itself if it is a checkpoint, else the newest checkpoint of the run that it is.
-
-    Raises:
-        InputError: there is none.
-    """
-    if (folder / "state.json").is_file():
-        return folder
-    found = sorted(folder.glob("checkpoint_*/state.json"))
-    if not found:
-        raise InputError(f"there is no checkpoint in {folder}; give a run's folder or a checkpoint's")
-    return found[-1].parent
 
 
 def protocol(config: Config) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import torch
+
 from jobs import cli, cluster
-from jobs.runs import SPLIT_FILE, follow, latest_checkpoint, write_run
+from jobs.runs import SPLIT_FILE, follow, write_run
 from jobs.trainer import build_trainer
+from trs import checkpoint as checkpoints
+from trs import loop
 from trs.config import Config
 from trs.data.sets import Sets, load_sets, require_unlabeled
 from trs.data.split import load_split
@@ -29,7 +33,8 @@ def prepare(config: Config, folder: Path) -> Sets:
     sets = load_sets(config.data, load_split(manifest) if manifest.exists() else None)
     if METHODS[type(config.method)].uses_unlabeled:
         require_unlabeled(sets)
-    build_method(config, len(sets.skeleton))  # weights that are absent or do not fit are told before Ray starts
+    # Weights that are absent or do not fit are told before Ray starts.
+    loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
     return sets
 
 
@@ -54,7 +59,7 @@ def main(arguments: list[str]) -> None:
         if not done:
             print(f"stopped; go on with: python -m jobs.train --resume {folder.name} --out {folder.parent}",
                   file=sys.stderr)
-    print(f"done: {latest_checkpoint(folder)}")
+    print(f"done: {checkpoints.newest(folder)}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,20 @@ def load(folder: Path) -> Checkpoint:
                          f"{_NETWORKS} and {_OPTIMIZER}") from error
 
 
+def newest(folder: Path) -> Path:
+    """The folder itself if it is a checkpoint, else the newest checkpoint of the run that it is.
+
+    Raises:
+        InputError: there is none.
+    """
+    if (folder / _STATE).is_file():
+        return folder
+    found = sorted(folder.glob(f"checkpoint_*/{_STATE}"))
+    if not found:
+        raise InputError(f"there is no checkpoint in {folder}; give a run's folder or a checkpoint's")
+    return found[-1].parent
+
+
 def restore_networks(networks: nn.Module, checkpoint: Checkpoint) -> None:
     """Load every network's weights.
 
@@ -125,21 +140,32 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) 
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def warm_start(networks: nn.ModuleDict, checkpoint: Checkpoint) -> None:
-    """Start every network from the checkpoint's network of the same name, or from its network `a` where it has none.
+def warm_start(networks: nn.ModuleDict, peers: Sequence[str], given: Sequence[Checkpoint]) -> None:
+    """Start the networks from checkpoints.
+
+    One checkpoint that has all the networks gives each its own. Otherwise the first peer, and whatever follows it by
+    name, starts from the first checkpoint's network `a`, the second peer from the second's, and so on.
 
     Raises:
-        InputError: the architectures differ.
+        InputError: too few checkpoints, or other architectures.
     """
+    whole = len(given) == 1 and all(_weights(given[0], name) for name in networks)
+    if not whole and len(given) < len(peers):
+        raise InputError(f"train.init_from needs one checkpoint for each of the {len(peers)} peers: peers that start "
+                         "alike would stay alike")
     for name, network in networks.items():
-        prefix = f"{name}." if any(key.startswith(f"{name}.") for key in checkpoint.networks) else "a."
-        weights = {key.removeprefix(prefix): value for key, value in checkpoint.networks.items()
-                   if key.startswith(prefix)}
+        number = next(i for i, peer in enumerate(peers) if name == peer or name.endswith(f"_{peer}"))
+        weights = _weights(given[0], name) if whole else _weights(given[number], "a")
         try:
             network.load_state_dict(weights)
         except RuntimeError as error:
-            raise InputError(f"train.init_from: network {name} cannot start from the checkpoint's "
-                             f"{prefix[:-1]}: {str(error).splitlines()[1].strip()}") from error
+            raise InputError(f"train.init_from: network {name} is of another architecture: "
+                             f"{str(error).splitlines()[1].strip()}") from error
+
+
+def _weights(checkpoint: Checkpoint, name: str) -> dict[str, Tensor]:
+    return {key.removeprefix(f"{name}."): value for key, value in checkpoint.networks.items()
+            if key.startswith(f"{name}.")}
 
 
 def _flatten(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

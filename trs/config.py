@@ -185,8 +185,8 @@ class TrainConfig:
     """Steps over which the learning rate rises linearly from 0."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """'auto' is bfloat16 autocast on a GPU that has it, float32 elsewhere."""
-    init_from: str | None = None
-    """A checkpoint whose networks are the starting weights, of this method or another (a supervised warm start)."""
+    init_from: tuple[str, ...] = ()
+    """Runs or checkpoints to start the networks from: one of the same method, or a supervised one for each peer."""
     seed: int = 0
     """Seed of the initial weights, the order of the samples and their augmentation."""
     max_skipped_steps: int = 10

@@ -77,7 +77,8 @@ def start(config: Config, sets: Sets, method: Method, device: torch.device,
         InputError: a checkpoint that does not fit.
     """
     if resumed is None and config.train.init_from:
-        checkpoints.warm_start(method.networks, checkpoints.load(Path(config.train.init_from)))
+        given = [checkpoints.load(checkpoints.newest(Path(folder))) for folder in config.train.init_from]
+        checkpoints.warm_start(method.networks, method.peers, given)
     method.networks.to(device)
     optimizer = torch.optim.Adam(method.trained.parameters(), config.train.learning_rate, fused=True)
     training = Training(config, sets, method, optimizer, device, complain)

@@ -12,7 +12,7 @@ import ray.train
 
 from jobs import cli
 from jobs.evaluate import evaluate
-from jobs.runs import latest_checkpoint, read_metrics, write_run
+from jobs.runs import read_metrics, write_run
 from jobs.train import prepare
 from jobs.trainer import build_trainer
 from trs import checkpoint as checkpoints
@@ -44,7 +44,7 @@ def trained(config: Config, sets: Sets, tmp_path_factory: pytest.TempPathFactory
 
 
 def weights(folder: Path) -> bytes:
-    return (latest_checkpoint(folder) / "networks.safetensors").read_bytes()
+    return (checkpoints.newest(folder) / "networks.safetensors").read_bytes()
 
 
 def test_a_run_leaves_its_config_its_split_its_metrics_and_its_poses(trained: Path, config: Config, sets: Sets) -> None:
@@ -54,7 +54,7 @@ def test_a_run_leaves_its_config_its_split_its_metrics_and_its_poses(trained: Pa
     assert {path.stem for path in (trained / "predictions").iterdir()} == \
         {"a", "b", "reviewer_a", "reviewer_b", "ensemble"}
     assert list((trained / "tensorboard").glob("events*"))
-    assert checkpoints.load(latest_checkpoint(trained)).counters.step == 10
+    assert checkpoints.load(checkpoints.newest(trained)).counters.step == 10
 
 
 def test_killed_after_an_epoch_and_resumed_it_ends_in_the_same_weights(trained: Path, config: Config,
@@ -71,13 +71,13 @@ def test_killed_after_an_epoch_and_resumed_it_ends_in_the_same_weights(trained: 
     train(config, folder)
     assert [metrics["step"] for metrics in read_metrics(folder)] == [5, 10]
     assert weights(folder) == weights(trained)
-    assert (latest_checkpoint(folder) / "optimizer.safetensors").read_bytes() == \
-        (latest_checkpoint(trained) / "optimizer.safetensors").read_bytes()
+    assert (checkpoints.newest(folder) / "optimizer.safetensors").read_bytes() == \
+        (checkpoints.newest(trained) / "optimizer.safetensors").read_bytes()
 
 
 def test_the_ap_of_the_same_weights_does_not_depend_on_the_number_of_workers(trained: Path, config: Config,
                                                                             tmp_path: Path) -> None:
-    checkpoint = latest_checkpoint(trained)
+    checkpoint = checkpoints.newest(trained)
     alone, together = (evaluate(checkpoint, with_train(config, workers=workers), tmp_path / str(workers))
                        for workers in (1, 2))
     assert alone == together
@@ -93,7 +93,7 @@ def test_two_workers_learn_together(config: Config, tmp_path: Path) -> None:
     config = with_train(config, workers=2, epochs=1)
     folder = tmp_path / "two"
     train(config, folder)
-    counters = checkpoints.load(latest_checkpoint(folder)).counters
+    counters = checkpoints.load(checkpoints.newest(folder)).counters
     assert (counters.step, counters.unlabeled_row) == (3, 48)
     assert json.loads((folder / "metrics.jsonl").read_text())["bad_images"] == 0
 

@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import torch
 
 from trs import checkpoint as checkpoints
 from trs import loop
-from trs.config import Config
+from trs.config import Config, SupervisedConfig
 from trs.data.sets import Sets
 from trs.errors import InputError
 from trs.methods.build import build_method
@@ -82,21 +83,40 @@ def test_a_failed_save_leaves_the_last_checkpoint_whole(saved, monkeypatch: pyte
 
 
 def test_a_checkpoint_of_another_method_is_refused(saved, config: Config, sets: Sets) -> None:
-    import dataclasses
-
-    from trs.config import SupervisedConfig
-
     _, folder = saved
     supervised = dataclasses.replace(config, method=SupervisedConfig())
     with pytest.raises(InputError, match="does not fit"):
         loop.start(supervised, sets, build_method(supervised, 17), torch.device("cpu"), checkpoints.load(folder))
 
 
-def test_warm_start_gives_every_network_weights(saved, config: Config) -> None:
+def test_a_warm_start_from_the_same_method_gives_every_network_its_own(saved, config: Config) -> None:
     training, folder = saved
     method = build_method(config, 17)
     before = copy.deepcopy(method.networks.state_dict())
-    checkpoints.warm_start(method.networks, checkpoints.load(folder))
+    checkpoints.warm_start(method.networks, method.peers, [checkpoints.load(folder)])
     after = method.networks.state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in after)
     assert all(torch.equal(after[name], tensor) for name, tensor in training.method.networks.state_dict().items())
+
+
+def test_a_warm_start_from_supervised_runs_takes_one_for_each_peer(config: Config, sets: Sets, tmp_path: Path) -> None:
+    given = []
+    for seed in (1, 2):
+        supervised = dataclasses.replace(config, method=SupervisedConfig(),
+                                         train=dataclasses.replace(config.train, seed=seed))
+        training = loop.start(supervised, sets, build_method(supervised, 17), torch.device("cpu"))
+        training.save(tmp_path / f"run{seed}" / "checkpoint_00000001")
+        given.append((str(tmp_path / f"run{seed}"), training.method.networks["a"].state_dict()))
+
+    def start(*folders: str) -> loop.Training:
+        warm = dataclasses.replace(config, train=dataclasses.replace(config.train, init_from=folders))
+        return loop.start(warm, sets, build_method(warm, 17), torch.device("cpu"))
+
+    networks = start(given[0][0], given[1][0]).method.networks
+    for peer, (_, weights) in zip("ab", given, strict=True):
+        for name in (peer, f"reviewer_{peer}"):
+            assert all(torch.equal(networks[name].state_dict()[key], value) for key, value in weights.items())
+    with pytest.raises(InputError, match="would stay alike"):
+        start(given[0][0])
+    with pytest.raises(InputError, match="there is no checkpoint in"):
+        start(str(tmp_path), given[0][0])

@@ -10,8 +10,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from jobs.runs import latest_checkpoint, read_metrics, write_run
+from jobs.runs import read_metrics, write_run
 from jobs.train import prepare
+from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config
 from trs.errors import InputError
@@ -56,7 +57,7 @@ def test_a_search_broken_off_and_resumed_accounts_for_every_trial_once(config: C
         ran = configs.load(folder / "trials" / f"{trial.number:04d}" / "config.yaml")
         assert ran.method.unsup_weight == trial.params["method.unsup_weight"]
     assert len(read_metrics(folder / "trials" / SUPERVISED)) == 2
-    assert latest_checkpoint(folder / "trials" / SUPERVISED)
+    assert checkpoints.newest(folder / "trials" / SUPERVISED)
 
     before = (folder / "trials" / "0000" / "metrics.jsonl").read_bytes()
     run(folder, config, plan, study)  # nothing is left, nothing runs twice
