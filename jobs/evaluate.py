@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> None:
     out = (command.out or checkpoint.parent / "evaluation").absolute()
     cluster.connect()
     metrics = evaluate(checkpoint, config, out)
-    print(f"{checkpoint}\n{protocol(config)}")
+    print(f"{checkpoint}\n{protocol(config.eval)}")
     for name, value in metrics.items():
         print(f"  {name:<16} {value:.4f}")
     print(f"poses and metrics: {out}")

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trs import config as configs
-from trs.config import Config
+from trs.config import Config, EvalConfig
 from trs.data.sets import Sets
 from trs.data.split import save_split
 
 CONFIG_FILE, SPLIT_FILE, METRICS_FILE = "config.yaml", "split.json", "metrics.jsonl"
 BAD_PICTURES_FILE = "bad_pictures.txt"
+
+_DECODERS = {"quarter": "quarter-cell decoding", "dark": "DARK decoding"}
 
 Metrics = dict[str, float]
 
@@ -47,10 +49,11 @@ def append_line(path: Path, line: str) -> None:
         file.write(f"{line}\n")
 
 
-def protocol(config: Config) -> str:
-    """How an AP was measured, in a line."""
-    return (f"COCO OKS-AP, annotated boxes, {'with' if config.eval.flip_test else 'no'} flip test, "
-            f"{config.eval.decoder} decoding, input {config.data.input_size[0]}x{config.data.input_size[1]}")
+def protocol(evaluation: EvalConfig, people: int | None = None) -> str:
+    """A sentence that says what AP is."""
+    return (f"AP: COCO OKS-AP on {f'{people:,}' if people else 'the'} validation people, ground-truth boxes, "
+            f"{'' if evaluation.flip_test else 'no '}flip test, {_DECODERS[evaluation.decoder]}; the mean of the peers "
+            "after a run's last epoch.")
 
 
 @contextlib.contextmanager
@@ -88,12 +91,21 @@ def epoch_line(metrics: Metrics, epochs: int) -> str:
             f"{metrics['steps_per_second']:.1f} steps/s  {duration(metrics['seconds_left'])} left")
     if metrics["bad_images"]:
         line += f"  {metrics['bad_images']:.0f} bad pictures, see {BAD_PICTURES_FILE}"
-    # A healthy network's mean peak lies between: above, the peers raise each other's heat; below, they have gone flat.
-    if metrics["peak_heat"] > 1.2:
-        line += f"  WARNING: the mean peak heat is {metrics['peak_heat']:.2f}, the consistency loss is blowing up"
-    if metrics["peak_heat"] < 0.1 and metrics["epoch"] > 3:
-        line += f"  WARNING: the mean peak heat is {metrics['peak_heat']:.2f}, the heatmaps have collapsed"
-    return line
+    warning = heat_warning(metrics)
+    return f"{line}  WARNING: {warning}" if warning else line
+
+
+def heat_warning(metrics: Metrics) -> str | None:
+    """What is wrong if the networks' mean peak heat is not a healthy one's.
+
+    Above 1.2 the peers raise each other's heat; below 0.1, once the first epochs are over, they have gone flat.
+    """
+    heat = metrics["peak_heat"]
+    if heat > 1.2:
+        return f"the mean peak heat has risen to {heat:.2f}, the consistency loss blows up"
+    if heat < 0.1 and metrics["epoch"] > 3:
+        return f"the mean peak heat has fallen to {heat:.2f}, the heatmaps have collapsed"
+    return None
 
 
 def duration(seconds: float) -> str:

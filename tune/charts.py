@@ -68,7 +68,7 @@ def learning_curves(board: Leaderboard) -> go.Figure:
                 hovertemplate=f"{entry.name}, epoch %{{x}}: AP %{{y:.3f}}<extra></extra>")
     longest = max((entry.epochs for entry in board.entries), default=1)
     figure.update_xaxes(title="epoch", dtick=max(1, math.ceil(longest / 10)), rangemode="tozero")
-    figure.update_yaxes(title="AP", rangemode="tozero", tickformat=".2~f")
+    figure.update_yaxes(title="AP", rangemode="tozero")
     figure.update_layout(height=440, margin={"l": 60, "r": 15, "t": 10, "b": 10},
                          legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "traceorder": "reversed"})
     return figure
@@ -108,7 +108,7 @@ def parallel_coordinates(board: Leaderboard) -> go.Figure | None:
     room = 0 if max(aps) > min(aps) else 0.01
     axes = [{"label": board.short_names[name], **_axis(distribution, [entry.values.get(name) for entry in trials])}
             for name, distribution in board.space.items()]
-    axes.append({"label": "AP", "values": aps, "range": [min(aps) - room, max(aps) + room], "tickformat": ".3f"})
+    axes.append({"label": "AP", "values": aps, "range": [min(aps), max(aps) + room], "tickformat": ".3f"})
     figure = go.Figure(go.Parcoords(dimensions=axes, line={"color": aps, "colorscale": _AP_SCALE},
                                     labelfont={"size": 12}, tickfont={"size": 11}))
     # Where the page is narrower, the chart scrolls: its labels need this much room.

@@ -12,10 +12,11 @@ from pathlib import Path
 import tyro
 
 from jobs import cli
+from jobs.runs import protocol
 from trs import config as configs
 from tune.hparams import write_hparams
 from tune.leaderboard import Leaderboard, as_csv, as_text, read_leaderboard
-from tune.report import protocol, render
+from tune.report import render
 from tune.study import STUDY_FILE
 
 LEADERBOARD_FILE, BEST_FILE, REPORT_FILE = "leaderboard.csv", "best.yaml", "report.html"

@@ -10,16 +10,12 @@ import jinja2
 import plotly.graph_objects as go
 import plotly.offline
 
-from trs.config import EvalConfig
+from jobs.runs import heat_warning, protocol
 from tune.charts import importance, learning_curves, parallel_coordinates
 from tune.gallery import Gallery, make_gallery
 from tune.leaderboard import Entry, Leaderboard, shown
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
-
-_BLOWN_UP, _COLLAPSED, _WARM_UP_EPOCHS = 1.2, 0.1, 3
-"""A healthy network's mean peak heat lies between the two, once the first epochs are over; as in `jobs.runlog`."""
-_DECODERS = {"quarter": "quarter-cell decoding", "dark": "DARK decoding"}
 
 
 def render(board: Leaderboard, command: str) -> str:
@@ -44,24 +40,15 @@ def render(board: Leaderboard, command: str) -> str:
         plotly=plotly.offline.get_plotlyjs())
 
 
-def protocol(evaluation: EvalConfig, people: int | None = None) -> str:
-    """A sentence that says what AP is."""
-    return (f"AP: COCO OKS-AP on {f'{people:,}' if people else 'the'} validation people, ground-truth boxes, "
-            f"{'' if evaluation.flip_test else 'no '}flip test, {_DECODERS[evaluation.decoder]}; the mean of the peers "
-            "after a run's last epoch.")
-
-
 def warnings(board: Leaderboard) -> list[str]:
     """A sentence for each run that ended in trouble."""
     found = []
     for entry in board.entries:
-        heat = entry.metrics[-1]["peak_heat"] if entry.metrics else None
+        warning = heat_warning(entry.metrics[-1]) if entry.metrics else None
         if entry.status == "failed":
             found.append(f"{entry.name} failed after {entry.epochs} epochs; see error.txt in the search's ray folder.")
-        if heat is not None and heat > _BLOWN_UP:
-            found.append(f"{entry.name}: the mean peak heat has risen to {heat:.2f}, the consistency loss blows up.")
-        if heat is not None and heat < _COLLAPSED and entry.epochs > _WARM_UP_EPOCHS:
-            found.append(f"{entry.name}: the mean peak heat has fallen to {heat:.2f}, the heatmaps have collapsed.")
+        if warning:
+            found.append(f"{entry.name}: {warning}.")
     return found
 
 

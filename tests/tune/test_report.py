@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from jobs.runs import CONFIG_FILE, METRICS_FILE
+from jobs.runs import CONFIG_FILE, METRICS_FILE, protocol
 from trs import config as configs
 from trs.config import EvalConfig
 from trs.data.coco import load_people
@@ -25,7 +25,6 @@ from tune import compare
 from tune.charts import importance, parallel_coordinates
 from tune.gallery import make_gallery, oks
 from tune.leaderboard import read_leaderboard
-from tune.report import protocol
 from tune.trial import TRIALS
 
 MakeSearch = Callable[..., Path]

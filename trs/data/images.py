@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import os
 from pathlib import Path
 
 import cv2
@@ -30,11 +32,11 @@ def read_image(root: str, file: str, size: tuple[int, int]) -> np.ndarray:
     Raises:
         BadImage: outside of the folder, missing, truncated, no picture, too large, or not of the declared size.
     """
-    path = Path(root, file)
-    if not path.resolve().is_relative_to(Path(root).resolve()):
+    path = os.path.realpath(os.path.join(root, file))
+    if not path.startswith(_real_folder(root)):
         raise BadImage(f"{file} leads out of {root}")
     try:
-        content = path.read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise BadImage(f"{file}: {error.strerror}") from error
     _check_header(file, content)
@@ -43,6 +45,11 @@ def read_image(root: str, file: str, size: tuple[int, int]) -> np.ndarray:
         if image.shape[:2] == tuple(size):
             return image
     raise BadImage(f"{file} is {image.shape[0]}x{image.shape[1]} pixels, its annotation says {size[0]}x{size[1]}")
+
+
+@functools.lru_cache(maxsize=8)
+def _real_folder(root: str) -> str:
+    return os.path.join(os.path.realpath(root), "")
 
 
 def _check_header(file: str, content: bytes) -> None:
