@@ -36,8 +36,6 @@ OpenBatches = Callable[[Iterator[StepRows]], Iterator[dict[str, Rows]]]
 """Reads rows by stream name, `labeled` and `unlabeled`, step after step, ahead of the loop."""
 Report = Callable[[Metrics, Callable[[Path], None]], None]
 """Takes the metrics since the last report (AP on rank 0 only) and a function that saves the state into a folder."""
-
-
 Complain = Callable[[str], object]
 """Takes a sentence about a picture that cannot be used."""
 
@@ -107,7 +105,8 @@ def train(training: Training, open_batches: OpenBatches, report: Report,
     for number in range(counters.step, total_steps):
         rows = clock.wait(batches)
         terms, finite = step(training, forward, rows, total_steps)
-        means.add(terms)
+        if finite:
+            means.add(terms)
         skipped = 0 if finite else skipped + 1
         if skipped > config.train.max_skipped_steps:
             raise Diverged(f"the gradients of {skipped} steps in a row, up to step {number}, are not finite; "
@@ -208,7 +207,8 @@ class _Means:
             self.sums[name] = self.sums[name] + term if name in self.sums else term.clone()
 
     def result(self) -> Metrics:
-        return {name: float(value) / self.count for name, value in self.sums.items()}
+        means = {name: float(value) / self.count for name, value in self.sums.items()}
+        return means or {"loss": math.nan, "peak_heat": math.nan}  # every step of the epoch was skipped
 
 
 class _Clock:
