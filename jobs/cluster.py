@@ -21,6 +21,9 @@ def connect() -> None:
     if ray.is_initialized():
         return
     quieten()
+    if "RAY_ADDRESS" not in os.environ:
+        # This machine is not taken back by anybody; each training saves a process that would watch for it.
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     local = {} if "RAY_ADDRESS" in os.environ else {
         "include_dashboard": True, "dashboard_host": "127.0.0.1",
         # A training keeps a dozen processes, most of them idle. Ray would end idle ones above one per CPU after a

@@ -1,9 +1,8 @@
 """The training streams as Ray Data datasets.
 
-One block is one worker's batch of one step, so nothing is cut or joined on the way, and the blocks come in order. Each
-worker reads the rows that are its own (`trs.data.stream.batch_rows`), instead of its part of a `streaming_split`: which
-rows a worker gets is then a function of the step and not of who asked first, and a resumed run starts at its row
-without reading those before.
+Each worker reads the rows that are its own (`trs.data.stream.batch_rows`), instead of its part of a `streaming_split`:
+which rows a worker gets is then a function of the step and not of who asked first, and a resumed run starts at its row
+without reading those before. Blocks are coarse and come in order; a batch is a view into one.
 
 A stream is read in windows, each a small dataset that Ray Data executes to its end while the one before it is consumed.
 One long dataset would be throttled by its consumer, and Ray 2.60's executor polls without a pause while it is
@@ -12,6 +11,7 @@ throttled: inside of a training process that took two thirds of the interpreter'
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -32,6 +32,9 @@ WINDOW_BYTES = 64 * 2**20
 FIRST_WINDOW = 4
 """Steps in the first window, so that the training begins soon; each further one has twice as many, up to the limit."""
 
+TASKS_PER_CPU = 2
+"""Reading tasks of a window for each CPU that may read it."""
+
 
 def open_batches(streams: dict[str, ray.ObjectRef], data_cpus: float, picture_bytes: int) -> OpenBatches:
     """How a worker reads its batches.
@@ -47,7 +50,7 @@ def open_batches(streams: dict[str, ray.ObjectRef], data_cpus: float, picture_by
                                             data_cpus / len(window[0])) for name in window[0]}
                          for window in _windows(steps, picture_bytes))
             for futures in delayed(submitted, depth=1):
-                batches = {name: _batches(future.result()) for name, future in futures.items()}
+                batches = {name: _batches(*future.result()) for name, future in futures.items()}
                 for columns in zip(*batches.values(), strict=True):
                     yield dict(zip(batches, columns, strict=True))
 
@@ -62,15 +65,15 @@ def _windows(steps: Iterator[StepRows], picture_bytes: int) -> Iterator[list[Ste
         size = max(FIRST_WINDOW, min(2 * size, WINDOW_BYTES // batch_bytes))
 
 
-def _materialize(stream: ray.ObjectRef, steps: list[range], cpus: float) -> Dataset:
+def _materialize(stream: ray.ObjectRef, steps: list[range], cpus: float) -> tuple[Dataset, int]:
     context = DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
     dataset = ray.data.read_datasource(StepSource(stream, steps), num_cpus=min(1.0, cpus),
-                                       override_num_blocks=len(steps))
+                                       override_num_blocks=math.ceil(TASKS_PER_CPU * cpus))
     dataset.context.execution_options.preserve_order = True
     dataset.context.execution_options.resource_limits = ExecutionResources.for_limits(cpu=cpus)
-    return dataset.materialize()
+    return dataset.materialize(), len(steps[0])
 
 
-def _batches(window: Dataset) -> Iterator[Rows]:
-    return iter(window.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=2))
+def _batches(window: Dataset, batch_size: int) -> Iterator[Rows]:
+    return iter(window.iter_batches(batch_size=batch_size, batch_format="numpy", prefetch_batches=2))

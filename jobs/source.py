@@ -6,7 +6,10 @@ and needs little memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
+import numpy as np
 import ray
 from ray.data import DataContext
 from ray.data.block import Block, BlockAccessor, BlockMetadata
@@ -16,7 +19,7 @@ from trs.data.stream import Stream
 
 
 class StepSource(Datasource):
-    """A stream's rows, one read task and one block for each step."""
+    """A stream's rows; consecutive steps share a reading task, whose start costs as much as many a read."""
 
     def __init__(self, stream: ray.ObjectRef, steps: list[range]) -> None:
         super().__init__()
@@ -28,17 +31,23 @@ class StepSource(Datasource):
 
     def get_read_tasks(self, parallelism: int, per_task_row_limit: int | None = None,
                        data_context: DataContext | None = None) -> list[ReadTask]:
-        """A task a step, whatever parallelism is asked for: a block is a batch."""
-        return [ReadTask(_Read(self.stream, rows), BlockMetadata(len(rows), None, None, None)) for rows in self.steps]
+        """As many tasks as are asked for, each with its share of the steps, in order."""
+        shares = np.array_split(np.arange(len(self.steps)), min(parallelism, len(self.steps)))
+        return [self._task([self.steps[index] for index in share]) for share in shares]
+
+    def _task(self, steps: list[range]) -> ReadTask:
+        rows = sum(len(step) for step in steps)
+        return ReadTask(_Read(self.stream, steps), BlockMetadata(rows, None, None, None))
 
 
 class _Read:
-    """Read one step's rows in a Ray task."""
+    """Read some steps' rows in a Ray task."""
 
-    def __init__(self, stream: ray.ObjectRef, rows: range) -> None:
-        self.stream, self.rows = stream, rows
+    def __init__(self, stream: ray.ObjectRef, steps: list[range]) -> None:
+        self.stream, self.steps = stream, steps
 
-    def __call__(self) -> list[Block]:
+    def __call__(self) -> Iterator[Block]:
         cv2.setNumThreads(0)  # the task has a share of a CPU, not the machine
         stream: Stream = ray.get(self.stream)
-        return [BlockAccessor.batch_to_block(stream.read(self.rows))]
+        for rows in self.steps:
+            yield BlockAccessor.batch_to_block(stream.read(rows))

@@ -74,7 +74,7 @@ def _root(data: DataConfig) -> Path:
     if not root.exists() and data.drawn_people:
         # Another process may draw the same people at the same time; whoever is first has drawn them for all.
         with contextlib.suppress(FileExistsError):
-            draw_dataset(root, train_count=data.drawn_people, val_count=max(1, data.drawn_people // 6))
+            draw_dataset(root, train_count=data.drawn_people, val_count=max(1, data.drawn_people // 8))
     return _folder(root)
 
 
