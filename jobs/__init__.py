@@ -1,1 +1,8 @@
 """One training on Ray: Ray Data streams, TorchTrainer, checkpoints, and what `ray job submit` starts."""
+
+try:
+    import cv2 as _cv2  # noqa: F401
+except ImportError as error:
+    # Every command comes through here first: a bare system ends in a sentence, not in a traceback.
+    raise SystemExit(f"error: OpenCV cannot be loaded ({error}); on Debian or Ubuntu install what it needs with "
+                     "apt-get install libgl1 libglib2.0-0") from None

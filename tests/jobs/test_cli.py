@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ def parse(*arguments: str) -> cli.Command:
 
 def run(module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-m", module, *arguments], cwd=cwd, capture_output=True, text=True,
-                          timeout=120, env={**__import__("os").environ, "PYTHONPATH": str(ROOT)})
+                          timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def test_presets_options_and_short_forms() -> None:
@@ -90,3 +91,13 @@ def test_help_explains_every_option(tmp_path: Path) -> None:
     assert done.returncode == 0
     for words in ("--train.learning-rate", "Lambda of Eq. 12", "--data.labeled-count", "--resume"):
         assert words in done.stdout
+
+
+@pytest.mark.parametrize("command", [["run_tune.py"], ["-m", "jobs.train"], ["-m", "tune.compare", "x"]])
+def test_a_system_without_libgl_is_told_what_to_install(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: OpenCV cannot be loaded (libGL.so.1") and "libgl1" in done.stderr
+    assert "Traceback" not in done.stderr
