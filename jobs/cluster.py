@@ -33,9 +33,11 @@ def connect() -> None:
 
 
 def quieten() -> None:
-    """Settings of every process that drives a training: fewer lines from the libraries, quick reports."""
+    """Settings of every process that drives a training: few lines from the libraries, quick reports, patient starts."""
     # Metrics are polled at this interval; the default of 2 s would be felt after each short epoch.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
+    # On a busy machine a worker needs more than Ray's 60 s to start; what can never fit has been refused before.
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")
     # Tune's table repeats in every mode what our own lines say better.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     for name in ("ray.data", "ray.train"):
