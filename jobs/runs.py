@@ -15,6 +15,8 @@ from trs.data.split import save_split
 
 CONFIG_FILE, SPLIT_FILE, METRICS_FILE = "config.yaml", "split.json", "metrics.jsonl"
 BAD_PICTURES_FILE = "bad_pictures.txt"
+MISTAKE_FILE = "mistake.txt"
+"""What stopped a run and would stop it again: no restart is worth its time until the user has changed something."""
 
 _DECODERS = {"quarter": "quarter-cell decoding", "dark": "DARK decoding"}
 
@@ -22,8 +24,9 @@ Metrics = dict[str, float]
 
 
 def write_run(config: Config, sets: Sets, folder: Path) -> None:
-    """Write what a run is: config.yaml and split.json."""
+    """Write what a run is: config.yaml and split.json; an earlier mistake may have been mended by now."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / MISTAKE_FILE).unlink(missing_ok=True)
     configs.save(config, folder / CONFIG_FILE)
     save_split(sets.split, folder / SPLIT_FILE)
 

@@ -9,7 +9,7 @@ import torch
 
 from jobs import cli, cluster
 from jobs.runs import SPLIT_FILE, follow, write_run
-from jobs.trainer import build_trainer
+from jobs.trainer import fit
 from trs import checkpoint as checkpoints
 from trs import loop
 from trs.config import Config
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> None:
     done = False
     try:
         with follow(folder, config.train.epochs):
-            build_trainer(config, sets, folder).fit()
+            fit(config, sets, folder)
         done = True
     finally:  # Ray ends a training that gets Ctrl-C by SystemExit
         if not done:

@@ -1,4 +1,4 @@
-"""A config and its sets -> a TorchTrainer.
+"""A config and its sets -> a TorchTrainer, run to its end.
 
 The processes that only drive a training (a trial's driver, Ray Train's controller) import this module, so it leaves the
 networks to `jobs.worker`: each such process starts seconds sooner.
@@ -15,10 +15,12 @@ import ray.train
 import ray.train.torch
 
 from jobs import cluster
+from jobs.runs import MISTAKE_FILE
 from trs import config as configs
 from trs.config import Config
 from trs.data.sets import Sets
 from trs.data.stream import stream_of
+from trs.errors import InputError
 
 
 def train_loop_per_worker(settings: dict[str, Any]) -> None:
@@ -34,16 +36,26 @@ def put_streams(sets: Sets, config: Config) -> dict[str, ray.ObjectRef]:
     return {name: ray.put(stream_of(table, sets.skeleton.flip_order, config)) for name, table in people.items()}
 
 
-def build_trainer(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = ()
-                  ) -> ray.train.torch.TorchTrainer:
-    """A TorchTrainer whose run is `folder`: checkpoints lie there, and a run that was broken off there goes on.
+def fit(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = ()) -> None:
+    """Train in `folder`: checkpoints lie there, and a run that was broken off there goes on.
 
     Args:
         config: of the training.
         sets: from `prepare`.
-        folder: of the run, on storage that every node sees.
+        folder: of the run, on storage that every node sees, with what `jobs.runs.write_run` wrote.
         callbacks: Ray Train's user callbacks.
+
+    Raises:
+        InputError: a mistake of the user's that a worker found.
+        ray.train.TrainingFailedError: more failures than `train.max_failures`.
     """
+    _trainer(config, sets, folder, callbacks).fit()
+    mistake = folder / MISTAKE_FILE
+    if mistake.exists():
+        raise InputError(mistake.read_text())
+
+
+def _trainer(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any]) -> ray.train.torch.TorchTrainer:
     settings = {"config": configs.to_dict(config), "sets": ray.put(sets), "streams": put_streams(sets, config),
                 "folder": str(folder)}
     return ray.train.torch.TorchTrainer(

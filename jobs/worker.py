@@ -15,11 +15,12 @@ import torch
 
 from jobs.data import open_batches
 from jobs.runlog import RunLog
-from jobs.runs import BAD_PICTURES_FILE, append_line
+from jobs.runs import BAD_PICTURES_FILE, MISTAKE_FILE, append_line
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs import loop
 from trs.data.sets import Sets
+from trs.errors import InputError
 from trs.evaluation.evaluate import evaluate
 from trs.evaluation.results import write_results
 from trs.methods.build import build_method
@@ -28,12 +29,26 @@ from trs.methods.build import build_method
 def run(settings: dict[str, Any]) -> None:
     """Train, or go on from the last checkpoint that Ray Train hands over.
 
+    Ray Train restarts the workers whatever they failed from. A mistake of the user's would meet every restart again, so
+    it is written down, and the restarted workers leave at once; `jobs.trainer.fit` reads it.
+
     settings:
         config: a config as plain values.
         sets: `Sets` in the object store.
         streams: `Stream`s in the object store, by name.
         folder: of the run.
     """
+    mistake = Path(settings["folder"], MISTAKE_FILE)
+    if mistake.exists():
+        return
+    try:
+        _train(settings)
+    except InputError as error:
+        mistake.write_text(str(error))
+        raise
+
+
+def _train(settings: dict[str, Any]) -> None:
     config = configs.from_dict(settings["config"])
     # Ray sets this for whole CPUs only; workers that each take the machine's threads wait for one another.
     torch.set_num_threads(max(1, int(config.train.cpus_per_worker)))

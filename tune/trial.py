@@ -9,7 +9,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from jobs import cluster
 from jobs.runs import write_run
-from jobs.trainer import build_trainer
+from jobs.trainer import fit
 from trs import config as configs
 from trs.config import Config
 from trs.data.sets import Sets
@@ -39,4 +39,4 @@ def run_trial(suggestion: dict[str, Any], base: dict[str, Any], sets: Sets, fold
     config = trial_config(configs.from_dict(base), suggestion["name"], suggestion["values"])
     run = Path(folder, TRIALS, suggestion["name"])
     write_run(config, sets, run)
-    build_trainer(config, sets, run, callbacks=[TuneReportCallback()]).fit()
+    fit(config, sets, run, callbacks=[TuneReportCallback()])

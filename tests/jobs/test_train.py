@@ -14,12 +14,13 @@ from jobs import cli
 from jobs.evaluate import evaluate
 from jobs.runs import read_metrics, write_run
 from jobs.train import prepare
-from jobs.trainer import build_trainer
+from jobs.trainer import fit
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config
 from trs.data.sets import Sets
 from trs.data.split import load_split
+from trs.errors import InputError
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
@@ -32,7 +33,7 @@ def train(config: Config, folder: Path, callbacks: tuple = ()) -> None:
     """As `jobs.train.main` does it; a folder with a run in it is resumed."""
     sets = prepare(config, folder)
     write_run(config, sets, folder)
-    build_trainer(config, sets, folder, callbacks).fit()
+    fit(config, sets, folder, callbacks)
 
 
 @pytest.fixture(scope="module")
@@ -98,14 +99,26 @@ def test_two_workers_learn_together(config: Config, tmp_path: Path) -> None:
     assert json.loads((folder / "metrics.jsonl").read_text())["bad_images"] == 0
 
 
-def test_a_mistake_found_by_a_worker_reaches_the_user_as_a_sentence(config: Config, drawn_root: Path,
-                                                                   tmp_path: Path) -> None:
+def test_a_mistake_found_by_a_worker_ends_the_run_at_once_in_a_sentence(config: Config, drawn_root: Path,
+                                                                       tmp_path: Path) -> None:
     root = shutil.copytree(drawn_root, tmp_path / "people")
     for picture in list((root / "train").iterdir())[::2]:
         picture.write_bytes(b"")
-    broken = dataclasses.replace(with_train(config, max_failures=0),
-                                 data=dataclasses.replace(config.data, root=str(root)))
+    broken = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root)))
     with pytest.raises(ray.train.TrainingFailedError) as failed:
-        train(broken, tmp_path / "run")
+        train(with_train(broken, max_failures=0), tmp_path / "never")
     assert "pictures cannot be used" in str(cli.find_input_error(failed.value))
-    assert "is not a picture that can be read" in (tmp_path / "run" / "bad_pictures.txt").read_text()
+    with pytest.raises(InputError, match="pictures cannot be used"):
+        train(with_train(broken, max_failures=3), tmp_path / "thrice")
+    complaints = (tmp_path / "thrice" / "bad_pictures.txt").read_text()
+    assert "is not a picture that can be read" in complaints
+    assert complaints == (tmp_path / "never" / "bad_pictures.txt").read_text()  # no restart has read them again
+
+
+def test_a_run_that_failed_by_a_mistake_goes_on_when_it_is_mended(trained: Path, config: Config, tmp_path: Path
+                                                                  ) -> None:
+    sets = prepare(config, tmp_path / "run")
+    write_run(config, sets, tmp_path / "run")
+    (tmp_path / "run" / "mistake.txt").write_text("too high a learning rate")
+    train(config, tmp_path / "run")
+    assert weights(tmp_path / "run") == weights(trained)
