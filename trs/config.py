@@ -16,7 +16,7 @@ import yaml
 
 from trs.errors import InputError
 
-BackboneName = Literal["resnet_tiny", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+BackboneName = Literal["resnet_tiny", "resnet_small", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 
 
 def _require(condition: bool, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Backbones that return every stage: torchvision's ResNets, and a small one for machines without a GPU."""
+"""Backbones that return every stage: torchvision's ResNets, and two small ones for machines without a GPU."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from torchvision.models.resnet import BasicBlock, ResNet
 
 from trs.config import BackboneName
 from trs.errors import InputError
+
+_FIRST_CHANNELS = {"resnet_tiny": 16, "resnet_small": 32}
+"""Channels of the small backbones' first stage; torchvision's ResNets have 64."""
 
 
 class Backbone(nn.Module):
@@ -37,7 +40,7 @@ class Backbone(nn.Module):
 
 
 def build_backbone(name: BackboneName, pretrained: str | None = None) -> Backbone:
-    """A backbone by its torchvision name, or `resnet_tiny`.
+    """A backbone by its torchvision name, or `resnet_tiny` or `resnet_small`.
 
     Args:
         name: of the backbone.
@@ -46,10 +49,10 @@ def build_backbone(name: BackboneName, pretrained: str | None = None) -> Backbon
     Raises:
         InputError: the weights are absent or of another architecture; the message says how to get them.
     """
-    if name == "resnet_tiny":
+    if name in _FIRST_CHANNELS:
         if pretrained is not None:
-            raise InputError("there are no pretrained weights for resnet_tiny; leave --model.pretrained out")
-        return _tiny((16, 32, 64, 128))
+            raise InputError(f"there are no pretrained weights for {name}; leave --model.pretrained out")
+        return _narrow(_FIRST_CHANNELS[name])
     resnet: ResNet = torchvision.models.get_model(name, weights=None)
     if pretrained is not None:
         _load_pretrained(resnet, name, pretrained)
@@ -59,8 +62,9 @@ def build_backbone(name: BackboneName, pretrained: str | None = None) -> Backbon
                     (width // 8, width // 4, width // 2, width))
 
 
-def _tiny(channels: tuple[int, int, int, int]) -> Backbone:
+def _narrow(width: int) -> Backbone:
     """One basic block a stage: a ResNet10 with narrow stages."""
+    channels = (width, 2 * width, 4 * width, 8 * width)
     stem = nn.Sequential(nn.Conv2d(3, channels[0], 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(channels[0]),
                          nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2, padding=1))
     stages: list[nn.Module] = [BasicBlock(channels[0], channels[0])]

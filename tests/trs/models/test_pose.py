@@ -14,7 +14,7 @@ from trs.models.pose import Peers, build_pose_network
 TINY = ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=8)
 
 
-@pytest.mark.parametrize("name", ["resnet_tiny", "resnet18", "resnet50"])
+@pytest.mark.parametrize("name", ["resnet_tiny", "resnet_small", "resnet18", "resnet50"])
 @pytest.mark.parametrize("levels", [1, 2, 3])
 def test_every_level_gives_heatmaps_at_a_quarter_of_the_input(name: str, levels: int) -> None:
     network = build_pose_network(dataclasses.replace(TINY, levels=levels), name, keypoint_count=5, seed=0)
