@@ -1,0 +1,95 @@
+"""EMA, heatmaps and Keypoint-Mix against the loops they replace: `python -m tests.benchmarks.kernels`."""
+
+from __future__ import annotations
+
+import copy
+import functools
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torchvision.models import resnet18
+
+from tests.benchmarks.ratios import Ratio, measure, show
+from trs.augment.keypoint_mix import draw_mix, keypoint_mix
+from trs.data.heatmaps import STRIDE, encode
+from trs.ema import follow
+
+KEYPOINTS, SIZE, SIGMA = 17, (64, 48), 2.0
+
+
+def ema() -> list[Ratio]:
+    """A reviewer of ResNet18's size."""
+    network = resnet18(weights=None)
+    reviewer, looped = copy.deepcopy(network), copy.deepcopy(network)
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.999), use_buffers=True)
+
+    @torch.no_grad()
+    def loop() -> None:
+        for average, value in zip(looped.parameters(), network.parameters(), strict=True):
+            average.mul_(0.999).add_(value, alpha=0.001)
+        for average, value in zip(looped.buffers(), network.buffers(), strict=True):
+            average.copy_(value)
+
+    fused = functools.partial(follow, reviewer, network, 0.999)
+    return [measure("EMA: a loop over the parameters", 1.5, loop, fused, rounds=31),
+            measure("EMA: torch's AveragedModel", 1.0, lambda: averaged.update_parameters(network), fused, rounds=31)]
+
+
+def loop_over_joints(keypoints: Tensor, weights: Tensor) -> Tensor:
+    """One heatmap at a time, as in SimpleBaseline's data loader, at the exact position."""
+    heatmaps = torch.zeros(*weights.shape, *SIZE)
+    columns, rows = torch.arange(SIZE[1]) + 0.5, torch.arange(SIZE[0])[:, None] + 0.5
+    for picture in range(weights.shape[0]):
+        for joint in range(weights.shape[1]):
+            if weights[picture, joint] > 0:
+                x, y = keypoints[picture, joint] / STRIDE
+                heatmaps[picture, joint] = torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * SIGMA**2))
+    return heatmaps
+
+
+def heatmaps() -> list[Ratio]:
+    """A batch of 32 COCO people at 256x192."""
+    keypoints = torch.rand(32, KEYPOINTS, 2) * torch.tensor([192.0, 256.0])
+    weights = (torch.rand(32, KEYPOINTS) > 0.3).float()
+    difference = (encode(keypoints, weights, SIZE, SIGMA)[0] - loop_over_joints(keypoints, weights)).abs().max()
+    assert difference <= 1e-6, difference
+    return [measure("heatmaps: a loop over the joints", 4.0, lambda: loop_over_joints(keypoints, weights),
+                    lambda: encode(keypoints, weights, SIZE, SIGMA))]
+
+
+def loop_over_pictures(images: Tensor, centres: Tensor, valid: Tensor, half_sizes: Tensor) -> Tensor:
+    """One picture and one patch at a time."""
+    mixed, (height, width) = images.clone(), images.shape[2:]
+    for picture in range(len(images)):
+        half = int(half_sizes[picture])
+        side = 2 * half + 1
+        corners = [(min(max(int(y) - half, 0), height - side), min(max(int(x) - half, 0), width - side))
+                   for (x, y), kept in zip(centres[picture].tolist(), valid[picture].tolist(), strict=True) if kept]
+        if corners:
+            patches = [images[picture, :, top:top + side, left:left + side] for top, left in corners]
+            mean = torch.stack(patches).mean(0)
+            for top, left in corners:
+                mixed[picture, :, top:top + side, left:left + side] = mean
+    return mixed
+
+
+def keypoint_mixing() -> list[Ratio]:
+    """A batch of 32 pictures of 256x192, five keypoints each."""
+    images, keys = torch.rand(32, 3, 256, 192), torch.arange(32)
+    keypoints = torch.rand(32, KEYPOINTS, 2) * torch.tensor([192.0, 256.0])
+    found = torch.ones(32, KEYPOINTS, dtype=torch.bool)
+
+    def loop() -> Tensor:
+        chosen, valid, half_sizes = draw_mix(keys, found, 5, (10, 19), 256)
+        return loop_over_pictures(images, keypoints.gather(1, chosen[..., None].expand(-1, -1, 2)), valid, half_sizes)
+
+    def batched() -> Tensor:
+        return keypoint_mix(images, keypoints, found, keys, 5, (10, 19))
+
+    torch.testing.assert_close(loop(), batched())
+    return [measure("Keypoint-Mix: a loop over pictures and patches", 10.0, loop, batched)]
+
+
+if __name__ == "__main__":
+    show(ema() + heatmaps() + keypoint_mixing(), __doc__)

@@ -1,0 +1,84 @@
+"""Ray Data's batches against bare decoding and against a torch DataLoader: `python -m tests.benchmarks.reading`.
+
+All of them read the same people, decode, warp to the easy view and hand over uint8 batches in order, with as many
+processes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import ray
+import torch
+
+from jobs import cluster
+from jobs.data import open_batches
+from tests.benchmarks.ratios import Ratio, measure, show
+from trs.config import demo
+from trs.data.drawn import draw_dataset
+from trs.data.sets import load_sets
+from trs.data.stream import Stream, batch_rows, stream_of
+
+PROCESSES, BATCH, STEPS, SIZE = 2, 32, 100, (256, 192)
+
+
+def drawn_stream(root: Path) -> Stream:
+    """A stream of drawn people at COCO's input size."""
+    draw_dataset(root, train_count=400, val_count=2)
+    base = demo()
+    config = dataclasses.replace(base, data=dataclasses.replace(base.data, root=str(root), labeled_count=None,
+                                                                input_size=SIZE))
+    sets = load_sets(config.data)
+    return stream_of(sets.labeled, sets.skeleton.flip_order, config)
+
+
+def _read(job: tuple[Stream, range]) -> int:
+    """Decode and warp, and throw away: the work that no way of reading can avoid."""
+    cv2.setNumThreads(0)
+    stream, rows = job
+    return len(stream.read(rows)["image"])
+
+
+class Batches(torch.utils.data.Dataset):
+    """The stream for a DataLoader: an item is a whole batch."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+
+    def __len__(self) -> int:
+        return STEPS
+
+    def __getitem__(self, step: int) -> dict:
+        rows = self.stream.read(batch_rows(step, BATCH))
+        return {name: torch.as_tensor(column) for name, column in rows.items() if name != "bad"}
+
+
+def reading() -> list[Ratio]:
+    """Seconds for the same hundred batches."""
+    with TemporaryDirectory() as folder:
+        stream = drawn_stream(Path(folder, "people"))
+        cluster.connect()
+        reference = ray.put(stream)
+        loader = torch.utils.data.DataLoader(Batches(stream), batch_size=None, num_workers=PROCESSES,
+                                             worker_init_fn=lambda _: cv2.setNumThreads(0), persistent_workers=True)
+        jobs = [(stream, batch_rows(step, BATCH)) for step in range(STEPS)]
+
+        def ours() -> int:
+            read = open_batches({"labeled": reference}, float(PROCESSES), 3 * SIZE[0] * SIZE[1])
+            steps = iter([{"labeled": rows} for _, rows in jobs])
+            return sum(len(batch["labeled"]["image"]) for batch in read(steps))
+
+        with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+            ratios = [measure("bare decode + warp in as many processes", 0.90, lambda: pool.map(_read, jobs), ours),
+                      measure("a torch DataLoader with as many workers", 1.0,
+                              lambda: sum(len(batch["image"]) for batch in loader), ours)]
+        ray.shutdown()
+    return ratios
+
+
+if __name__ == "__main__":
+    show(reading(), __doc__)
