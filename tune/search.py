@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> None:
     concurrent = concurrency(config, command.concurrent)
     write_run(config, sets, folder)
     save_plan(search, folder)
-    study = open_study(folder, config.train.seed, search.grace_epochs, search.reduction_factor)
+    study = open_study(folder, search.grace_epochs, search.reduction_factor)
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial(defaults, user_attrs={BASELINE: True})
     print(f"{command.title}: {search.trials} trials, {concurrent} at a time, of {config.train.epochs} epochs on "
@@ -147,7 +147,7 @@ def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.
     samples = trials_left(study, search.trials) + reference
     if samples == 0:
         return
-    searcher = StudySearcher(study, search.distributions, reference)
+    searcher = StudySearcher(study, search.distributions, reference, config.train.seed)
     driver = ray.tune.with_parameters(run_trial, base=configs.to_dict(config), sets=sets, folder=str(folder))
     tuner = ray.tune.Tuner(
         ray.tune.with_resources(driver, {"CPU": _DRIVER_CPUS}),

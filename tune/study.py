@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.trial import TrialState
 from ray.tune.experiment import Trial
@@ -27,17 +28,26 @@ BASELINE = "baseline"
 METRIC = "ap"
 
 
-def open_study(folder: Path, seed: int, grace_epochs: int, reduction_factor: int) -> optuna.Study:
-    """The study of a search folder, new or resumed: TPE, and ASHA as Optuna's asynchronous successive halving."""
+def open_study(folder: Path, grace_epochs: int, reduction_factor: int) -> optuna.Study:
+    """The study of a search folder, new or resumed, with ASHA as Optuna's asynchronous successive halving."""
     return optuna.create_study(
         storage=f"sqlite:///{folder / STUDY_FILE}", study_name=folder.name, direction="maximize", load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=5, multivariate=True, constant_liar=True),
         pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=grace_epochs, reduction_factor=reduction_factor))
 
 
 def read_study(folder: Path) -> optuna.Study:
     """An existing study, to look at."""
     return optuna.load_study(storage=f"sqlite:///{folder / STUDY_FILE}", study_name=folder.name)
+
+
+def sampler(seed: int, number: int) -> optuna.samplers.BaseSampler:
+    """TPE for the trial with this number.
+
+    Its draws depend on the seed and the number, not on what this process has drawn before: a resumed search would
+    otherwise begin with the draws of its first start, and run the same trials twice.
+    """
+    own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    return optuna.samplers.TPESampler(seed=own, n_startup_trials=5, multivariate=True, constant_liar=True)
 
 
 def running(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -57,11 +67,18 @@ def trial_name(number: int) -> str:
 
 
 class StudySearcher(Searcher):
-    """Ray Tune's searcher over an Optuna study."""
+    """Ray Tune's searcher over an Optuna study.
 
-    def __init__(self, study: optuna.Study, space: Space, reference: bool) -> None:
+    Args:
+        study: from `open_study`.
+        space: what is searched.
+        reference: suggest the supervised reference first.
+        seed: of the draws.
+    """
+
+    def __init__(self, study: optuna.Study, space: Space, reference: bool, seed: int) -> None:
         super().__init__(metric=METRIC, mode="max")
-        self.study, self.space = study, space
+        self.study, self.space, self.seed = study, space, seed
         self.reference_waits = reference
         self.broken_off = [optuna.trial.Trial(study, trial._trial_id) for trial in running(study)]
         self.asked: dict[str, optuna.trial.Trial] = {}
@@ -72,9 +89,15 @@ class StudySearcher(Searcher):
         if self.reference_waits:
             self.reference_waits = False
             return {"name": SUPERVISED, "values": {}}
-        trial = self.broken_off.pop(0) if self.broken_off else self.study.ask(self.space)
+        trial = self.broken_off.pop(0) if self.broken_off else self._ask()
         self.asked[trial_id] = trial
         return {"name": trial_name(trial.number), "values": dict(trial.params)}
+
+    def _ask(self) -> optuna.trial.Trial:
+        trials = self.study.get_trials(deepcopy=False)
+        asked = sum(trial.state != TrialState.WAITING for trial in trials)  # the enqueued defaults wait
+        self.study.sampler = sampler(self.seed, asked)
+        return self.study.ask(self.space)
 
     def should_prune(self, trial_id: str, epoch: int, value: float) -> bool:
         """Record a trial's AP after an epoch; true if successive halving ends it there.

@@ -75,7 +75,7 @@ def _write_search(folder: Path, root: Path, rows: list[Any], reference: bool) ->
     base = dataclasses.replace(configs.demo(), data=dataclasses.replace(configs.demo().data, root=str(root)))
     folder.mkdir(parents=True)
     configs.save(base, folder / CONFIG_FILE)
-    study = open_study(folder, 0, 1, 2)
+    study = open_study(folder, 1, 2)
     for number, (point, state, epochs, ap) in enumerate(rows):
         values = dict(zip(SPACE, point, strict=True))
         study.enqueue_trial(values, user_attrs={BASELINE: True} if number == 0 else {})

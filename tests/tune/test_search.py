@@ -29,7 +29,7 @@ def start(folder: Path, config: Config, trials: int) -> tuple[search.Search, opt
     plan = search.Search(trials, grace_epochs=1, reduction_factor=2, reference=True, space=describe(space))
     write_run(config, prepare(config, folder), folder)
     search.save_plan(plan, folder)
-    study = open_study(folder, seed=0, grace_epochs=1, reduction_factor=2)
+    study = open_study(folder, grace_epochs=1, reduction_factor=2)
     study.enqueue_trial(paper_defaults(config, space), user_attrs={BASELINE: True})
     return plan, study
 

@@ -16,13 +16,13 @@ SPACE = parse_space(["method.unsup_weight=0.1..10:log", "method.mix_count=0..9"]
 
 @pytest.fixture
 def study(tmp_path: Path) -> optuna.Study:
-    study = open_study(tmp_path, seed=0, grace_epochs=1, reduction_factor=2)
+    study = open_study(tmp_path, grace_epochs=1, reduction_factor=2)
     study.enqueue_trial({"method.unsup_weight": 0.5, "method.mix_count": 5}, user_attrs={BASELINE: True})
     return study
 
 
 def test_the_defaults_are_the_first_trial_and_the_reference_is_none(study: optuna.Study) -> None:
-    searcher = StudySearcher(study, SPACE, reference=True)
+    searcher = StudySearcher(study, SPACE, reference=True, seed=0)
     assert searcher.suggest("r") == {"name": SUPERVISED, "values": {}}
     assert searcher.suggest("a") == {"name": "0000", "values": {"method.unsup_weight": 0.5, "method.mix_count": 5}}
     assert searcher.suggest("b")["name"] == "0001"
@@ -32,7 +32,7 @@ def test_the_defaults_are_the_first_trial_and_the_reference_is_none(study: optun
 
 
 def test_a_pruned_trial_is_recorded_as_pruned_and_a_failed_one_as_failed(study: optuna.Study) -> None:
-    searcher = StudySearcher(study, SPACE, reference=False)
+    searcher = StudySearcher(study, SPACE, reference=False, seed=0)
     for name in "abcd":
         searcher.suggest(name)
     assert not searcher.should_prune("a", 1, 0.1)  # the defaults are never stopped
@@ -49,7 +49,7 @@ def test_a_pruned_trial_is_recorded_as_pruned_and_a_failed_one_as_failed(study: 
 
 
 def test_a_trial_that_never_reported_or_reported_nan_does_not_count(study: optuna.Study) -> None:
-    searcher = StudySearcher(study, SPACE, reference=False)
+    searcher = StudySearcher(study, SPACE, reference=False, seed=0)
     for name in "ab":
         searcher.suggest(name)
     searcher.on_trial_complete("a", None)
@@ -59,17 +59,19 @@ def test_a_trial_that_never_reported_or_reported_nan_does_not_count(study: optun
 
 
 def test_a_resumed_search_goes_on_with_what_was_running(study: optuna.Study, tmp_path: Path) -> None:
-    before = StudySearcher(study, SPACE, reference=False)
+    before = StudySearcher(study, SPACE, reference=False, seed=0)
     suggested = {name: before.suggest(name) for name in "abc"}
     before.should_prune("a", 1, 0.3)
     before.on_trial_complete("a", {})
     before.should_prune("b", 1, 0.4)
     # the driver is gone here; a new one opens the same study
-    again = open_study(tmp_path, seed=0, grace_epochs=1, reduction_factor=2)
+    again = open_study(tmp_path, grace_epochs=1, reduction_factor=2)
     assert trials_left(again, wanted=5) == 4
-    searcher = StudySearcher(again, SPACE, reference=False)
+    searcher = StudySearcher(again, SPACE, reference=False, seed=0)
     assert [searcher.suggest(name) for name in "xy"] == [suggested["b"], suggested["c"]]
-    assert searcher.suggest("z")["name"] == "0003"
+    new = searcher.suggest("z")
+    assert new["name"] == "0003"
+    assert new["values"] not in [suggestion["values"] for suggestion in suggested.values()]
     searcher.should_prune("x", 2, 0.45)
     searcher.on_trial_complete("x", {})
     trial = again.trials[1]
@@ -78,11 +80,26 @@ def test_a_resumed_search_goes_on_with_what_was_running(study: optuna.Study, tmp
 
 
 def test_successive_halving_remembers_its_rungs_over_a_restart(study: optuna.Study, tmp_path: Path) -> None:
-    before = StudySearcher(study, SPACE, reference=False)
+    before = StudySearcher(study, SPACE, reference=False, seed=0)
     for name in "ab":
         before.suggest(name)
         before.should_prune(name, 1, 0.5)
-    again = StudySearcher(open_study(tmp_path, 0, 1, 2), SPACE, reference=False)
+    again = StudySearcher(open_study(tmp_path, 1, 2), SPACE, reference=False, seed=0)
     for name in "abc":
         again.suggest(name)
     assert again.should_prune("c", 1, 0.4)
+
+
+def test_a_restart_does_not_change_what_is_tried(study: optuna.Study, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    unbroken = StudySearcher(open_study(other, 1, 2), SPACE, reference=False, seed=4)
+    expected = [unbroken.suggest(str(number))["values"] for number in range(4)]
+    (tmp_path / "broken").mkdir()
+    found = []
+    for number in range(4):
+        searcher = StudySearcher(open_study(tmp_path / "broken", 1, 2), SPACE, reference=False, seed=4)
+        searcher.broken_off.clear()  # as if they had ended
+        found.append(searcher.suggest(str(number))["values"])
+    assert found == expected
+    assert len({str(values) for values in found}) == 4
