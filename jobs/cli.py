@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeVar
 
 import tyro
 
-from jobs.runs import CONFIG_FILE
+from jobs.runs import CONFIG_FILE, sentence
 from trs import config as configs
 from trs.config import METHOD_NAMES, PRESETS, Config
 from trs.errors import InputError
@@ -77,12 +77,19 @@ def parse(kind: type[CommandType], arguments: list[str], program: str) -> Comman
     command = tyro.cli(kind, prog=program, args=arguments, default=dataclasses.replace(kind(), settings=start),
                        config=(tyro.conf.AvoidSubcommands,))
     settings = command.settings
-    if command.resume and settings != start:
-        raise InputError("a resumed run keeps its settings; leave the other options out, or start a new run with "
-                         f"--config {Path(chosen.out or 'runs') / command.resume / CONFIG_FILE}")
+    if command.resume and (settings != start or _given(command)):
+        raise InputError(f"a resumed run keeps its settings; leave out {', '.join(_given(command)) or 'the others'}, "
+                         f"or start a new run with --config {command.folder / CONFIG_FILE}")
     short = {name: getattr(command, name) for name in ("epochs", "workers") if getattr(command, name) is not None}
     train = dataclasses.replace(settings.train, **short)
     return dataclasses.replace(command, settings=dataclasses.replace(settings, train=train))
+
+
+def _given(command: Command) -> list[str]:
+    """Options beside the settings that differ from their default and would change what a run is."""
+    free = {"resume", "out", "settings", "concurrent"}
+    return [f"--{option.name.replace('_', '-')}" for option in dataclasses.fields(command)
+            if option.name not in free and getattr(command, option.name) != option.default]
 
 
 def _starting_config(chosen: argparse.Namespace) -> Config:
@@ -104,6 +111,10 @@ def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
         main(arguments)
     except KeyboardInterrupt:
         sys.exit(130)
+    except PermissionError as error:
+        print(f"error: there is no permission to write {error.filename}; choose another --out or --data.root",
+              file=sys.stderr)
+        sys.exit(2)
     except Exception as error:
         mistake = find_input_error(error)
         if mistake is None:
@@ -116,7 +127,7 @@ def find_input_error(error: BaseException | None) -> str | None:
     """The user's mistake behind an exception, also where Ray has wrapped it."""
     while error is not None:
         if isinstance(error, InputError):
-            return str(error)
+            return sentence(error)
         for failure in getattr(error, "worker_failures", {}).values():
             if (found := find_input_error(failure)) is not None:
                 return found

@@ -7,6 +7,7 @@ import os
 
 import ray
 import ray.train
+from ray._private.state import state
 
 from trs.config import TrainConfig
 from trs.errors import InputError
@@ -17,14 +18,21 @@ def connect() -> None:
 
     A local cluster's dashboard listens on loopback only, and Ray asks for its token everywhere. The dashboard runs,
     because without it Ray leaks the reservations of trials that a scheduler stopped.
+
+    Raises:
+        InputError: RAY_ADDRESS names the place that takes jobs.
     """
     if ray.is_initialized():
         return
     quieten()
+    if os.environ.get("RAY_ADDRESS", "").startswith("http"):
+        raise InputError(f"RAY_ADDRESS={os.environ['RAY_ADDRESS']} takes jobs: start this with `ray job submit`, or "
+                         "unset RAY_ADDRESS to run on this machine")
     if "RAY_ADDRESS" not in os.environ:
         # This machine is not taken back by anybody; each training saves a process that would watch for it.
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     local = {} if "RAY_ADDRESS" in os.environ else {
+        "address": "local",  # not whatever cluster happens to run on this machine
         "include_dashboard": True, "dashboard_host": "127.0.0.1",
         # A training keeps a dozen processes, most of them idle. Ray would end idle ones above one per CPU after a
         # second, and start them anew for the next batch: on 2 cores that took more time than the training itself.
@@ -48,6 +56,12 @@ def quieten() -> None:
     logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
 
 
+def resources() -> dict[str, float]:
+    """CPUs and GPUs that the cluster holds, or may grow to where its autoscaler can add nodes."""
+    held, limit = ray.cluster_resources(), state.get_max_resources_from_cluster_config() or {}
+    return {name: max(held.get(name, 0.0), float(limit.get(name, 0.0))) for name in ("CPU", "GPU")}
+
+
 def cpus_needed(train: TrainConfig) -> float:
     """CPUs of one training: its workers and the tasks that read for them."""
     return train.workers * (train.cpus_per_worker + train.data_cpus)
@@ -63,12 +77,12 @@ def require_resources(train: TrainConfig, extra_cpus: float = 0.0) -> None:
     Raises:
         InputError: with what is asked for and what there is.
     """
-    there = ray.cluster_resources()
+    there = resources()
     for name, wanted in (("CPU", cpus_needed(train) + extra_cpus), ("GPU", float(train.workers * train.use_gpu))):
-        if wanted > there.get(name, 0.0) + 1e-6:
+        if wanted > there[name] + 1e-6:
             raise InputError(
                 f"one training asks for {wanted:g} {name}s ({train.workers} workers), the cluster has "
-                f"{there.get(name, 0.0):g}; lower --train.workers, --train.cpus-per-worker or --train.data-cpus")
+                f"{there[name]:g}; lower --train.workers, --train.cpus-per-worker or --train.data-cpus")
 
 
 def scaling(train: TrainConfig) -> ray.train.ScalingConfig:

@@ -17,7 +17,7 @@ import ray.train.torch
 import tyro
 
 from jobs import cli, cluster
-from jobs.runs import protocol
+from jobs.runs import BAD_PICTURES_FILE, protocol
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config, DataConfig, EvalConfig
@@ -63,6 +63,7 @@ def evaluate(checkpoint: Path, config: Config, out: Path) -> dict[str, float]:
     train = dataclasses.replace(config.train, data_cpus=1e-3)
     cluster.require_resources(train)
     out.mkdir(parents=True, exist_ok=True)
+    (out / BAD_PICTURES_FILE).unlink(missing_ok=True)
     name = f"ray-{uuid.uuid4().hex[:8]}"  # a run of the same name would be taken for one to go on with
     settings = {"checkpoint": str(checkpoint), "config": configs.to_dict(config), "sets": ray.put(sets),
                 "out": str(out)}
@@ -77,11 +78,12 @@ def evaluate(checkpoint: Path, config: Config, out: Path) -> dict[str, float]:
 
 def main(arguments: list[str]) -> None:
     """Evaluate, and print the protocol and a line for each metric."""
-    named = arguments and not arguments[0].startswith("-")
-    config = checkpoints.load(checkpoints.newest(Path(arguments[0]))).config if named else Config()
-    default = Command(Path(arguments[0]) if named else tyro.MISSING, data=config.data, eval=config.eval)
-    command = tyro.cli(Command, args=arguments, prog="python -m jobs.evaluate", default=default)
-    checkpoint = checkpoints.newest(command.checkpoint)
+    named = tyro.cli(Command, args=arguments, prog="python -m jobs.evaluate").checkpoint
+    checkpoint = checkpoints.newest(named)
+    config = checkpoints.load(checkpoint).config
+    # Now that the checkpoint is known, its own data and evaluation are the defaults of the other options.
+    command = tyro.cli(Command, args=arguments, prog="python -m jobs.evaluate",
+                       default=Command(named, data=config.data, eval=config.eval))
     config = dataclasses.replace(
         config, data=command.data, eval=command.eval,
         train=dataclasses.replace(config.train, workers=command.workers, use_gpu=command.use_gpu))
@@ -91,6 +93,10 @@ def main(arguments: list[str]) -> None:
     print(f"{checkpoint}\n{protocol(config.eval)}")
     for name, value in metrics.items():
         print(f"  {name:<16} {value:.4f}")
+    bad = out / BAD_PICTURES_FILE
+    if bad.exists():
+        print(f"WARNING: {len(bad.read_text().splitlines())} people count as missed, their pictures cannot be used: "
+              f"{bad}")
     print(f"poses and metrics: {out}")
 
 

@@ -12,6 +12,7 @@ from trs import config as configs
 from trs.config import Config, EvalConfig
 from trs.data.sets import Sets
 from trs.data.split import save_split
+from trs.errors import InputError
 
 CONFIG_FILE, SPLIT_FILE, METRICS_FILE = "config.yaml", "split.json", "metrics.jsonl"
 BAD_PICTURES_FILE = "bad_pictures.txt"
@@ -44,6 +45,11 @@ def read_metrics(folder: Path) -> list[Metrics]:
         except json.JSONDecodeError:
             continue
     return found
+
+
+def sentence(error: InputError) -> str:
+    """A mistake's own words: Ray raises a task's error with the task's traceback for its text."""
+    return str(getattr(error, "cause", None) or error)
 
 
 def append_line(path: Path, line: str) -> None:

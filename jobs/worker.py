@@ -15,7 +15,7 @@ import torch
 
 from jobs.data import open_batches
 from jobs.runlog import RunLog
-from jobs.runs import BAD_PICTURES_FILE, MISTAKE_FILE, append_line
+from jobs.runs import BAD_PICTURES_FILE, MISTAKE_FILE, append_line, sentence
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs import loop
@@ -44,7 +44,7 @@ def run(settings: dict[str, Any]) -> None:
     try:
         _train(settings)
     except InputError as error:
-        mistake.write_text(str(error))
+        mistake.write_text(sentence(error))
         raise
 
 
@@ -93,7 +93,7 @@ def evaluate_checkpoint(settings: dict[str, Any]) -> None:
         checkpoint: its folder.
         config: a config as plain values.
         sets: `Sets` in the object store.
-        out: folder for metrics.json and predictions/.
+        out: folder for metrics.json, predictions/ and bad_pictures.txt.
     """
     config = configs.from_dict(settings["config"])
     torch.set_num_threads(max(1, int(config.train.cpus_per_worker)))
@@ -104,5 +104,7 @@ def evaluate_checkpoint(settings: dict[str, Any]) -> None:
     complaints: list[str] = []
     metrics = evaluate(method, sets, config, device, complaints,
                        lambda name, results: write_results(out / "predictions", name, results))
+    for complaint in complaints:
+        append_line(out / BAD_PICTURES_FILE, complaint)
     if ray.train.get_context().get_world_rank() == 0:
         (out / "metrics.json").write_text(json.dumps(metrics))

@@ -92,7 +92,7 @@ def load(folder: Path) -> Checkpoint:
             networks=load_file(folder / _NETWORKS), optimizer=load_file(folder / _OPTIMIZER),
             counters=Counters(**state["counters"]), config=configs.from_dict(state["config"]),
             skeleton=Skeleton(tuple(skeleton["names"]), tuple((a, b) for a, b in skeleton["limbs"]),
-                              tuple(skeleton["sigmas"])))
+                              tuple(skeleton["sigmas"]), skeleton["category_id"]))
     except InputError:
         raise
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:

@@ -126,7 +126,7 @@ def _evaluate(training: Training, keep: Keep) -> Metrics:
     complaints: list[str] = []
     metrics = evaluate(training.method, training.sets, training.config, training.device, complaints, keep)
     training.method.networks.train()
-    _check_pictures(training, complaints, len(complaints), len(training.sets.val))
+    _check_pictures(training, complaints, len(complaints), len(training.sets.val) / world_size())
     return metrics
 
 
@@ -143,6 +143,8 @@ def step(training: Training, forward: Forward, rows: dict[str, Rows], total_step
                                              config.train.lr_drops, config.train.warmup_steps)
     labeled = labeled_batch(rows["labeled"], training.device, config.data.sigma)
     unlabeled = unlabeled_batch(rows["unlabeled"], training.device) if "unlabeled" in rows else None
+    buffers = list(training.method.networks.buffers())
+    statistics = [buffer.clone() for buffer in buffers]
     with torch.autocast(training.device.type, torch.bfloat16, enabled=_bfloat16(config, training.device)):
         terms = training.method.losses(forward, labeled, unlabeled, counters.step)
     optimizer.zero_grad()
@@ -152,6 +154,8 @@ def step(training: Training, forward: Forward, rows: dict[str, Rows], total_step
     if finite:
         optimizer.step()
         training.method.after_step(counters.step)
+    else:  # a NaN among BatchNorm's running statistics would stay there
+        torch._foreach_copy_(buffers, statistics)
     training.counters = _advance(training, rows)
     return {name: term.detach() for name, term in terms.items()}, finite
 
@@ -164,17 +168,18 @@ def _advance(training: Training, rows: dict[str, Rows]) -> Counters:
         counters, step=counters.step + 1, labeled_row=counters.labeled_row + consumed,
         unlabeled_row=counters.unlabeled_row + consumed * ("unlabeled" in rows),
         bad_images=counters.bad_images + sum(1 + reason.count("\n") for reason in bad))
-    _check_pictures(training, bad, counters.bad_images, counters.labeled_row + counters.unlabeled_row)
+    # A worker counts its own pictures, the rows are those of all.
+    _check_pictures(training, bad, counters.bad_images, (counters.labeled_row + counters.unlabeled_row) / world_size())
     return counters
 
 
-def _check_pictures(training: Training, complaints: list[str], bad: int, read: int) -> None:
+def _check_pictures(training: Training, complaints: list[str], bad: int, read: float) -> None:
     for complaint in complaints:
         training.complain(complaint)
     limit = training.config.data.max_bad_images
     # A few bad pictures among the first are no rate yet.
     if complaints and bad > max(5, limit * read):
-        raise InputError(f"{bad} of {read} pictures cannot be used, more than data.max_bad_images = {limit}; "
+        raise InputError(f"{bad} of {read:.0f} pictures cannot be used, more than data.max_bad_images = {limit}; "
                          f"the last: {complaints[-1]}")
 
 

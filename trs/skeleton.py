@@ -21,11 +21,13 @@ class Skeleton:
     names: K names; a mirror pair is named `left_x` and `right_x`.
     limbs: pairs of keypoint indices, 0-based.
     sigmas: K OKS sigmas.
+    category_id: of the file's category.
     """
 
     names: tuple[str, ...]
     limbs: tuple[tuple[int, int], ...]
     sigmas: tuple[float, ...]
+    category_id: int = 1
 
     def __len__(self) -> int:
         return len(self.names)
@@ -58,4 +60,4 @@ def from_category(category: dict[str, Any]) -> Skeleton:
         raise InputError(f"category {category.get('name', '?')!r}: 'skeleton' names a keypoint outside 1..{len(names)}")
     sigmas = tuple(_SIGMAS.get(name.removeprefix("left_").removeprefix("right_"), _UNKNOWN_SIGMA)
                    for name in names)
-    return Skeleton(names, limbs, sigmas)
+    return Skeleton(names, limbs, sigmas, int(category.get("id", 1)))

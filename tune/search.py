@@ -21,7 +21,7 @@ from trs.config import Config, SupervisedConfig
 from trs.data.sets import Sets
 from trs.errors import InputError
 from tune import compare
-from tune.space import Space, default_space, describe, load_space, paper_defaults, parse_space
+from tune.space import Space, check_space, default_space, describe, load_space, paper_defaults, parse_space
 from tune.study import BASELINE, SUPERVISED, StudyPruner, StudySearcher, open_study, trials_left
 from tune.trial import TRIALS, run_trial
 
@@ -102,6 +102,7 @@ def _plan(command: Command) -> Search:
     widened = parse_space(list(command.space))
     start = load_space(command.space_file) if command.space_file else default_space(config, widened)
     space = start | widened
+    check_space(config, space)
     return Search(command.trials, command.grace_epochs, command.reduction_factor,
                   command.reference and not isinstance(config.method, SupervisedConfig), describe(space))
 
@@ -122,10 +123,12 @@ def concurrency(config: Config, wanted: int | None) -> int:
     """Trials that the cluster can really run at a time.
 
     Raises:
-        InputError: not even one fits.
+        InputError: not even one fits, or less than one is wanted.
     """
+    if wanted is not None and wanted < 1:
+        raise InputError(f"--concurrent must be at least 1, got {wanted}")
     cluster.require_resources(config.train, extra_cpus=_DRIVER_CPUS)
-    there = ray.cluster_resources()
+    there = cluster.resources()
     fit = int((there["CPU"] + 1e-6) // (cluster.cpus_needed(config.train) + _DRIVER_CPUS))
     if config.train.use_gpu:
         fit = min(fit, int(there["GPU"] // config.train.workers))

@@ -138,6 +138,26 @@ def apply(config: Config, values: Values) -> Config:
     return configs.from_dict(plain)
 
 
+_SHARED = ("data.", "train.workers", "train.use_gpu", "train.cpus_per_worker", "train.data_cpus", "train.epochs")
+_OWN = ("data.sigma", "data.input_size", "data.max_bad_images")
+
+
+def check_space(config: Config, space: Space) -> None:
+    """Find what would fail in a trial, or change nothing, before the first one starts.
+
+    Raises:
+        InputError: a field that all trials share, or a value that its field does not take.
+    """
+    for name, distribution in space.items():
+        if name.startswith(_SHARED) and name not in _OWN:
+            raise InputError(f"{name} cannot be searched: all trials of a search share their people, their length and "
+                             "their resources; start a search for each value")
+        ends = (distribution.choices if isinstance(distribution, CategoricalDistribution) else
+                (distribution.low, distribution.high))
+        for value in ends:
+            apply(config, {name: value})
+
+
 def paper_defaults(config: Config, space: Space) -> Values:
     """Where the search begins: the method's own defaults, the paper's, and the config's values of all other fields.
 

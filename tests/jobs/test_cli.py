@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ray.exceptions import RayTaskError
 
 from jobs import cli
 from trs import config as configs
@@ -60,6 +61,20 @@ def test_a_resumed_run_keeps_its_settings(tmp_path: Path) -> None:
     assert command.settings == PRESETS["lspet"]() and command.folder == tmp_path / "old"
     with pytest.raises(InputError, match="keeps its settings"):
         parse("--resume", "old", "--out", str(tmp_path), "--train.epochs", "3")
+
+
+@pytest.mark.parametrize("option", ["--epochs", "--workers"])
+def test_a_resumed_run_refuses_the_short_forms_too(tmp_path: Path, option: str) -> None:
+    (tmp_path / "old").mkdir()
+    configs.save(demo(), tmp_path / "old" / "config.yaml")
+    with pytest.raises(InputError, match=f"keeps its settings; leave out {option}"):
+        parse("--resume", "old", "--out", str(tmp_path), option, "2")
+
+
+def test_a_mistake_that_ray_has_wrapped_keeps_its_own_words() -> None:
+    wrapped = RayTaskError("read", "Traceback: ...", InputError("no picture can be read")).as_instanceof_cause()
+    assert isinstance(wrapped, InputError) and "Traceback" in str(wrapped)
+    assert cli.find_input_error(wrapped) == "no picture can be read"
 
 
 def test_unknown_options_are_refused_with_a_suggestion(capsys: pytest.CaptureFixture) -> None:

@@ -90,7 +90,7 @@ def test_the_ap_of_the_same_weights_does_not_depend_on_the_number_of_workers(tra
 
 
 def test_two_workers_learn_together(config: Config, tmp_path: Path) -> None:
-    """DDP: the same rows in half as many steps, and every worker ends with the same weights as rank 0 saved."""
+    """DDP: the same rows in half as many steps."""
     config = with_train(config, workers=2, epochs=1)
     folder = tmp_path / "two"
     train(config, folder)

@@ -7,7 +7,7 @@ from optuna.trial import FixedTrial
 
 from trs.config import SupervisedConfig, demo
 from trs.errors import InputError
-from tune.space import apply, default_space, describe, get, load_space, paper_defaults, parse_space
+from tune.space import apply, check_space, default_space, describe, get, load_space, paper_defaults, parse_space
 
 
 def test_the_notation() -> None:
@@ -64,3 +64,15 @@ def test_mistakes_are_named_with_the_nearest_name() -> None:
         apply(demo(), {"model.levels": 4})
     with pytest.raises(InputError, match="has no default search space"):
         default_space(dataclasses.replace(demo(), method=SupervisedConfig()), {})
+
+
+@pytest.mark.parametrize(("line", "words"), [
+    ("data.labeled_count=100,200", "all trials of a search share"),
+    ("train.workers=1,2", "all trials of a search share"),
+    ("model.levels=1,2,5", "levels must be 1, 2 or 3"),
+    ("train.learning_rate=0..0.1", "learning_rate must be positive"),
+    ("model.fuse=last,first", "fuse")])
+def test_what_would_fail_in_a_trial_or_change_nothing_is_refused_at_once(line: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        check_space(demo(), parse_space([line]))
+    check_space(demo(), parse_space(["data.sigma=1.0..2.0", "model.levels=1,2,3"]))

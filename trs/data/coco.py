@@ -17,7 +17,7 @@ from trs.errors import InputError
 from trs.skeleton import Skeleton, from_category
 
 
-def load_people(annotations: Path, images: Path) -> tuple[People, Skeleton]:
+def load_people(annotations: Path, images: Path, scored: bool = False) -> tuple[People, Skeleton]:
     """The labelled people of a COCO keypoint file.
 
     Crowds, boxes without area and people without a labelled keypoint are left out, as in COCO's own evaluation.
@@ -25,6 +25,7 @@ def load_people(annotations: Path, images: Path) -> tuple[People, Skeleton]:
     Args:
         annotations: the JSON file.
         images: folder of its pictures.
+        scored: AP is measured on it, so each person needs the area that OKS is relative to.
 
     Raises:
         InputError: a missing or malformed file; the message names the file and the record.
@@ -35,6 +36,9 @@ def load_people(annotations: Path, images: Path) -> tuple[People, Skeleton]:
     records = [record for record in _records(annotations, content, "annotations")
                if not record.get("iscrowd") and any(_keypoints(annotations, record, len(skeleton))[:, 2] > 0)]
     records = [record for record in records if min(_box(annotations, record)[2:]) > 0]
+    if scored:
+        for record in records:
+            _number(annotations, record, "area")
     ids = [_number(annotations, record, "id") for record in records]
     if len(set(ids)) != len(ids):
         raise InputError(f"{annotations}: annotation id {_first_repeated(ids)} occurs twice; ids must be unique")

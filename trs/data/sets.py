@@ -48,7 +48,7 @@ def load_sets(data: DataConfig, split: Split | None = None) -> Sets:
     if data.unlabeled_annotations is not None and data.unlabeled_detections is not None:
         unlabeled = load_detections(root / data.unlabeled_annotations, root / data.unlabeled_detections,
                                     _folder(root / data.unlabeled_images), len(skeleton), data.min_detection_score)
-    val, val_skeleton = load_people(root / data.val_annotations, _folder(root / data.val_images))
+    val, val_skeleton = load_people(root / data.val_annotations, _folder(root / data.val_images), scored=True)
     if val_skeleton.names != skeleton.names:
         raise InputError(f"{data.train_annotations} and {data.val_annotations} name different keypoints")
     sets = Sets(labeled, unlabeled.take(np.arange(len(unlabeled))[: data.unlabeled_count]),

@@ -39,7 +39,7 @@ def evaluate(method: Method, sets: Sets, config: Config, device: torch.device, c
         return {}
     scores = {}
     for name, (rows, keypoints) in poses.items():
-        results = coco_results(sets.val, rows, keypoints)
+        results = coco_results(sets.val, rows, keypoints, sets.skeleton.category_id)
         keep(name, results)
         scores[name] = oks_ap(sets.ground_truth, sets.val.image_ids, results, sets.skeleton)
     means = {metric: float(np.mean([scores[peer][metric] for peer in method.peers])) for metric in scores["ensemble"]}

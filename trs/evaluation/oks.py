@@ -18,13 +18,14 @@ MIN_KEYPOINT_SCORE = 0.2
 """Heat below which a keypoint does not count towards a person's score (SimpleBaseline)."""
 
 
-def coco_results(people: People, rows: np.ndarray, keypoints: np.ndarray) -> list[dict[str, Any]]:
+def coco_results(people: People, rows: np.ndarray, keypoints: np.ndarray, category_id: int = 1) -> list[dict[str, Any]]:
     """Poses in COCO's result format, ordered by annotation id, so that no tie depends on who computed them.
 
     Args:
         people: the table that was predicted.
         rows: [N] rows of `people`.
         keypoints: [N, K, 3] x, y in the picture (continuous) and score.
+        category_id: of the people in the ground truth.
     """
     results = []
     for row, pose in sorted(zip(rows.tolist(), keypoints, strict=True), key=lambda item: people.ids[item[0]]):
@@ -33,7 +34,7 @@ def coco_results(people: People, rows: np.ndarray, keypoints: np.ndarray) -> lis
         score = people.scores[row] * (sure.mean() if len(sure) else 0.0)
         # Back to COCO's pixel indices, see trs.data.geometry.
         written = np.column_stack([pose[:, :2] - 0.5, heat])
-        results.append({"image_id": int(people.image_ids[row]), "category_id": 1, "score": float(score),
+        results.append({"image_id": int(people.image_ids[row]), "category_id": category_id, "score": float(score),
                         "keypoints": [round(float(value), 4) for value in written.ravel()]})
     return results
 
@@ -55,7 +56,7 @@ def oks_ap(ground_truth: str, image_ids: np.ndarray, results: list[dict[str, Any
         evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
         evaluation.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
         evaluation.params.imgIds = np.unique(image_ids).tolist()
-        evaluation.params.catIds = [1]
+        evaluation.params.catIds = [skeleton.category_id]
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -66,4 +67,9 @@ def oks_ap(ground_truth: str, image_ids: np.ndarray, results: list[dict[str, Any
 @functools.lru_cache(maxsize=2)
 def _ground_truth(path: str) -> COCO:
     with contextlib.redirect_stdout(io.StringIO()):
-        return COCO(path)
+        truth = COCO(path)
+    # COCOeval reads two fields that some datasets leave out.
+    for record in truth.anns.values():
+        record.setdefault("iscrowd", 0)
+        record.setdefault("num_keypoints", sum(visible > 0 for visible in record.get("keypoints", [])[2::3]))
+    return truth

@@ -108,5 +108,7 @@ def poses_in_picture(heatmaps: Tensor, matrices: Tensor, decoder: str) -> Tensor
 
 def _concatenate(parts: list[tuple[Tensor, Tensor]], device: torch.device) -> Poses:
     if not parts:
-        return Poses(torch.zeros(0, dtype=torch.int64, device=device), torch.zeros(0, 0, 3, device=device))
+        # Of the same types as where there are some: the workers gather theirs together.
+        return Poses(torch.zeros(0, dtype=torch.int64, device=device),
+                     torch.zeros(0, 0, 3, dtype=torch.float64, device=device))
     return Poses(torch.cat([rows for rows, _ in parts]), torch.cat([keypoints for _, keypoints in parts]))

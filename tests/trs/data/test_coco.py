@@ -59,6 +59,13 @@ def test_a_malformed_record_is_named_with_its_file(tmp_path: Path, change: dict,
     assert "\n" not in str(error.value)
 
 
+def test_ap_needs_an_area(tmp_path: Path) -> None:
+    path = write(tmp_path, content(area=None))
+    load_people(path, tmp_path)
+    with pytest.raises(InputError, match="record 7 has no finite number under 'area'"):
+        load_people(path, tmp_path, scored=True)
+
+
 def test_duplicate_ids_are_refused(tmp_path: Path) -> None:
     value = content()
     value["annotations"] *= 2

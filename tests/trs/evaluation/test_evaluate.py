@@ -59,6 +59,34 @@ def test_ap_equals_pycocotools_on_the_written_file(dataset: str, request, tmp_pa
     assert ours == direct_ap(truth, written, skeleton.sigmas)
 
 
+def test_the_category_may_have_any_number(sets: Sets, tmp_path: Path) -> None:
+    content = json.loads(Path(sets.ground_truth).read_text())
+    content["categories"][0]["id"] = 0
+    for record in content["annotations"]:
+        record["category_id"] = 0
+        del record["num_keypoints"], record["iscrowd"]  # some datasets leave them out
+    truth = tmp_path / "annotations.json"
+    truth.write_text(json.dumps(content))
+    people, skeleton = load_people(truth, Path(sets.val.root), scored=True)
+    rows, poses = np.arange(len(people)), noisy_poses(people, 0.03)
+    found = oks_ap(str(truth), people.image_ids, coco_results(people, rows, poses, skeleton.category_id), skeleton)
+    expected = oks_ap(sets.ground_truth, sets.val.image_ids, coco_results(sets.val, rows, poses), sets.skeleton)
+    assert skeleton.category_id == 0 and found == expected and 0.2 < found["ap"] < 0.95
+
+
+def test_a_worker_without_pictures_fits_the_others(sets: Sets, config: Config) -> None:
+    """More workers than batches: what the idle ones gather has the types of what the others do."""
+    method = build_method(config, len(sets.skeleton))
+
+    def poses(batches):
+        crops = read_crops(sets.val, batches, config.data.input_size, [])
+        return predict(method.networks, method.peers, crops, config.eval, "last", sets.skeleton.flip_order,
+                       torch.device("cpu"))["a"]
+
+    idle, busy = poses([]), poses([np.arange(3)])
+    assert (idle.rows.dtype, idle.keypoints.dtype) == (busy.rows.dtype, busy.keypoints.dtype)
+
+
 def test_the_order_of_the_poses_does_not_matter(sets: Sets) -> None:
     rows, poses = np.arange(len(sets.val)), noisy_poses(sets.val, 0.03)
     shuffled = np.random.default_rng(1).permutation(len(rows))

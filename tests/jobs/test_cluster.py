@@ -1,0 +1,68 @@
+"""The files that start a cluster and send a job to it, and the cluster as a command finds it."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from ray._private.runtime_env.packaging import _get_excludes
+from ray.autoscaler._private.util import prepare_config, validate_config
+
+from jobs import cluster
+from trs.config import TrainConfig
+from trs.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_rays_validator_accepts_the_cluster() -> None:
+    config = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+    validate_config(prepare_config(config))
+
+
+def test_the_clusters_packages_are_those_that_were_tested() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    tested = dict(requirement(line) for line in setup["options"]["install_requires"].splitlines()
+                  if line and not line.startswith("#"))
+    commands = yaml.safe_load((ROOT / "cluster.yaml").read_text())["setup_commands"]
+    installed = dict(requirement(quoted) for command in commands for quoted in re.findall(r'"([^"]+)"', command))
+    assert installed.pop("ray[data,default,train,tune]") == ["==2.60"]  # one version on all nodes
+    tested.pop("ray[data,default,train,tune]")
+    assert installed == tested
+
+
+def requirement(line: str) -> tuple[str, list[str]]:
+    name, bounds = re.fullmatch(r"([a-z\d\[\],-]+?)([=<>].*)", line).groups()
+    return name, [re.sub(r"(\.0)+$", "", bound) for bound in bounds.split(",")]
+
+
+def test_a_submitted_job_takes_the_code_along_and_leaves_data_and_runs() -> None:
+    excluded = _get_excludes(ROOT, yaml.safe_load((ROOT / "jobs" / "runtime_env.yaml").read_text())["excludes"])
+    sources = [path for package in ("trs", "jobs", "tune") for path in (ROOT / package).rglob("*")
+               if path.suffix in (".py", ".j2", ".yaml")]
+    assert len(sources) > 50
+    assert not [path for path in sources if excluded(path)]
+    for left in ("runs/first/study.db", "data/coco/a.jpg", ".venv/bin/python", "trs/__pycache__/ema.pyc", ".git/HEAD"):
+        assert excluded(ROOT / left), left
+
+
+def test_the_place_that_takes_jobs_is_no_cluster_to_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster.ray, "is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
+    with pytest.raises(InputError, match="start this with `ray job submit`"):
+        cluster.connect()
+
+
+def test_what_the_autoscaler_may_add_counts_as_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster.ray, "cluster_resources", lambda: {"memory": 1.0})  # a head without CPUs
+    monkeypatch.setattr(cluster.state, "get_max_resources_from_cluster_config", lambda: {"CPU": 64, "GPU": 8})
+    cluster.require_resources(TrainConfig(workers=8, use_gpu=True))
+    with pytest.raises(InputError, match=r"asks for 9 GPUs \(9 workers\), the cluster has 8"):
+        cluster.require_resources(TrainConfig(workers=9, use_gpu=True))
+    monkeypatch.setattr(cluster.state, "get_max_resources_from_cluster_config", lambda: None)
+    with pytest.raises(InputError, match="the cluster has 0"):
+        cluster.require_resources(TrainConfig())
