@@ -150,7 +150,8 @@ def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.
     samples = trials_left(study, search.trials) + reference
     if samples == 0:
         return
-    searcher = StudySearcher(study, search.distributions, reference, config.train.seed)
+    searcher = StudySearcher(study, search.distributions, reference, config.train.seed,
+                             lambda name: read_metrics(folder / TRIALS / name))
     driver = ray.tune.with_parameters(run_trial, base=configs.to_dict(config), sets=sets, folder=str(folder))
     tuner = ray.tune.Tuner(
         ray.tune.with_resources(driver, {"CPU": _DRIVER_CPUS}),

@@ -8,6 +8,7 @@ A resumed search hands out the trials that were running when it broke off, under
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ray.tune.search import Searcher
 
 from tune.space import Space
 
+ReadMetrics = Callable[[str], list[dict[str, float]]]
 STUDY_FILE = "study.db"
 SUPERVISED = "supervised"
 """Name of the reference run, which is no trial of the study."""
@@ -74,11 +76,13 @@ class StudySearcher(Searcher):
         space: what is searched.
         reference: suggest the supervised reference first.
         seed: of the draws.
+        read_metrics: what the run of a trial's name has written so far, oldest first.
     """
 
-    def __init__(self, study: optuna.Study, space: Space, reference: bool, seed: int) -> None:
+    def __init__(self, study: optuna.Study, space: Space, reference: bool, seed: int,
+                 read_metrics: ReadMetrics = lambda name: []) -> None:
         super().__init__(metric=METRIC, mode="max")
-        self.study, self.space, self.seed = study, space, seed
+        self.study, self.space, self.seed, self.read_metrics = study, space, seed, read_metrics
         self.reference_waits = reference
         self.broken_off = [optuna.trial.Trial(study, trial._trial_id) for trial in running(study)]
         self.asked: dict[str, optuna.trial.Trial] = {}
@@ -118,13 +122,21 @@ class StudySearcher(Searcher):
         trial = self.asked.pop(trial_id, None)
         if trial is None:
             return
-        reported = self.study._storage.get_trial(trial._trial_id).intermediate_values
+        reported = self._reported(trial)
+        for metrics in [] if trial_id in self.pruned else self.read_metrics(trial_name(trial.number)):
+            # Epochs that a search wrote just before it was killed never came to Tune.
+            if int(metrics["epoch"]) not in reported:
+                trial.report(metrics[METRIC], int(metrics["epoch"]))
+        reported = self._reported(trial)
         if error or not reported:
             self.study.tell(trial, state=TrialState.FAIL)
         elif trial_id in self.pruned:
             self.study.tell(trial, state=TrialState.PRUNED)
         else:
             self.study.tell(trial, reported[max(reported)])
+
+    def _reported(self, trial: optuna.trial.Trial) -> dict[int, float]:
+        return self.study._storage.get_trial(trial._trial_id).intermediate_values
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the study's database is the state."""

@@ -103,3 +103,16 @@ def test_a_restart_does_not_change_what_is_tried(study: optuna.Study, tmp_path: 
         found.append(searcher.suggest(str(number))["values"])
     assert found == expected
     assert len({str(values) for values in found}) == 4
+
+
+def test_an_epoch_that_the_killed_search_never_heard_of_counts(study: optuna.Study, tmp_path: Path) -> None:
+    """Killed between a run's last epoch and its report: the resumed run has no step left, and reports nothing."""
+    before = StudySearcher(study, SPACE, reference=False, seed=0)
+    before.suggest("a")
+    before.should_prune("a", 1, 0.2)
+    written = {"0000": [{"epoch": 1.0, "ap": 0.2}, {"epoch": 2.0, "ap": 0.3}]}
+    searcher = StudySearcher(open_study(tmp_path, 1, 2), SPACE, reference=False, seed=0, read_metrics=written.get)
+    searcher.suggest("x")
+    searcher.on_trial_complete("x", {})
+    trial = study.trials[0]
+    assert trial.state == TrialState.COMPLETE and trial.value == 0.3 and trial.intermediate_values == {1: 0.2, 2: 0.3}
