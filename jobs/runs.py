@@ -48,8 +48,11 @@ def read_metrics(folder: Path) -> list[Metrics]:
 
 
 def sentence(error: InputError) -> str:
-    """A mistake's own words: Ray raises a task's error with the task's traceback for its text."""
-    return str(getattr(error, "cause", None) or error)
+    """A mistake's own words.
+
+    Ray raises a task's error with the task's traceback for its text, and Ray Data adds lines of advice below it.
+    """
+    return str(getattr(error, "cause", None) or error).partition("\n")[0]
 
 
 def append_line(path: Path, line: str) -> None:

@@ -72,7 +72,8 @@ def test_a_resumed_run_refuses_the_short_forms_too(tmp_path: Path, option: str) 
 
 
 def test_a_mistake_that_ray_has_wrapped_keeps_its_own_words() -> None:
-    wrapped = RayTaskError("read", "Traceback: ...", InputError("no picture can be read")).as_instanceof_cause()
+    mistake = InputError("no picture can be read\nTo change retry attempts, configure ...")  # as Ray Data adds to it
+    wrapped = RayTaskError("read", "Traceback: ...", mistake).as_instanceof_cause()
     assert isinstance(wrapped, InputError) and "Traceback" in str(wrapped)
     assert cli.find_input_error(wrapped) == "no picture can be read"
 
