@@ -12,9 +12,10 @@ import optuna
 import ray
 import ray.tune
 import yaml
+from optuna.trial import TrialState
 
 from jobs import cli, cluster
-from jobs.runs import duration, epoch_line, read_metrics, write_run
+from jobs.runs import MISTAKE_FILE, duration, epoch_line, read_metrics, write_run
 from jobs.train import prepare
 from trs import config as configs
 from trs.config import Config, SupervisedConfig
@@ -93,6 +94,8 @@ def main(arguments: list[str]) -> None:
         print(f"stopped with {left} trials left; go on with: python run_tune.py --resume {folder.name} "
               f"--out {folder.parent}", flush=True)
         raise KeyboardInterrupt
+    if all(trial.state is TrialState.FAIL for trial in study.get_trials(deepcopy=False)):
+        raise InputError(f"every trial failed; the lines above say why, the trials lie in {folder / TRIALS}")
 
 
 def _plan(command: Command) -> Search:
@@ -160,7 +163,7 @@ def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.
             scheduler=StudyPruner(searcher), num_samples=samples),
         run_config=ray.tune.RunConfig(
             name="ray", storage_path=str(folder), verbose=0,
-            callbacks=[Progress(config.train.epochs, samples)]))
+            callbacks=[Progress(folder, config.train.epochs, samples)]))
     tuner.fit()
 
 
@@ -172,8 +175,9 @@ def _epochs_done(folder: Path, name: str) -> int:
 class Progress(ray.tune.Callback):
     """A line when a trial starts, after each of its epochs, and when it ends."""
 
-    def __init__(self, epochs: int, samples: int) -> None:
-        self.epochs, self.samples, self.ended, self.began = epochs, samples, 0, time.monotonic()
+    def __init__(self, folder: Path, epochs: int, samples: int) -> None:
+        self.folder, self.epochs, self.samples = folder, epochs, samples
+        self.ended, self.began = 0, time.monotonic()
 
     def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Say what the trial runs."""
@@ -191,8 +195,10 @@ class Progress(ray.tune.Callback):
         self._end(trial, "stopped early" if trial.last_result.get("epoch", 0) < self.epochs else "finished")
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Say that it failed, and where to read why."""
-        self._end(trial, f"FAILED, see {trial.local_path}/error.txt")
+        """Say that it failed, and why or where to read it."""
+        mistake = self.folder / TRIALS / trial.config["name"] / MISTAKE_FILE
+        why = mistake.read_text() if mistake.exists() else f"see {trial.local_path}/error.txt"
+        self._end(trial, f"FAILED: {why}")
 
     def _end(self, trial: Any, how: str) -> None:
         self.ended += 1
