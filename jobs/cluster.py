@@ -50,7 +50,7 @@ def quieten() -> None:
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     for name in ("ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # After Ctrl-C Tune tells to restore its own state, ours is the study; a failed trial's traceback is in its error.txt.
+    # After Ctrl-C Tune tells to restore its own state; ours is the study. Why a trial failed stands in our own lines.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     # That the token is required is what we want; Ray says so as a warning.
     logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
