@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import shutil
 from pathlib import Path
 
 import optuna
@@ -69,6 +70,20 @@ def test_a_search_broken_off_and_resumed_accounts_for_every_trial_once(config: C
     assert {row["trial"] for row in rows} == {"0000", "0001", "0002", SUPERVISED}
     assert configs.load(folder / "best.yaml").data == config.data
     assert "<html" in (folder / "report.html").read_text()
+
+
+def test_a_search_whose_trials_all_fail_says_why_and_fails(config: Config, drawn_root: Path, tmp_path: Path,
+                                                           capsys: pytest.CaptureFixture) -> None:
+    root = shutil.copytree(drawn_root, tmp_path / "people")
+    for picture in (root / "train").iterdir():
+        picture.unlink()
+    configs.save(dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root))),
+                 tmp_path / "broken.yaml")
+    with pytest.raises(InputError, match="every trial failed"):
+        search.main(["--config", str(tmp_path / "broken.yaml"), "--out", str(tmp_path), "--name", "search",
+                     "--trials", "1", "--no-reference"])
+    assert "[0000] FAILED: 10 pictures in a row cannot be read" in capsys.readouterr().out
+    assert [trial.state for trial in read_study(tmp_path / "search").get_trials()] == [TrialState.FAIL]
 
 
 def test_a_trial_that_can_never_fit_is_refused_with_the_difference(config: Config) -> None:
