@@ -1,7 +1,8 @@
 """Eq. 7: the reviewer follows its network by an exponential moving average.
 
-BatchNorm: affine parameters are averaged like all parameters; running mean and variance are copied, since they are
-averages already and an average of averages lags behind the weights it belongs to; counters are copied, never averaged.
+BatchNorm: affine parameters are averaged like all parameters. Running mean and variance are copied by default, since
+they are averages already and an average of averages lags behind the weights it belongs to; counters are copied, never
+averaged. A reviewer that runs in train mode gathers its own statistics instead.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ def ema_update(averages: list[Tensor], values: list[Tensor], momentum: float) ->
 
 
 @torch.no_grad()
-def follow(reviewer: nn.Module, network: nn.Module, momentum: float) -> None:
+def follow(reviewer: nn.Module, network: nn.Module, momentum: float, copy_statistics: bool = True) -> None:
     """One EMA step of a reviewer towards a network of the same architecture, in place."""
     ema_update(list(reviewer.parameters()), list(network.parameters()), momentum)
-    torch._foreach_copy_(list(reviewer.buffers()), list(network.buffers()))
+    if copy_statistics:
+        torch._foreach_copy_(list(reviewer.buffers()), list(network.buffers()))

@@ -40,6 +40,11 @@ def uniform(keys: Tensor, count: int, stream: int) -> Tensor:
     return ((bits >> 8).double() + 0.5).div(2**24).float().clamp(max=1 - 2**-24)
 
 
+def derive(keys: Tensor, number: int) -> Tensor:
+    """[B] keys of an independent sequence; number 0 keeps the keys."""
+    return keys if number == 0 else _hash(keys ^ _hash(keys.new_tensor([number])))
+
+
 def normal(keys: Tensor, count: int, stream: int) -> Tensor:
     """[B, count] standard normal numbers (Box-Muller), float32."""
     first, second = uniform(keys, 2 * count, stream).chunk(2, dim=1)

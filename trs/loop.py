@@ -111,6 +111,8 @@ def train(training: Training, open_batches: OpenBatches, report: Report,
         if skipped > config.train.max_skipped_steps:
             raise Diverged(f"the gradients of {skipped} steps in a row, up to step {number}, are not finite; "
                            "lower --train.learning-rate or --method.unsup-weight")
+        if training.counters.step % training.steps_per_epoch == 0:
+            training.method.after_epoch()
         if _report_is_due(training, total_steps):
             metrics = {**means.result(), **clock.read(training), **_evaluate(training, keep)}
             report(metrics, training.save)
@@ -142,11 +144,13 @@ def step(training: Training, forward: Forward, rows: dict[str, Rows], total_step
         group["lr"] = schedule.learning_rate(counters.step, total_steps, config.train.learning_rate,
                                              config.train.lr_drops, config.train.warmup_steps)
     labeled = labeled_batch(rows["labeled"], training.device, config.data.sigma)
-    unlabeled = unlabeled_batch(rows["unlabeled"], training.device) if "unlabeled" in rows else None
+    unlabeled = (unlabeled_batch(rows["unlabeled"], training.device, config.data.sigma,
+                                 pseudo=config.method.first_stage is not None) if "unlabeled" in rows else None)
     buffers = list(training.method.networks.buffers())
     statistics = [buffer.clone() for buffer in buffers]
     with torch.autocast(training.device.type, torch.bfloat16, enabled=_bfloat16(config, training.device)):
-        terms = training.method.losses(forward, labeled, unlabeled, counters.step)
+        terms = training.method.losses(forward, labeled, unlabeled, counters.step,
+                                       counters.step // training.steps_per_epoch)
     optimizer.zero_grad()
     terms["loss"].backward()
     gradients = [parameter.grad for parameter in training.method.trained.parameters() if parameter.grad is not None]

@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from trs.augment.patch import draw_half_sizes, largest_half_size
 from trs.keyed_random import uniform
 
 _HALF_SIZE, _CHOICE = 200, 201
-_REFERENCE_HEIGHT = 256
 
 
 def draw_mix(keys: Tensor, found: Tensor, mix_count: int, half_size: tuple[int, int], height: int
@@ -30,9 +30,7 @@ def draw_mix(keys: Tensor, found: Tensor, mix_count: int, half_size: tuple[int, 
         valid: [B, M] bool, false where there was nothing left to choose.
         half_sizes: [B] int64 in pixels.
     """
-    low, high = half_size
-    size = low + (uniform(keys, 1, _HALF_SIZE).squeeze(1) * (high - low + 1)).floor()
-    half_sizes = (size * height / _REFERENCE_HEIGHT).round().clamp(min=1).long()
+    half_sizes = draw_half_sizes(keys, 1, half_size, height, _HALF_SIZE).squeeze(1)
     order = uniform(keys, found.shape[1], _CHOICE).masked_fill(~found, 2.0)
     chosen = order.argsort(dim=1)[:, :mix_count]
     return chosen, found.gather(1, chosen), half_sizes
@@ -94,5 +92,4 @@ def keypoint_mix(images: Tensor, keypoints: Tensor, found: Tensor, keys: Tensor,
         return images
     chosen, valid, half_sizes = draw_mix(keys, found, mix_count, half_size, images.shape[2])
     centres = keypoints.gather(1, chosen[..., None].expand(-1, -1, 2))
-    largest = round(half_size[1] * images.shape[2] / _REFERENCE_HEIGHT)
-    return mix_patches(images, centres, valid, half_sizes, max(1, largest))
+    return mix_patches(images, centres, valid, half_sizes, largest_half_size(half_size, images.shape[2]))

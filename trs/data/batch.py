@@ -17,19 +17,24 @@ _STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class LabeledBatch:
-    """images [B, 3, H, W] normalised; heatmaps [B, K, h, w]; keypoint_weights [B, K]."""
+    """images [B, 3, H, W] normalised; heatmaps [B, K, h, w], rendered with sigma in cells; keypoint_weights [B, K]."""
 
     images: Tensor
     heatmaps: Tensor
     keypoint_weights: Tensor
+    sigma: float = 2.0
 
 
 @dataclass(frozen=True)
 class UnlabeledBatch:
-    """images [B, 3, H, W], the normalised easy view; keys [B] int64, for `trs.keyed_random`."""
+    """images [B, 3, H, W], the normalised easy view; keys [B] int64, for `trs.keyed_random`.
+
+    pseudo: the same pictures with the labels that a method's first stage has given them, if there was one.
+    """
 
     images: Tensor
     keys: Tensor
+    pseudo: LabeledBatch | None = None
 
 
 def normalize(images: Tensor) -> Tensor:
@@ -51,12 +56,17 @@ def _to(device: torch.device, column: object) -> Tensor:
 
 def labeled_batch(rows: Rows, device: torch.device, sigma: float) -> LabeledBatch:
     """Rows of the labelled stream, their heatmaps rendered on the device with `sigma` in cells."""
+    return _with_heatmaps(normalize(_to(device, rows["image"])), rows, device, sigma)
+
+
+def unlabeled_batch(rows: Rows, device: torch.device, sigma: float, pseudo: bool = False) -> UnlabeledBatch:
+    """Rows of the unlabelled stream; their labels are read only if they are pseudo labels."""
     images = normalize(_to(device, rows["image"]))
+    return UnlabeledBatch(images, _to(device, rows["key"]),
+                          _with_heatmaps(images, rows, device, sigma) if pseudo else None)
+
+
+def _with_heatmaps(images: Tensor, rows: Rows, device: torch.device, sigma: float) -> LabeledBatch:
     size = (images.shape[2] // STRIDE, images.shape[3] // STRIDE)
     heatmaps, weights = encode(_to(device, rows["keypoints"]), _to(device, rows["keypoint_weights"]), size, sigma)
-    return LabeledBatch(images, heatmaps, weights)
-
-
-def unlabeled_batch(rows: Rows, device: torch.device) -> UnlabeledBatch:
-    """Rows of the unlabelled stream; whatever labels they hold are not even copied."""
-    return UnlabeledBatch(normalize(_to(device, rows["image"])), _to(device, rows["key"]))
+    return LabeledBatch(images, heatmaps, weights, sigma)

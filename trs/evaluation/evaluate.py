@@ -32,7 +32,7 @@ def evaluate(method: Method, sets: Sets, config: Config, device: torch.device, c
     broadcast_buffers(method.networks)
     batches = np.split(np.arange(len(sets.val)), range(config.eval.batch_size, len(sets.val), config.eval.batch_size))
     crops = read_crops(sets.val, batches[rank()::world_size()], config.data.input_size, complain)
-    local = predict(method.networks, method.peers, crops, config.eval, config.model.fuse, sets.skeleton.flip_order,
+    local = predict(method.predictors, method.peers, crops, config.eval, config.model.fuse, sets.skeleton.flip_order,
                     device)
     poses = {name: _gather(found, len(sets.skeleton)) for name, found in local.items()}
     if rank() > 0:

@@ -5,7 +5,7 @@ Legend: N people, K keypoints.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -65,7 +65,7 @@ def read_crops(people: People, batches: Iterable[np.ndarray], input_size: tuple[
 
 
 @torch.no_grad()
-def predict(networks: nn.ModuleDict, ensemble: Iterable[str], crops: Iterable[Crops], config: EvalConfig,
+def predict(networks: Mapping[str, nn.Module], ensemble: Iterable[str], crops: Iterable[Crops], config: EvalConfig,
             fuse: str, flip_order: list[int], device: torch.device) -> dict[str, Poses]:
     """Poses by network name, and by the name `ensemble` those of the mean heatmap of the networks named there.
 

@@ -37,9 +37,17 @@ class Method(ABC):
     def __init__(self, config: Any, view: ViewConfig, make_network: MakeNetwork) -> None: ...
 
     @abstractmethod
-    def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None,
-               step: int) -> dict[str, Tensor]:
+    def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
+               epoch: int = 0) -> dict[str, Tensor]:
         """The losses of one step as scalars by name; `loss` is the one to minimise, the others are for the log."""
+
+    @property
+    def predictors(self) -> dict[str, PoseNetwork]:
+        """The networks that evaluation looks at, by name."""
+        return dict(self.networks.items())
 
     def after_step(self, step: int) -> None:  # noqa: B027 (most methods have nothing to do here)
         """Called after each optimiser step."""
+
+    def after_epoch(self) -> None:  # noqa: B027 (most methods have nothing to do here)
+        """Called after the last step of each epoch, before it is evaluated."""

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from trs.config import Config, SupervisedConfig, TRSConfig
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from trs.config import (
+    Config,
+    DataDistillConfig,
+    DualConfig,
+    FixMatchConfig,
+    MeanTeacherConfig,
+    PseudoPoseConfig,
+    SingleConfig,
+    SSPCMConfig,
+    SupervisedConfig,
+    TRSConfig,
+)
+from trs.methods import data_distill, pseudo_pose
 from trs.methods.base import Method
+from trs.methods.data_distill import DataDistill
+from trs.methods.dual import Dual
+from trs.methods.fixmatch import FixMatch
+from trs.methods.mean_teacher import MeanTeacher
+from trs.methods.pseudo_pose import PseudoPose
+from trs.methods.single import Single
+from trs.methods.sspcm import SSPCM
 from trs.methods.supervised import Supervised
 from trs.methods.trs import TRS
 from trs.models.pose import PoseNetwork, build_pose_network
 
-METHODS: dict[type, type[Method]] = {SupervisedConfig: Supervised, TRSConfig: TRS}
+METHODS: dict[type, type[Method]] = {
+    SupervisedConfig: Supervised, PseudoPoseConfig: PseudoPose, DataDistillConfig: DataDistill, SingleConfig: Single,
+    DualConfig: Dual, SSPCMConfig: SSPCM, MeanTeacherConfig: MeanTeacher, FixMatchConfig: FixMatch, TRSConfig: TRS}
+
+LABELERS: dict[type, Callable[[PoseNetwork, Tensor, Any, list[int]], Tensor]] = {
+    PseudoPoseConfig: pseudo_pose.see, DataDistillConfig: data_distill.see}
+"""How a method with a first stage reads the heatmaps of its pseudo labels."""
 
 
 def build_method(config: Config, keypoint_count: int) -> Method:

@@ -21,8 +21,8 @@ class Supervised(Method):
         self.trained = Peers({"a": make_network(0)})
         self.networks = nn.ModuleDict(dict(self.trained.items()))
 
-    def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None,
-               step: int) -> dict[str, Tensor]:
+    def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
+               epoch: int = 0) -> dict[str, Tensor]:
         """`loss`, and `peak_heat`, the mean highest heat of the predictions."""
         heatmaps = forward({"a": labeled.images})["a"]
         return {"loss": heatmap_mse(heatmaps, labeled.heatmaps, labeled.keypoint_weights),

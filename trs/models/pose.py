@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from trs.config import BackboneName, ModelConfig
+from trs.data.heatmaps import STRIDE
 from trs.models.backbone import Backbone, build_backbone
 from trs.models.head import build_head
 
@@ -32,9 +34,11 @@ def build_pose_network(config: ModelConfig, backbone_name: BackboneName, keypoin
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = build_backbone(backbone_name, config.pretrained)
-        # The last stage lies at stride 32 and needs three doublings to stride 4, the one before it two, ...
-        heads = [build_head(backbone.channels[-1 - level], 3 - level, config.head_channels, keypoint_count)
-                 for level in range(config.levels)]
+        backbone.read_last(config.levels)
+        # A ResNet's last stage lies at stride 32 and needs three doublings to stride 4, the one before it two, ...
+        maps = list(zip(backbone.channels, backbone.strides, strict=True))[-config.levels:]
+        heads = [build_head(channels, int(math.log2(stride / STRIDE)), config.head_channels, keypoint_count)
+                 for channels, stride in reversed(maps)]
         return PoseNetwork(backbone, heads).to(memory_format=torch.channels_last)
 
 

@@ -12,11 +12,12 @@ from trs.augment.affine import affine_theta, draw_affine, warp
 from trs.augment.keypoint_mix import keypoint_mix
 from trs.config import SupervisedConfig, TRSConfig, ViewConfig
 from trs.data.heatmaps import locate
+from trs.keyed_random import derive
 from trs.losses import heatmap_mse
 from trs.methods.supervised import Supervised
 from trs.methods.trs import TRS
 
-CONFIG = TRSConfig(mix_count=3, mix_half_size=(20, 40))
+CONFIG = TRSConfig(mix_count=3, patch_half_size=(20, 40))
 VIEW = ViewConfig()
 
 
@@ -37,11 +38,11 @@ def reference(method: TRS, labeled, unlabeled) -> dict[str, torch.Tensor]:
     supervised, consistency = torch.zeros(()), {}
     for student, teacher in (("a", "b"), ("b", "a")):
         located = easy[teacher][0]
-        if config.mix_locator == "teacher_and_reviewer":
+        if config.locator == "teacher_and_reviewer":
             located = (located + past[teacher][0]) / 2
         keypoints, peaks = locate(located)
         mixed = keypoint_mix(unlabeled.images, keypoints, peaks > 0, unlabeled.keys, config.mix_count,
-                             config.mix_half_size)
+                             config.patch_half_size)
         predicted = learn[student](torch.cat([labeled.images, warp(mixed, theta)]))
         targets = [easy[teacher]]
         if config.reviewers:
@@ -59,7 +60,7 @@ def reference(method: TRS, labeled, unlabeled) -> dict[str, torch.Tensor]:
 
 
 SWITCHES = [{}, {"reviewers": False}, {"reviewer_role": "student"}, {"reviewer_role": "both"},
-            {"mix_locator": "teacher_and_reviewer"}, {"teacher_mode": "eval"}, {"mix_count": 0}, {"unsup_weight": 4.0}]
+            {"locator": "teacher_and_reviewer"}, {"teacher_mode": "eval"}, {"mix_count": 0}, {"unsup_weight": 4.0}]
 
 
 @pytest.fixture
@@ -115,14 +116,6 @@ def test_an_unreachable_confidence_leaves_no_consistency(make_network, labeled, 
     torch.testing.assert_close(losses["loss"], losses["loss_supervised"])
 
 
-def test_targets_are_clamped_to_heat_between_0_and_1(method: TRS, unlabeled) -> None:
-    for parameter in method.networks.parameters():
-        parameter.data *= 20
-    easy = method.predict_easy(unlabeled.images)
-    assert set(easy) == {"a", "b", "reviewer_a", "reviewer_b"}
-    assert all(heat.min() >= 0 and heat.max() <= 1 for heat in easy.values())
-
-
 def test_reviewers_follow_with_their_own_momentum(make_network) -> None:
     method = TRS(dataclasses.replace(CONFIG, ema_momentum=0.9, ema_momentum_b=0.5), VIEW, make_network)
     before = copy.deepcopy(method.networks)
@@ -156,9 +149,37 @@ def test_reviewers_may_take_labelled_gradients(make_network, labeled, unlabeled)
                                [p.grad for p in alone.parameters()])
 
 
-def test_agreement_is_one_for_equal_networks(make_network, unlabeled) -> None:
+def test_agreement_is_one_for_equal_networks(make_network, labeled, unlabeled) -> None:
     method = TRS(dataclasses.replace(CONFIG, teacher_mode="eval"), VIEW, make_network)
-    assert method.monitor(method.predict_easy(unlabeled.images))["agreement"] == 1
+    assert method.losses(method.trained, labeled, unlabeled, step=0)["agreement"] == 1
+
+
+def test_a_reviewer_in_train_mode_gathers_its_own_statistics(make_network, labeled, unlabeled) -> None:
+    method = TRS(dataclasses.replace(CONFIG, reviewer_mode="train", ema_momentum=0.5), VIEW, make_network)
+    assert method.in_train_mode == {"a", "b", "reviewer_a", "reviewer_b"}
+    reviewer = copy.deepcopy(method.networks["reviewer_a"]).train()
+    reviewer(unlabeled.images)
+    method.losses(method.trained, labeled, unlabeled, step=0)
+    method.after_step(step=0)
+    torch.testing.assert_close(method.networks["reviewer_a"].norm.running_mean, reviewer.norm.running_mean)
+    assert not torch.equal(method.networks["reviewer_a"].norm.running_mean, method.networks["a"].norm.running_mean)
+
+
+def test_several_paths_sum_the_losses_of_independent_hard_views(make_network, labeled, unlabeled) -> None:
+    one, two = (TRS(dataclasses.replace(CONFIG, paths=paths, teacher_mode="eval"), VIEW, make_network)
+                for paths in (1, 2))
+    for method in (one, two):  # a running BatchNorm sees no batch: each path's pictures can be passed alone
+        for network in method.networks.values():
+            network.norm.momentum = 0.0
+            network.norm.eval()
+            network.train = lambda mode=True, network=network: network
+    first = one.losses(one.trained, labeled, unlabeled, step=0)
+    other = dataclasses.replace(unlabeled, keys=derive(unlabeled.keys, 1))
+    second = one.losses(one.trained, labeled, other, step=0)
+    both = two.losses(two.trained, labeled, unlabeled, step=0)
+    assert first["loss_a"] != second["loss_a"]
+    torch.testing.assert_close(both["loss_a"], first["loss_a"] + second["loss_a"])
+    torch.testing.assert_close(both["loss_supervised"], first["loss_supervised"])
 
 
 def test_supervised_is_the_labelled_loss_of_one_network(make_network, labeled) -> None:

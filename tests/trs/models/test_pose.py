@@ -2,6 +2,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 import torchvision
 from safetensors.torch import save_file
@@ -14,11 +15,41 @@ from trs.models.pose import Peers, build_pose_network
 TINY = ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=8)
 
 
-@pytest.mark.parametrize("name", ["resnet_tiny", "resnet_small", "resnet18", "resnet50"])
+@pytest.mark.parametrize("name", ["resnet_tiny", "resnet_small", "resnet18", "resnet50", "hrnet_w32"])
 @pytest.mark.parametrize("levels", [1, 2, 3])
 def test_every_level_gives_heatmaps_at_a_quarter_of_the_input(name: str, levels: int) -> None:
     network = build_pose_network(dataclasses.replace(TINY, levels=levels), name, keypoint_count=5, seed=0)
     assert network(torch.randn(2, 3, 64, 96)).shape == (levels, 2, 5, 16, 24)
+
+
+@pytest.mark.parametrize("name", ["resnet_tiny", "resnet18", "hrnet_w32"])
+@pytest.mark.parametrize("levels", [1, 2])
+def test_everything_that_is_not_frozen_gets_a_gradient(name: str, levels: int) -> None:
+    """DDP would wait for ever for the others."""
+    network = build_pose_network(dataclasses.replace(TINY, levels=levels), name, keypoint_count=5, seed=0)
+    network(torch.randn(2, 3, 64, 64)).sum().backward()
+    assert [key for key, parameter in network.named_parameters()
+            if parameter.requires_grad and parameter.grad is None] == []
+
+
+def test_an_hrnets_levels_are_its_branches_from_the_finest_on() -> None:
+    backbone = build_backbone("hrnet_w32").eval()
+    maps = backbone(torch.randn(1, 3, 64, 64))
+    assert [tuple(features.shape[1:]) for features in maps] == [(256, 2, 2), (128, 4, 4), (64, 8, 8), (32, 16, 16)]
+    network = build_pose_network(dataclasses.replace(TINY, levels=2), "hrnet_w32", keypoint_count=5, seed=0)
+    assert [len(list(head)) for head in network.heads] == [1, 4]  # no doubling, then one
+
+
+def test_an_hrnets_weights_load_from_a_file_or_say_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+                                                                   ) -> None:
+    source = timm.create_model("hrnet_w32")
+    save_file(source.state_dict(), tmp_path / "hrnet.safetensors")
+    backbone = build_backbone("hrnet_w32", str(tmp_path / "hrnet.safetensors"))
+    assert torch.equal(backbone.network.conv2.weight, source.conv2.weight)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match=r"fetch its model\.safetensors and name it with --model\.pretrained FILE"):
+        build_backbone("hrnet_w32", "imagenet")
 
 
 def test_the_seed_alone_decides_the_weights() -> None:

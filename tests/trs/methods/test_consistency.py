@@ -1,0 +1,40 @@
+"""What the consistency methods have in common."""
+
+import pytest
+import torch
+from torch import nn
+
+from trs.augment.affine import warp_levels
+from trs.augment.hard_view import hard_view
+from trs.config import ConsistencyConfig, ViewConfig
+from trs.methods.consistency import confident, consistency_loss, easy_heatmaps
+
+
+def test_targets_are_clamped_to_heat_between_0_and_1_and_need_no_gradient(make_network, unlabeled) -> None:
+    networks = nn.ModuleDict({"a": make_network(0), "b": make_network(1)})
+    for parameter in networks.parameters():
+        parameter.data *= 20
+    easy = easy_heatmaps(networks, unlabeled.images, in_train_mode={"a"})
+    assert all(heat.min() == 0 and heat.max() == 1 and not heat.requires_grad for heat in easy.values())
+
+
+def test_batchnorm_reads_the_batch_in_train_mode_alone(make_network, unlabeled) -> None:
+    networks = nn.ModuleDict({"a": make_network(0), "b": make_network(1)})
+    easy_heatmaps(networks, unlabeled.images, in_train_mode={"a"})
+    assert networks["a"].norm.num_batches_tracked == 1
+    assert networks["b"].norm.num_batches_tracked == 0
+    assert networks.training and networks["b"].norm.training
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.9])
+def test_keypoints_below_the_confidence_are_left_out_on_every_path(unlabeled, threshold: float) -> None:
+    target = torch.rand(2, 5, 4, 8, 6) * torch.linspace(0.1, 1, 20).view(5, 4, 1, 1)
+    hard = hard_view(unlabeled, target[0], ConsistencyConfig(paths=3), ViewConfig())
+    student = torch.rand(2, 15, 4, 8, 6)
+    weights = confident(target[0], threshold)
+    expected = 0.0
+    for path, (_, theta) in enumerate(hard.paths):
+        squared = (student[:, 5 * path:5 * path + 5] - warp_levels(target, theta)).square()
+        expected += 0.5 * (squared * (target[0].amax((-2, -1)) >= threshold)[..., None, None]).mean((1, 2, 3, 4)).sum()
+    torch.testing.assert_close(consistency_loss(student, hard, target, weights), expected)
+    assert confident(target[0], 0.0) is None

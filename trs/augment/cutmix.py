@@ -1,0 +1,23 @@
+"""CutMix (Yun et al. 2019): a rectangle of another picture, and of its heatmaps, is pasted in."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trs.augment.blend import Blend, draw_partners
+from trs.keyed_random import uniform
+
+_AREA, _PLACE = 350, 351
+
+
+def draw_cutmix(keys: Tensor) -> Blend:
+    """A rectangle of the picture's shape for each of the samples with these [B] keys.
+
+    Its area is uniform in [0, 1] of the picture's, its centre uniform in the picture, and what reaches over the edge is
+    cut off, as in the paper.
+    """
+    half = uniform(keys, 1, _AREA).sqrt() / 2
+    centre = uniform(keys, 2, _PLACE)
+    box = torch.cat([centre - half, centre + half], dim=1).clamp(0, 1)
+    return Blend(draw_partners(keys), box, torch.zeros_like(box[:, 0]))

@@ -1,0 +1,27 @@
+"""Cutout (DeVries and Taylor 2017): squares at random places are blanked."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from trs.augment.patch import draw_half_sizes, erase
+from trs.keyed_random import uniform
+
+_PLACE, _SIZE = 300, 301
+COUNT = 5
+"""Squares in a picture: as many as Joint Cutout blanks, so that the two differ by their places alone."""
+
+
+def cutout(images: Tensor, keys: Tensor, half_size: tuple[int, int]) -> Tensor:
+    """Blank squares of easy views [B, C, H, W].
+
+    Args:
+        images: normalised pictures.
+        keys: [B] int64 sample keys.
+        half_size: smallest and largest half-size, in pixels of a picture 256 high.
+    """
+    height, width = images.shape[2:]
+    places = uniform(keys, 2 * COUNT, _PLACE).view(-1, COUNT, 2) * images.new_tensor([width, height])
+    half_sizes = draw_half_sizes(keys, COUNT, half_size, height, _SIZE)
+    every = half_sizes > 0
+    return erase(images, places, half_sizes[..., None].expand(-1, -1, 2), every)

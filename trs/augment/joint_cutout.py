@@ -1,0 +1,31 @@
+"""Joint Cutout (Xie et al. 2021): rectangles near keypoints are blanked, so that the others must tell where they are.
+
+As in `xierc/Semi_Human_Pose`, but with height and width in their places: there rectangles are clipped by the swapped
+sizes, and in an upright picture never reach the lowest rows.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from trs.augment.patch import draw_found, draw_half_sizes, erase, jittered
+
+_CHOICE, _JITTER, _SIZE = 310, 311, 312
+COUNT = 5
+"""Keypoints that are drawn, with replacement (256x192_COCO1K_PoseDual_JointCutout.yaml and its kin)."""
+
+
+def joint_cutout(images: Tensor, keypoints: Tensor, found: Tensor, keys: Tensor, half_size: tuple[int, int]) -> Tensor:
+    """Blank rectangles of easy views [B, C, H, W].
+
+    Args:
+        images: normalised pictures.
+        keypoints: [B, K, 2] where a network sees them, in pixels.
+        found: [B, K] bool; others are not drawn.
+        keys: [B] int64 sample keys.
+        half_size: smallest and largest half-size, in pixels of a picture 256 high.
+    """
+    chosen, valid = draw_found(keys, found, COUNT, _CHOICE)
+    centres = keypoints.gather(1, chosen[..., None].expand(-1, -1, 2))
+    half_sizes = draw_half_sizes(keys, 2 * COUNT, half_size, images.shape[2], _SIZE).view(-1, COUNT, 2)
+    return erase(images, jittered(centres, keys, images.shape[2], _JITTER), half_sizes, valid)

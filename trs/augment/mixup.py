@@ -1,0 +1,16 @@
+"""Mixup (Zhang et al. 2018): two pictures, and with them their heatmaps, are averaged by a random ratio."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from trs.augment.blend import Blend, draw_partners
+from trs.keyed_random import uniform
+
+_RATIO = 340
+
+
+def draw_mixup(keys: Tensor) -> Blend:
+    """A ratio uniform in [0, 1], that is Beta(1, 1), for each of the samples with these [B] keys."""
+    whole = keys.new_tensor([0, 0, 1, 1]).float().expand(len(keys), 4)
+    return Blend(draw_partners(keys), whole, uniform(keys, 1, _RATIO).squeeze(1))

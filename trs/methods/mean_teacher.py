@@ -1,0 +1,51 @@
+"""Mean Teacher (Tarvainen and Valpola 2017): the moving average of a network supervises the network's hard view."""
+
+from __future__ import annotations
+
+import copy
+
+from torch import Tensor, nn
+
+from trs.augment.hard_view import hard_view
+from trs.config import MeanTeacherConfig, ViewConfig
+from trs.data.batch import LabeledBatch, UnlabeledBatch
+from trs.ema import follow
+from trs.methods.base import Forward, MakeNetwork, Method
+from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_heat, predict, supervised_loss
+from trs.models.pose import Peers
+from trs.schedule import ema_momentum, ramp_up
+
+
+class MeanTeacher(Method):
+    """A student and its average; AP is the student's, the teacher's stands beside it."""
+
+    peers = ("a",)
+
+    def __init__(self, config: MeanTeacherConfig, view: ViewConfig, make_network: MakeNetwork) -> None:
+        self.config, self.view = config, view
+        self.trained = Peers({"a": make_network(0)})
+        teacher = copy.deepcopy(self.trained["a"]).requires_grad_(False)
+        self.networks = nn.ModuleDict({"a": self.trained["a"], "teacher_a": teacher})
+
+    def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
+               epoch: int = 0) -> dict[str, Tensor]:
+        """`loss`, its parts `loss_supervised` and `loss_a`, and `peak_heat` of the teacher."""
+        assert unlabeled is not None
+        teacher = nn.ModuleDict({"teacher_a": self.networks["teacher_a"]})
+        train_mode = teacher.keys() if self.config.reviewer_mode == "train" else ()
+        easy = easy_heatmaps(teacher, unlabeled.images, train_mode)
+        target = easy["teacher_a"]
+        hard = hard_view(unlabeled, target[0], self.config, self.view)
+        on_labeled, on_hard = predict(forward, self.trained, labeled, {"a": hard})
+
+        supervised = supervised_loss(on_labeled, labeled)
+        weights = confident(target[0], self.config.confidence_threshold)
+        consistency = consistency_loss(on_hard["a"], hard, target, weights)
+        loss = supervised + self.config.unsup_weight * ramp_up(step, self.config.ramp_up) * consistency
+        return {"loss": loss, "loss_supervised": supervised, "loss_a": consistency,
+                "peak_heat": peak_heat(easy, easy)}
+
+    def after_step(self, step: int) -> None:
+        """Eq. 1: the teacher follows the student."""
+        follow(self.networks["teacher_a"], self.networks["a"], ema_momentum(step, self.config.ema_momentum),
+               copy_statistics=self.config.reviewer_mode == "eval")

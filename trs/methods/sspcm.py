@@ -1,0 +1,87 @@
+"""SSPCM (Huang et al. 2023): where two teachers, now or an epoch ago, agree best, there is the student's target.
+
+Networks a and b are the teachers and teach each other as in Dual; c is the student that inference is meant for. Copies
+of a and b from the end of the last epoch vote too: per keypoint the pair of one a and one b whose peaks lie closest is
+averaged into c's target (position inconsistency). After `hlz0606/SSPCM`, whose loop over pictures and keypoints is one
+gather here.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from trs.augment.hard_view import hard_view
+from trs.config import SSPCMConfig, ViewConfig
+from trs.data.batch import LabeledBatch, UnlabeledBatch
+from trs.data.heatmaps import locate
+from trs.methods.base import Forward, MakeNetwork, Method
+from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_heat, predict, supervised_loss
+from trs.models.pose import Peers, PoseNetwork
+from trs.schedule import ramp_up
+
+PAIRS = (("a", "b"), ("last_a", "b"), ("a", "last_b"), ("last_a", "last_b"))
+"""Whose peaks are compared; of equal distances the first wins."""
+
+
+class SSPCM(Method):
+    """A Dual of two teachers, and their student."""
+
+    peers = ("a", "b", "c")
+
+    def __init__(self, config: SSPCMConfig, view: ViewConfig, make_network: MakeNetwork) -> None:
+        self.config, self.view = config, view
+        self.trained = Peers({name: make_network(number) for number, name in enumerate(self.peers)})
+        last = {f"last_{name}": copy.deepcopy(self.trained[name]).requires_grad_(False) for name in ("a", "b")}
+        self.networks = nn.ModuleDict({**dict(self.trained.items()), **last})
+
+    @property
+    def predictors(self) -> dict[str, PoseNetwork]:
+        """The trained networks; the copies only vote."""
+        return dict(self.trained.items())
+
+    def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
+               epoch: int = 0) -> dict[str, Tensor]:
+        """`loss`, its parts `loss_supervised`, `loss_a`, `loss_b` and `loss_c`, and `peak_heat` of the teachers."""
+        assert unlabeled is not None
+        voters = nn.ModuleDict({name: self.networks[name] for name in ("a", "b", "last_a", "last_b")})
+        # In the public code the copies read their batch's statistics like the teachers.
+        easy = easy_heatmaps(voters, unlabeled.images, voters.keys() if self.config.teacher_mode == "train" else ())
+        # In the first epoch there is no last one to remember.
+        agreed = closest_pair(easy, PAIRS if epoch > 0 else PAIRS[:1])
+        target = {"a": easy["b"], "b": easy["a"], "c": agreed}
+        hard = {student: hard_view(unlabeled, maps[0], self.config, self.view) for student, maps in target.items()}
+        on_labeled, on_hard = predict(forward, self.trained, labeled, hard)
+
+        supervised = supervised_loss(on_labeled, labeled)
+        mean_score = (easy["a"][0].amax((-2, -1)) + easy["b"][0].amax((-2, -1))) / 2
+        weights = confident(mean_score[..., None, None], self.config.confidence_threshold)
+        consistency = {student: consistency_loss(on_hard[student], hard[student], target[student], weights)
+                       for student in self.peers}
+        unsup_weight = self.config.unsup_weight * ramp_up(step, self.config.ramp_up)
+        loss = supervised + unsup_weight * torch.stack(list(consistency.values())).sum()
+        return {"loss": loss, "loss_supervised": supervised, **{f"loss_{name}": consistency[name] for name in target},
+                "peak_heat": peak_heat(easy, ("a", "b"))}
+
+    def after_epoch(self) -> None:
+        """Remember the teachers as they are now."""
+        for name in ("a", "b"):
+            self.networks[f"last_{name}"].load_state_dict(self.networks[name].state_dict())
+
+
+def closest_pair(easy: dict[str, Tensor], pairs: tuple[tuple[str, str], ...]) -> Tensor:
+    """For each keypoint the mean heatmap of the pair of networks whose last-level peaks lie closest together.
+
+    Args:
+        easy: [L, B, K, h, w] heatmaps by name.
+        pairs: that are compared.
+
+    Returns: [L, B, K, h, w]; all levels of a keypoint come from the same pair.
+    """
+    places = {name: locate(heatmaps[0])[0] for name, heatmaps in easy.items()}
+    distances = torch.stack([(places[one] - places[other]).norm(dim=-1) for one, other in pairs])
+    best = distances.argmin(0)
+    means = torch.stack([(easy[one] + easy[other]) / 2 for one, other in pairs])
+    return means.gather(0, best[None, None, ..., None, None].expand(1, *means.shape[1:])).squeeze(0)
