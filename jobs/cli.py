@@ -18,8 +18,9 @@ from trs import config as configs
 from trs.config import METHOD_NAMES, PRESETS, Config
 from trs.errors import InputError
 
-PresetName = Literal["demo", "coco-1k", "coco-5k", "coco-10k", "coco-wild", "lspet"]
-MethodName = Literal["trs", "supervised"]
+PresetName = Literal["demo", "coco-1k", "coco-5k", "coco-10k", "coco-wild", "lspet", "lspet-small"]
+MethodName = Literal["trs", "supervised", "pseudo_pose", "data_distill", "single", "dual", "sspcm", "mean_teacher",
+                     "fixmatch"]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ from ray._private.state import state
 from trs.config import TrainConfig
 from trs.errors import InputError
 
+DRIVER_CPUS = 0.01
+"""Whoever drives a training beside others only waits; a whole CPU each would starve the workers, and Ray refuses 0."""
+
 
 def connect() -> None:
     """Join the cluster that RAY_ADDRESS names (`ray job submit` sets it), or start one on this machine.
@@ -83,6 +86,22 @@ def require_resources(train: TrainConfig, extra_cpus: float = 0.0) -> None:
             raise InputError(
                 f"one training asks for {wanted:g} {name}s ({train.workers} workers), the cluster has "
                 f"{there[name]:g}; lower --train.workers, --train.cpus-per-worker or --train.data-cpus")
+
+
+def concurrency(train: TrainConfig, wanted: int | None) -> int:
+    """Trainings of one kind that the cluster can really run at a time, each with a driver beside its workers.
+
+    Raises:
+        InputError: not even one fits, or less than one is wanted.
+    """
+    if wanted is not None and wanted < 1:
+        raise InputError(f"--concurrent must be at least 1, got {wanted}")
+    require_resources(train, extra_cpus=DRIVER_CPUS)
+    there = resources()
+    fit = int((there["CPU"] + 1e-6) // (cpus_needed(train) + DRIVER_CPUS))
+    if train.use_gpu:
+        fit = min(fit, int(there["GPU"] // train.workers))
+    return min(fit, wanted) if wanted else fit
 
 
 def scaling(train: TrainConfig) -> ray.train.ScalingConfig:

@@ -156,6 +156,9 @@ def warm_start(networks: nn.ModuleDict, peers: Sequence[str], given: Sequence[Ch
     for name, network in networks.items():
         number = next(i for i, peer in enumerate(peers) if name == peer or name.endswith(f"_{peer}"))
         weights = _weights(given[0], name) if whole else _weights(given[number], "a")
+        # A network with fewer levels starts from the heads that it has.
+        there = network.state_dict()
+        weights = {key: value for key, value in weights.items() if key in there or not key.startswith("heads.")}
         try:
             network.load_state_dict(weights)
         except RuntimeError as error:

@@ -473,5 +473,18 @@ def lspet() -> Config:
         train=TrainConfig(epochs=50))
 
 
+def lspet_small() -> Config:
+    """LSPET with a small network at 64x64: a study that two CPU cores finish."""
+    base = lspet()
+    return dataclasses.replace(
+        base,
+        data=dataclasses.replace(base.data, input_size=(64, 64), sigma=1.0),
+        view=ViewConfig(rotation=40),
+        model=ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=32),
+        train=TrainConfig(epochs=15, learning_rate=2e-3, warmup_steps=50, precision="bfloat16", cpus_per_worker=0.7,
+                          data_cpus=0.25),
+        eval=EvalConfig(decoder="dark", every=5))
+
+
 PRESETS = {"demo": demo, "coco-1k": coco_1k, "coco-5k": coco_5k, "coco-10k": coco_10k, "coco-wild": coco_wild,
-           "lspet": lspet}
+           "lspet": lspet, "lspet-small": lspet_small}

@@ -27,8 +27,6 @@ from tune.study import BASELINE, SUPERVISED, StudyPruner, StudySearcher, open_st
 from tune.trial import TRIALS, run_trial
 
 SEARCH_FILE = "search.yaml"
-_DRIVER_CPUS = 0.01
-"""A trial's driver only waits; a whole CPU each would starve the workers, and Ray refuses 0."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def main(arguments: list[str]) -> None:
     sets = prepare(config, folder)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     cluster.connect()
-    concurrent = concurrency(config, command.concurrent)
+    concurrent = cluster.concurrency(config.train, command.concurrent)
     write_run(config, sets, folder)
     save_plan(search, folder)
     study = open_study(folder, search.grace_epochs, search.reduction_factor)
@@ -122,22 +120,6 @@ def _load(folder: Path) -> Search:
         raise InputError(f"{folder} holds no search to resume: {error}") from error
 
 
-def concurrency(config: Config, wanted: int | None) -> int:
-    """Trials that the cluster can really run at a time.
-
-    Raises:
-        InputError: not even one fits, or less than one is wanted.
-    """
-    if wanted is not None and wanted < 1:
-        raise InputError(f"--concurrent must be at least 1, got {wanted}")
-    cluster.require_resources(config.train, extra_cpus=_DRIVER_CPUS)
-    there = cluster.resources()
-    fit = int((there["CPU"] + 1e-6) // (cluster.cpus_needed(config.train) + _DRIVER_CPUS))
-    if config.train.use_gpu:
-        fit = min(fit, int(there["GPU"] // config.train.workers))
-    return min(fit, wanted) if wanted else fit
-
-
 def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.Study, concurrent: int) -> None:
     """Run what is left of a search; Ctrl-C lets it return early, with the study as it is then.
 
@@ -157,7 +139,7 @@ def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.
                              lambda name: read_metrics(folder / TRIALS / name))
     driver = ray.tune.with_parameters(run_trial, base=configs.to_dict(config), sets=sets, folder=str(folder))
     tuner = ray.tune.Tuner(
-        ray.tune.with_resources(driver, {"CPU": _DRIVER_CPUS}),
+        ray.tune.with_resources(driver, {"CPU": cluster.DRIVER_CPUS}),
         tune_config=ray.tune.TuneConfig(
             search_alg=ray.tune.search.ConcurrencyLimiter(searcher, max_concurrent=concurrent),
             scheduler=StudyPruner(searcher), num_samples=samples),

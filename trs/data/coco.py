@@ -90,7 +90,8 @@ def _table(source: Path, images: Path, pictures: dict[int, dict], records: list[
         scores=scores.astype(np.float64),
         # COCO counts pixels: index 0 is the centre of the first pixel, 0.5 in continuous coordinates.
         keypoints=keypoints[..., :2] + 0.5,
-        keypoint_weights=(keypoints[..., 2] > 0).astype(np.float32))
+        keypoint_weights=(keypoints[..., 2] > 0).astype(np.float32),
+        head_sizes=np.full(len(ids), np.nan))
 
 
 def _read_json(path: Path) -> Any:

@@ -21,6 +21,7 @@ class People:
     scores: [N] float64, the detector's; 1 for annotated boxes.
     keypoints: [N, K, 2] float64 x, y in the picture, in the convention of `trs.data.geometry`.
     keypoint_weights: [N, K] float32; 1 labelled, 0 not.
+    head_sizes: [N] float64, the length that PCKh is relative to; NaN where it is not known.
     """
 
     root: str
@@ -32,6 +33,7 @@ class People:
     scores: np.ndarray
     keypoints: np.ndarray
     keypoint_weights: np.ndarray
+    head_sizes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.ids)

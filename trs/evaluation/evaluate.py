@@ -12,8 +12,12 @@ from trs.config import Config
 from trs.data.sets import Sets
 from trs.distributed import broadcast_buffers, gather_rows, rank, world_size
 from trs.evaluation.oks import coco_results, oks_ap
+from trs.evaluation.pck import pck, pckh
 from trs.evaluation.predict import Poses, predict, read_crops
 from trs.methods.base import Method
+
+METRICS = ("ap", "pck", "pckh")
+"""What a single network is judged by; the first that is there is what a search maximises, see `EvalConfig.metric`."""
 
 Keep = Callable[[str, list[dict[str, Any]]], object]
 """Takes a predictor's name and its results in COCO's format, to write or to draw them."""
@@ -26,8 +30,9 @@ def evaluate(method: Method, sets: Sets, config: Config, device: torch.device, c
     Whole batches are dealt to the workers, so that each person sees the same arithmetic whatever their number, and the
     AP is the same to the last bit.
 
-    Returns: on rank 0 `ap`, `ap50`, `ap75`, `ar`, `ar50`, the means over `method.peers`, and `ap_NAME` for each network
-        and for `ensemble`; on the other ranks nothing.
+    Returns: on rank 0 the means over `method.peers`: `ap`, `ap50`, `ap75`, `ar`, `ar50` where the set has a COCO file,
+        `pck`, and `pckh` with its groups where it has head sizes; and `ap_NAME`, `pck_NAME`, `pckh_NAME` for each
+        network and for `ensemble`. On the other ranks nothing.
     """
     broadcast_buffers(method.networks)
     batches = np.split(np.arange(len(sets.val)), range(config.eval.batch_size, len(sets.val), config.eval.batch_size))
@@ -37,13 +42,26 @@ def evaluate(method: Method, sets: Sets, config: Config, device: torch.device, c
     poses = {name: _gather(found, len(sets.skeleton)) for name, found in local.items()}
     if rank() > 0:
         return {}
-    scores = {}
-    for name, (rows, keypoints) in poses.items():
-        results = coco_results(sets.val, rows, keypoints, sets.skeleton.category_id)
-        keep(name, results)
-        scores[name] = oks_ap(sets.ground_truth, sets.val.image_ids, results, sets.skeleton)
+    scores = {name: _score(sets, rows, keypoints, lambda results, name=name: keep(name, results))
+              for name, (rows, keypoints) in poses.items()}
     means = {metric: float(np.mean([scores[peer][metric] for peer in method.peers])) for metric in scores["ensemble"]}
-    return {**means, **{f"ap_{name}": score["ap"] for name, score in scores.items()}}
+    return {**means, **{f"{metric}_{name}": score[metric] for name, score in scores.items() for metric in METRICS
+                        if metric in score}}
+
+
+def _score(sets: Sets, rows: np.ndarray, keypoints: np.ndarray, keep: Callable[[list[dict[str, Any]]], object]
+           ) -> dict[str, float]:
+    """Every metric that the validation set allows."""
+    results = coco_results(sets.val, rows, keypoints, sets.skeleton.category_id)
+    keep(results)
+    scores = {}
+    if sets.ground_truth is not None:
+        scores |= oks_ap(sets.ground_truth, sets.val.image_ids, results, sets.skeleton)
+    if sets.val.keypoint_weights.any():
+        scores |= pck(sets.val, rows, keypoints)
+    if np.isfinite(sets.val.head_sizes).any():
+        scores |= pckh(sets.val, rows, keypoints, sets.skeleton)
+    return scores
 
 
 def _gather(poses: Poses, keypoint_count: int) -> tuple[np.ndarray, np.ndarray]:

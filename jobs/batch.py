@@ -1,0 +1,124 @@
+"""Several trainings, as many at once as the cluster holds; what is done stays done."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+
+from jobs import cluster
+from jobs.cli import find_input_error
+from jobs.runs import read_metrics, write_run
+from jobs.train import prepare
+from jobs.trainer import fit
+from trs import config as configs
+from trs.config import METHOD_NAMES, Config
+from trs.data.sets import Sets
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training, and the trainings whose networks it starts from, one a peer (`train.init_from`)."""
+
+    config: Config
+    starts_from: tuple[Run, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of its folder: equal trainings share it, whoever asks for them."""
+        content = json.dumps([configs.to_dict(self.config), [start.name for start in self.starts_from]], sort_keys=True)
+        method = next(name for name, kind in METHOD_NAMES.items() if kind is type(self.config.method))
+        return f"{method}-{hashlib.sha256(content.encode()).hexdigest()[:10]}-seed{self.config.train.seed}"
+
+    def whole_config(self, folder: Path) -> Config:
+        """The config with the folders of the runs it starts from, which lie beside it in `folder`."""
+        starts = tuple(str(folder / start.name) for start in self.starts_from)
+        return dataclasses.replace(self.config, train=dataclasses.replace(self.config.train, init_from=starts))
+
+
+def result(run: Run, folder: Path) -> dict[str, float] | None:
+    """The metrics of the last epoch of a run that has ended, or None."""
+    metrics = read_metrics(folder / run.name)
+    return metrics[-1] if metrics and metrics[-1]["epoch"] >= run.config.train.epochs else None
+
+
+def with_starts(runs: Iterable[Run]) -> list[Run]:
+    """The runs and those they start from, these first, each once."""
+    ordered: dict[str, Run] = {}
+    for run in runs:
+        ordered |= {start.name: start for start in with_starts(run.starts_from)} | {run.name: run}
+    return list(ordered.values())
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that has ended, well or not: why it failed is a sentence."""
+
+    run: Run
+    failure: str | None
+    seconds: float
+
+
+def train_all(runs: list[Run], folder: Path, concurrent: int) -> Iterator[Ended]:
+    """Train what is not done yet and yield each run as it ends; a failed one takes those along that start from it.
+
+    Args:
+        runs: starts before what starts from them, as `with_starts` orders them.
+        folder: of the runs' folders.
+        concurrent: runs at a time.
+    """
+    waiting = [run for run in runs if result(run, folder) is None]
+    running: dict[ray.ObjectRef, tuple[Run, float]] = {}
+    failed: set[str] = set()
+    while waiting or running:
+        for run in [run for run in waiting if failed & {start.name for start in run.starts_from}]:
+            waiting.remove(run)
+            failed.add(run.name)
+            yield Ended(run, "a run that it starts from has failed", 0.0)
+        ready = [run for run in waiting if all(result(start, folder) for start in run.starts_from)]
+        for run in ready[: concurrent - len(running)]:
+            waiting.remove(run)
+            running[_train.remote(run, folder)] = run, time.monotonic()
+        ended, _ = ray.wait(list(running), num_returns=1)
+        run, began = running.pop(ended[0])
+        failure = _failure(ended[0])
+        if failure is not None:
+            failed.add(run.name)
+        yield Ended(run, failure, time.monotonic() - began)
+
+
+def _failure(ended: ray.ObjectRef) -> str | None:
+    try:
+        ray.get(ended)
+    except Exception as error:
+        return find_input_error(error) or str(error).strip().splitlines()[-1]
+    return None
+
+
+@ray.remote(num_cpus=cluster.DRIVER_CPUS, max_retries=0)
+def _train(run: Run, folder: Path) -> None:
+    cluster.quieten()
+    config = run.whole_config(folder)
+    sets = prepare(config, folder / run.name)
+    write_run(config, sets, folder / run.name)
+    fit(config, sets, folder / run.name)
+
+
+def check(runs: list[Run], folder: Path, load: Callable[[Config, Path], Sets] = prepare) -> None:
+    """Find a fault in the data or a config before anything starts; runs whose starts are still to come are left out.
+
+    Raises:
+        InputError: the fault.
+    """
+    seen: set[str] = set()
+    for run in runs:
+        key = json.dumps([configs.to_dict(run.config)["data"], configs.to_dict(run.config)["model"]])
+        if key not in seen and not run.starts_from:
+            seen.add(key)
+            load(run.config, folder / run.name)

@@ -1,0 +1,207 @@
+"""A table of the paper, trained and set beside the published numbers: `python -m jobs.table table2 --data.root DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import tyro
+
+from jobs import cli, cluster
+from jobs.batch import Run, check, result, train_all, with_starts
+from jobs.runs import duration, protocol
+from jobs.tables import TABLES, Cell, Table
+from trs import config as configs
+from trs.config import Config
+from trs.errors import InputError
+
+TableName = Literal["table2", "table3", "table6", "table7", "table8", "table9", "table10", "lspet"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """Train what a table needs, several trainings at a time, and write it as Markdown, CSV and JSON.
+
+    Interrupted, it goes on where it was; what is done is never trained again, also if another table asks for it.
+    """
+
+    table: tyro.conf.Positional[TableName]
+    """Which table; `lspet` is our own study on Leeds Sports Pose Extended."""
+    seeds: int = 1
+    """Trainings of each kind, with other splits and weights; the table then shows mean and standard deviation."""
+    concurrent: int | None = None
+    """Trainings at a time; by default as many as the cluster holds."""
+    out: Path = Path("runs/tables")
+    """Folder of the tables and of their trainings; on a cluster, storage that every node sees."""
+    only: tuple[str, ...] = ()
+    """Train and show only the rows or columns whose names contain one of these."""
+    settings: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
+
+
+def main(arguments: list[str]) -> None:
+    """Train what is not done yet, and write the table after each training."""
+    command, table = parse(arguments)
+    seeds, folder = range(command.seeds), command.out.absolute()
+    runs = with_starts(_seeded(cell.run, seed) for seed in seeds for cell in table.cells)
+    check(runs, folder)
+    cluster.connect()
+    concurrent = cluster.concurrency(runs[0].config.train, command.concurrent)
+    left = sum(result(run, folder) is None for run in runs)
+    print(f"{table.caption}: {len(runs)} trainings, {len(runs) - left} done, {concurrent} at a time -> {folder}",
+          flush=True)
+    failures, began = {}, time.monotonic()
+    for number, ended in enumerate(train_all(runs, folder, concurrent), start=1):
+        remaining = (time.monotonic() - began) / number * (left - number)
+        metrics = result(ended.run, folder)
+        said = "  ".join(f"{name} {metrics[name]:.3f}" for name in ("ap", "pckh", "pck") if name in metrics
+                         ) if metrics else f"FAILED: {ended.failure}"
+        print(f"[{number}/{left}] {_title(table, ended.run, seeds)}  {said}  {duration(ended.seconds)}, about "
+              f"{duration(remaining)} left", flush=True)
+        if ended.failure is not None:
+            failures[ended.run.name] = ended.failure
+        write(table, command.table, seeds, folder)
+    write(table, command.table, seeds, folder)
+    print((folder / f"{command.table}.md").read_text())
+    if failures:
+        raise InputError(f"{len(failures)} of the trainings failed, {folder / next(iter(failures))} the first; the "
+                         "lines above say why; the same command tries them again")
+
+
+def parse(arguments: list[str]) -> tuple[Command, Table]:
+    """The command, and its table with the settings that were given applied to every training.
+
+    Raises:
+        InputError: a value out of range, or no row left.
+        SystemExit: an option that does not exist, or --help.
+    """
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("table", nargs="?")
+    named = first.parse_known_args(arguments)[0].table
+    table = TABLES[named]() if named in TABLES else TABLES["table2"]()
+    base = table.cells[0].run.config
+    command = tyro.cli(Command, args=arguments, prog="python -m jobs.table",
+                       default=Command("table2", settings=base) if named not in TABLES else Command(
+                           named, settings=base), config=(tyro.conf.AvoidSubcommands,))
+    given = _differences(configs.to_dict(base), configs.to_dict(command.settings))
+    if "method" in given:
+        raise InputError("a table compares methods with settings of their own; leave out the --method options")
+    if command.seeds < 1:
+        raise InputError("--seeds must be at least 1")
+    chosen = [cell for cell in table.cells if not command.only
+              or any(text in name for text in command.only for name in (*cell.row, cell.column))]
+    if not chosen:
+        raise InputError(f"no row or column of {command.table} contains {' or '.join(command.only)}")
+    cells = [dataclasses.replace(cell, run=_map(cell.run, lambda config: _with(config, given))) for cell in chosen]
+    return command, dataclasses.replace(table, cells=cells)
+
+
+def _differences(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `other` that differ, by section."""
+    changed = {section: {name: value for name, value in fields.items() if value != base[section].get(name)}
+               for section, fields in other.items()}
+    return {section: fields for section, fields in changed.items() if fields}
+
+
+def _with(config: Config, given: dict[str, Any]) -> Config:
+    plain = configs.to_dict(config)
+    for section, fields in given.items():
+        plain[section] |= fields
+    return configs.from_dict(plain)
+
+
+def _map(run: Run, change: Callable[[Config], Config]) -> Run:
+    """A run and all that it starts from, with changed configs."""
+    return Run(change(run.config), tuple(_map(start, change) for start in run.starts_from))
+
+
+def _seeded(run: Run, seed: int) -> Run:
+    """The same training on another split, from other weights."""
+    return _map(run, lambda config: dataclasses.replace(
+        config, data=dataclasses.replace(config.data, split_seed=config.data.split_seed + seed),
+        train=dataclasses.replace(config.train, seed=config.train.seed + 1000 * seed)))
+
+
+def _title(table: Table, run: Run, seeds: Iterable[int]) -> str:
+    """The first cell that shows a run, or its folder's name."""
+    for cell in table.cells:
+        for seed in seeds:
+            if _seeded(cell.run, seed).name == run.name:
+                return " ".join([*cell.row, cell.column, f"seed {seed}"])
+    return run.name
+
+
+def write(table: Table, name: str, seeds: Iterable[int], folder: Path) -> None:
+    """Write NAME.md, NAME.csv and NAME.json with what is measured so far; each file appears whole or not at all."""
+    measured = [(cell, _values(cell, seeds, folder)) for cell in table.cells]
+    for suffix, text in (("md", markdown(table, measured)), ("csv", as_csv(table, measured)),
+                         ("json", as_json(table, measured))):
+        partial = folder / f"{name}.{suffix}.partial"
+        partial.write_text(text)
+        os.replace(partial, folder / f"{name}.{suffix}")
+
+
+Measured = list[tuple[Cell, list[float]]]
+
+
+def _values(cell: Cell, seeds: Iterable[int], folder: Path) -> list[float]:
+    """The metric in percent, of each seed that is done."""
+    done = (result(_seeded(cell.run, seed), folder) for seed in seeds)
+    return [100 * metrics[cell.metric] for metrics in done if metrics is not None]
+
+
+def shown(cell: Cell, values: list[float]) -> str:
+    """A cell as text: mean ± standard deviation, and in brackets the published number."""
+    text = "–" if not values else f"{np.mean(values):.1f}" if len(values) == 1 else (
+        f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}")
+    return text if cell.published is None else f"{text} ({cell.published})"
+
+
+def markdown(table: Table, measured: Measured) -> str:
+    """The table with the caption, a line on what the numbers are, and the sizes of its trainings."""
+    columns = list(dict.fromkeys(cell.column for cell, _ in measured))
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
+    for cell, values in measured:
+        rows.setdefault(cell.row, {})[cell.column] = shown(cell, values)
+    heads = [*table.heads, *columns]
+    lines = [f"**{table.caption}**", "", f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    lines += [f"| {' | '.join([*row, *(found.get(column, '') for column in columns)])} |"
+              for row, found in rows.items()]
+    config = measured[0][0].run.config
+    published = " In brackets the published number." if any(cell.published for cell, _ in measured) else ""
+    return "\n".join([*lines, "", f"{protocol(config.eval)}{published}"]) + "\n"
+
+
+def as_csv(table: Table, measured: Measured) -> str:
+    """A line for each cell."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([*table.heads, "column", "metric", "mean", "std", "seeds", "published", "run"])
+    for cell, values in measured:
+        mean = round(float(np.mean(values)), 3) if values else ""
+        std = round(float(np.std(values, ddof=1)), 3) if len(values) > 1 else ""
+        writer.writerow([*cell.row, cell.column, cell.metric, mean, std, len(values), cell.published or "",
+                         cell.run.name])
+    return text.getvalue()
+
+
+def as_json(table: Table, measured: Measured) -> str:
+    """Every cell with its values and the whole config behind it."""
+    cells = [{"row": cell.row, "column": cell.column, "metric": cell.metric, "values": values,
+              "published": cell.published, "config": configs.to_dict(cell.run.config),
+              "starts_from": [start.name for start in cell.run.starts_from]} for cell, values in measured]
+    return json.dumps({"caption": table.caption, "heads": table.heads, "cells": cells}, indent=1)
+
+
+if __name__ == "__main__":
+    cli.run(main, sys.argv[1:])

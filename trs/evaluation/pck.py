@@ -1,0 +1,65 @@
+"""Share of keypoints that lie close to their label: PCK@0.2 of the box, and MPII's PCKh@0.5 per joint group.
+
+Legend: N people, K keypoints.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trs.data.people import People
+from trs.skeleton import Skeleton
+
+PCK_THRESHOLD, PCKH_THRESHOLD = 0.2, 0.5
+GROUPS = {"head": ("head_top",), "shoulder": ("left_shoulder", "right_shoulder"), "elbow": ("left_elbow", "right_elbow"),
+          "wrist": ("left_wrist", "right_wrist"), "hip": ("left_hip", "right_hip"), "knee": ("left_knee", "right_knee"),
+          "ankle": ("left_ankle", "right_ankle")}
+"""The columns of the paper's Tables IV and V."""
+NOT_COUNTED = ("pelvis", "thorax")
+"""Joints that MPII's total leaves out (HRNet's `mpii.py`, after MPII's own evaluation)."""
+
+
+def pck(people: People, rows: np.ndarray, keypoints: np.ndarray) -> dict[str, float]:
+    """`pck`: labelled keypoints within 0.2 of the box's longer side, of all people's; a person without a pose has none.
+
+    Args:
+        people: the annotated table.
+        rows: [N] rows of `people` that were predicted.
+        keypoints: [N, K, 3] x, y in the picture and heat.
+    """
+    lengths = PCK_THRESHOLD * people.boxes[:, 2:].max(1)
+    correct, labelled = _counts(people, rows, keypoints, lengths)
+    return {"pck": _share(correct.sum(), labelled.sum())}
+
+
+def pckh(people: People, rows: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton) -> dict[str, float]:
+    """`pckh` and `GROUP_pckh`: labelled keypoints within half a head size of their label.
+
+    The groups are means of their joints' shares, the total counts every joint but pelvis and thorax, as in MPII's
+    evaluation. People whose head size is not known do not count.
+
+    Args:
+        people: the annotated table, with head sizes.
+        rows: [N] rows of `people` that were predicted.
+        keypoints: [N, K, 3] x, y in the picture and heat.
+        skeleton: names of the keypoints.
+    """
+    correct, labelled = _counts(people, rows, keypoints, PCKH_THRESHOLD * people.head_sizes)
+    joint = {name: index for index, name in enumerate(skeleton.names)}
+    counted = [index for name, index in joint.items() if name not in NOT_COUNTED]
+    groups = {f"{group}_pckh": float(np.mean([_share(correct[joint[name]], labelled[joint[name]]) for name in names]))
+              for group, names in GROUPS.items() if all(name in joint for name in names)}
+    return {"pckh": _share(correct[counted].sum(), labelled[counted].sum()), **groups}
+
+
+def _counts(people: People, rows: np.ndarray, keypoints: np.ndarray, lengths: np.ndarray
+            ) -> tuple[np.ndarray, np.ndarray]:
+    """[K] keypoints that are close enough, and [K] that are labelled, over all people with a finite length."""
+    labelled = (people.keypoint_weights > 0) & np.isfinite(lengths)[:, None]
+    distances = np.full(labelled.shape, np.inf)
+    distances[rows] = np.linalg.norm(keypoints[..., :2] - people.keypoints[rows], axis=-1)
+    return (labelled & (distances <= lengths[:, None])).sum(0), labelled.sum(0)
+
+
+def _share(correct: float, labelled: float) -> float:
+    return float(correct / labelled) if labelled else 0.0
