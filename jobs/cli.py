@@ -18,7 +18,9 @@ from trs import config as configs
 from trs.config import METHOD_NAMES, PRESETS, Config
 from trs.errors import InputError
 
-PresetName = Literal["demo", "coco-1k", "coco-5k", "coco-10k", "coco-wild", "lspet", "lspet-small"]
+PresetName = Literal["demo", "coco-1k", "coco-5k", "coco-10k", "coco-1k-resnet50", "coco-5k-resnet50",
+                     "coco-10k-resnet50", "coco-5k-mixed", "coco-wild", "coco-wild-resnet101", "coco-wild-hrnet-w48",
+                     "mpii-1k", "mpii-aic", "lspet", "lspet-small"]
 MethodName = Literal["trs", "supervised", "pseudo_pose", "data_distill", "single", "dual", "sspcm", "mean_teacher",
                      "fixmatch"]
 

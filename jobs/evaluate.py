@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> None:
     out = (command.out or checkpoint.parent / "evaluation").absolute()
     cluster.connect()
     metrics = evaluate(checkpoint, config, out)
-    print(f"{checkpoint}\n{protocol(config.eval)}")
+    print(f"{checkpoint}\n{protocol(config)}")
     for name, value in metrics.items():
         print(f"  {name:<16} {value:.4f}")
     bad = out / BAD_PICTURES_FILE

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trs import config as configs
-from trs.config import Config, EvalConfig
+from trs.config import Config
 from trs.data.sets import Sets
 from trs.data.split import save_split
 from trs.errors import InputError
@@ -19,7 +19,10 @@ BAD_PICTURES_FILE = "bad_pictures.txt"
 MISTAKE_FILE = "mistake.txt"
 """What stopped a run and would stop it again: no restart is worth its time until the user has changed something."""
 
-_DECODERS = {"quarter": "quarter-cell decoding", "dark": "DARK decoding"}
+METRIC_NAMES = {"ap": "AP", "pckh": "PCKh", "pck": "PCK"}
+_MEASURES = {"ap": "COCO OKS-AP", "pckh": "PCKh@0.5 without pelvis and thorax",
+             "pck": "PCK@0.2 of the box's longer side"}
+_DECODERS = {"quarter": "quarter-cell decoding", "dark": "DARK decoding", "udp": "UDP decoding"}
 
 Metrics = dict[str, float]
 
@@ -61,16 +64,18 @@ def append_line(path: Path, line: str) -> None:
         file.write(f"{line}\n")
 
 
-def protocol(evaluation: EvalConfig, people: int | None = None) -> str:
-    """A sentence that says what AP is."""
-    return (f"AP: COCO OKS-AP on {f'{people:,}' if people else 'the'} validation people, ground-truth boxes, "
-            f"{'' if evaluation.flip_test else 'no '}flip test, {_DECODERS[evaluation.decoder]}; the mean of the peers "
-            "after a run's last epoch.")
+def protocol(config: Config, people: int | None = None) -> str:
+    """A sentence that says what the metric is."""
+    metric, evaluation = config.eval.metric, config.eval
+    boxes = "ground-truth boxes" if config.data.val_detections is None else "detected boxes with OKS-NMS"
+    return (f"{METRIC_NAMES[metric]}: {_MEASURES[metric]} on {f'{people:,}' if people else 'the'} validation people, "
+            f"{boxes}, {'' if evaluation.flip_test else 'no '}flip test, {_DECODERS[evaluation.decoder]}; the mean of "
+            "the peers after a run's last epoch.")
 
 
 @contextlib.contextmanager
-def follow(folder: Path, epochs: int) -> Iterator[None]:
-    """Print a line for each epoch that the run writes while the context lasts.
+def follow(folder: Path, config: Config, prefix: str = "") -> Iterator[None]:
+    """Print a line, behind a prefix, for each epoch that the run writes while the context lasts.
 
     The file is read rather than the workers' output, which Ray would prefix with process ids and mix with its own.
     """
@@ -82,7 +87,7 @@ def follow(folder: Path, epochs: int) -> Iterator[None]:
             last = ended.wait(0.5)
             for metrics in read_metrics(folder)[shown:]:
                 shown += 1
-                print(epoch_line(metrics, epochs), flush=True)
+                print(prefix + epoch_line(metrics, config.train.epochs, config.eval.metric), flush=True)
             if last:
                 return
 
@@ -95,12 +100,13 @@ def follow(folder: Path, epochs: int) -> Iterator[None]:
         watcher.join()
 
 
-def epoch_line(metrics: Metrics, epochs: int) -> str:
-    """One epoch in a line: AP of the peers' mean, of each network, loss, warnings, time left."""
-    networks = "  ".join(f"{name.removeprefix('ap_')} {value:.3f}" for name, value in metrics.items()
-                         if name.startswith("ap_"))
-    line = (f"epoch {metrics['epoch']:.0f}/{epochs}  AP {metrics['ap']:.3f}  ({networks})  loss {metrics['loss']:.4f}  "
-            f"{metrics['steps_per_second']:.1f} steps/s  {duration(metrics['seconds_left'])} left")
+def epoch_line(metrics: Metrics, epochs: int, metric: str = "ap") -> str:
+    """One epoch in a line: the metric of the peers' mean, of each network, loss, warnings, time left."""
+    networks = "  ".join(f"{name.removeprefix(f'{metric}_')} {value:.3f}" for name, value in metrics.items()
+                         if name.startswith(f"{metric}_"))
+    line = (f"epoch {metrics['epoch']:.0f}/{epochs}  {METRIC_NAMES[metric]} {metrics[metric]:.3f}  ({networks})  "
+            f"loss {metrics['loss']:.4f}  {metrics['steps_per_second']:.1f} steps/s  "
+            f"{duration(metrics['seconds_left'])} left")
     if metrics["bad_images"]:
         line += f"  {metrics['bad_images']:.0f} bad pictures, see {BAD_PICTURES_FILE}"
     warning = heat_warning(metrics)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import dataclasses
 import io
@@ -15,18 +14,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import cv2
 import numpy as np
 import tyro
 
 from jobs import cli, cluster
 from jobs.batch import Run, check, result, train_all, with_starts
+from jobs.cell import Cell
 from jobs.runs import duration, protocol
-from jobs.tables import TABLES, Cell, Table
+from jobs.tables import TABLES, Table
 from trs import config as configs
 from trs.config import Config
 from trs.errors import InputError
 
-TableName = Literal["table2", "table3", "table6", "table7", "table8", "table9", "table10", "lspet"]
+TableName = Literal["table2", "table3", "table4", "table5", "table6", "table7", "table8", "table9", "table10",
+                    "figure4", "figure5", "figure6", "lspet"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def main(arguments: list[str]) -> None:
             failures[ended.run.name] = ended.failure
         write(table, command.table, seeds, folder)
     write(table, command.table, seeds, folder)
+    if table.draw is not None and not failures:
+        draw(table, folder / f"{command.table}.png")
     print((folder / f"{command.table}.md").read_text())
     if failures:
         raise InputError(f"{len(failures)} of the trainings failed, {folder / next(iter(failures))} the first; the "
@@ -85,15 +89,11 @@ def parse(arguments: list[str]) -> tuple[Command, Table]:
         InputError: a value out of range, or no row left.
         SystemExit: an option that does not exist, or --help.
     """
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("table", nargs="?")
-    named = first.parse_known_args(arguments)[0].table
-    table = TABLES[named]() if named in TABLES else TABLES["table2"]()
-    base = table.cells[0].run.config
-    command = tyro.cli(Command, args=arguments, prog="python -m jobs.table",
-                       default=Command("table2", settings=base) if named not in TABLES else Command(
-                           named, settings=base), config=(tyro.conf.AvoidSubcommands,))
-    given = _differences(configs.to_dict(base), configs.to_dict(command.settings))
+    # A table that does not exist is tyro's to refuse, with the list of those that do.
+    table = TABLES[next((argument for argument in arguments if argument in TABLES), "table2")]()
+    command = tyro.cli(Command, args=arguments, prog="python -m jobs.table", config=(tyro.conf.AvoidSubcommands,),
+                       default=Command(tyro.MISSING, settings=table.cells[0].run.config))
+    given = _given(arguments, command.settings)
     if "method" in given:
         raise InputError("a table compares methods with settings of their own; leave out the --method options")
     if command.seeds < 1:
@@ -106,14 +106,18 @@ def parse(arguments: list[str]) -> tuple[Command, Table]:
     return command, dataclasses.replace(table, cells=cells)
 
 
-def _differences(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `other` that differ, by section."""
-    changed = {section: {name: value for name, value in fields.items() if value != base[section].get(name)}
-               for section, fields in other.items()}
-    return {section: fields for section, fields in changed.items() if fields}
+def _given(arguments: list[str], settings: Config) -> dict[str, dict[str, Any]]:
+    """The fields that the command line names, by section, with the values that they have in `settings`."""
+    plain, given = configs.to_dict(settings), dict[str, dict[str, Any]]()
+    for argument in arguments:
+        section, dot, field_name = argument.partition("=")[0].removeprefix("--").replace("-", "_").partition(".")
+        if argument.startswith("--") and dot and section in plain:
+            name = field_name if field_name in plain[section] else field_name.removeprefix("no_")
+            given.setdefault(section, {})[name] = plain[section][name]
+    return given
 
 
-def _with(config: Config, given: dict[str, Any]) -> Config:
+def _with(config: Config, given: dict[str, dict[str, Any]]) -> Config:
     plain = configs.to_dict(config)
     for section, fields in given.items():
         plain[section] |= fields
@@ -151,6 +155,16 @@ def write(table: Table, name: str, seeds: Iterable[int], folder: Path) -> None:
         os.replace(partial, folder / f"{name}.{suffix}")
 
 
+def draw(table: Table, target: Path) -> None:
+    """Write a figure's picture, which appears whole or not at all."""
+    assert table.draw is not None
+    picture = table.draw(table.cells, target.parent)
+    partial = target.with_name(f"partial-{target.name}")
+    cv2.imwrite(str(partial), picture[..., ::-1])
+    os.replace(partial, target)
+    print(f"picture: {target}")
+
+
 Measured = list[tuple[Cell, list[float]]]
 
 
@@ -179,7 +193,7 @@ def markdown(table: Table, measured: Measured) -> str:
               for row, found in rows.items()]
     config = measured[0][0].run.config
     published = " In brackets the published number." if any(cell.published for cell, _ in measured) else ""
-    return "\n".join([*lines, "", f"{protocol(config.eval)}{published}"]) + "\n"
+    return "\n".join([*lines, "", f"{protocol(config)}{published}"]) + "\n"
 
 
 def as_csv(table: Table, measured: Measured) -> str:

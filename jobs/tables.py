@@ -8,9 +8,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from jobs import figures
 from jobs.batch import Run
+from jobs.cell import Cell
 from trs import config as configs
 from trs.config import (
     BackboneName,
@@ -28,32 +33,26 @@ from trs.config import (
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One number of a table: a metric of a run, and what was published.
-
-    row: what the first columns say.
-    """
-
-    row: tuple[str, ...]
-    column: str
-    run: Run
-    metric: str = "ap"
-    published: float | None = None
-
-
-@dataclass(frozen=True)
 class Table:
-    """A table: its caption, the heads of the columns that name a row, and its cells in order."""
+    """A table, or a figure: a table with a picture.
+
+    caption: a line above.
+    heads: of the columns that name a row.
+    cells: in order.
+    draw: makes the picture, [H, W, 3] uint8 RGB, of the cells' runs that lie in a folder.
+    """
 
     caption: str
     heads: tuple[str, ...]
     cells: list[Cell]
+    draw: Callable[[list[Cell], Path], np.ndarray] | None = None
 
 
-def _change(config: Config, method: MethodConfig | None = None, **sections: dict[str, Any]) -> Config:
-    """A config with some fields of some sections changed: `_change(config, model={"levels": 1})`."""
-    changed = {name: dataclasses.replace(getattr(config, name), **fields) for name, fields in sections.items()}
-    return dataclasses.replace(config, **changed, **({"method": method} if method is not None else {}))
+def _change(config: Config, method: MethodConfig, **sections: dict[str, Any]) -> Config:
+    """A config with another method and some fields of some sections: `_change(config, method, model={"levels": 1})`."""
+    changed: dict[str, Any] = {name: dataclasses.replace(getattr(config, name), **fields)
+                               for name, fields in sections.items()}
+    return dataclasses.replace(config, method=method, **changed)
 
 
 COCO = {"1K": configs.coco_1k, "5K": configs.coco_5k, "10K": configs.coco_10k}
@@ -102,6 +101,36 @@ def table3() -> Table:
     return Table("COCO val2017, train2017 labelled and unlabeled2017 unlabelled", ("method", "backbone"), cells)
 
 
+PCKH = {"Hea": "head_pckh", "Sho": "shoulder_pckh", "Elb": "elbow_pckh", "Wri": "wrist_pckh", "Hip": "hip_pckh",
+        "Kne": "knee_pckh", "Ank": "ankle_pckh", "Total": "pckh"}
+
+
+def table4() -> Table:
+    """MPII labelled, AI Challenger unlabelled; DIR holds `mpii` and `aic`."""
+    return _mpii("PCKh@0.5 on MPII val, 10K people of MPII labelled and 100K of AI Challenger unlabelled",
+                 configs.mpii_aic(), {"Dual": (95.6, 93.8, 85.0, 78.4, 85.8, 79.4, 74.2, 85.3),
+                                      "SSPCM": (95.5, 93.6, 84.7, 78.3, 85.9, 79.4, 74.3, 85.3),
+                                      "TRS": (95.7, 93.9, 85.7, 79.3, 86.3, 79.1, 74.9, 85.7)})
+
+
+def table5() -> Table:
+    """MPII with 1K labelled people."""
+    return _mpii("PCKh@0.5 on MPII val, 1K people labelled and 10K unlabelled", configs.mpii_1k(),
+                 {"Dual": (92.9, 87.8, 74.7, 68.1, 72.5, 64.4, 59.6, 75.4),
+                  "SSPCM": (93.0, 88.1, 74.7, 67.0, 72.3, 65.0, 59.4, 75.3),
+                  "TRS": (94.0, 91.0, 80.6, 72.9, 76.2, 69.0, 62.9, 79.1)})
+
+
+def _mpii(caption: str, base: Config, published: dict[str, tuple[float, ...]]) -> Table:
+    cells = []
+    for label, values in published.items():
+        method, levels = METHODS[label]
+        run = Run(_change(base, method, model={"levels": levels}))
+        cells += [Cell((label,), column, run, metric, value)
+                  for (column, metric), value in zip(PCKH.items(), values, strict=True)]
+    return Table(caption, ("method",), cells)
+
+
 def table6() -> Table:
     """Components of TRS."""
     parts = {("", "", "x"): (45.7, 56.9, 60.6), ("x", "", "x"): (47.3, 58.2, 61.3), ("", "x", "x"): (48.4, 58.6, 61.8),
@@ -145,12 +174,13 @@ def table9() -> Table:
 
 def table10() -> Table:
     """Peers of different depth; where they differ the AP is the ResNet18's."""
-    published = {("Supervised", "-", "ResNet18"): (46.4, 51.1), ("Supervised", "-", "ResNet50"): (50.3, 56.3)}
-    pairs = (("ResNet18", "ResNet18"), ("ResNet50", "ResNet50"), ("ResNet50", "ResNet18"))
-    for label, values in {"Dual": ((55.6, 59.6), (61.2, 65.0), (57.2, 60.4)),
-                          "SSPCM": ((57.5, 60.7), (61.6, 65.4), (58.9, 61.9)),
-                          "TRS": ((60.4, 62.9), (63.5, 67.6), (61.4, 63.7))}.items():
-        published |= {(label, *pair): value for pair, value in zip(pairs, values, strict=True)}
+    published = {
+        ("Supervised", "-", "ResNet18"): (46.4, 51.1), ("Supervised", "-", "ResNet50"): (50.3, 56.3),
+        ("Dual", "ResNet18", "ResNet18"): (55.6, 59.6), ("Dual", "ResNet50", "ResNet50"): (61.2, 65.0),
+        ("Dual", "ResNet50", "ResNet18"): (57.2, 60.4), ("SSPCM", "ResNet18", "ResNet18"): (57.5, 60.7),
+        ("SSPCM", "ResNet50", "ResNet50"): (61.6, 65.4), ("SSPCM", "ResNet50", "ResNet18"): (58.9, 61.9),
+        ("TRS", "ResNet18", "ResNet18"): (60.4, 62.9), ("TRS", "ResNet50", "ResNet50"): (63.5, 67.6),
+        ("TRS", "ResNet50", "ResNet18"): (61.4, 63.7)}
     cells = []
     for (label, teacher, student), values in published.items():
         backbones = (student if teacher == "-" else teacher, student)
@@ -162,31 +192,36 @@ def table10() -> Table:
     return Table("AP on COCO val2017 by the peers' backbones", ("method", "teacher", "student"), cells)
 
 
-LSPET_LAMBDA = 2.0
-"""Best of 0.5, 2 and 8 after a warm start of this size; a student of TRS has two targets, so the others weigh twice."""
+WARM_LAMBDA, SCRATCH_LAMBDA = 2.0, 0.5
+"""TRS's weight after a warm start, where 2 was better than 8, and from scratch, where that much stalls: the paper's."""
 
 
 def lspet() -> Table:
     """Leeds Sports Pose Extended, 500 labelled people, sized for two CPU cores."""
-    once, twice = 2 * LSPET_LAMBDA, LSPET_LAMBDA
-    trs = TRSConfig(unsup_weight=twice)
-    rows: dict[str, tuple[MethodConfig, int]] = {
-        "Supervised": (SupervisedConfig(), 1), "Supervised + MFL": (SupervisedConfig(), 2),
-        "Mean Teacher": (MeanTeacherConfig(unsup_weight=once), 1), "Dual": (DualConfig(unsup_weight=once), 1),
-        "SSPCM": (SSPCMConfig(unsup_weight=once), 1), "TRS": (trs, 2),
-        "TRS without reviewers": (dataclasses.replace(trs, reviewers=False, unsup_weight=once), 2),
-        "TRS without MFL": (trs, 1), "TRS without Keypoint-Mix": (dataclasses.replace(trs, augment=()), 2),
-        "TRS, 2 paths": (dataclasses.replace(trs, paths=2, unsup_weight=twice / 2), 2)}
+    trs = TRSConfig(unsup_weight=WARM_LAMBDA)
+    both = dataclasses.replace(trs, reviewer_role="both", unsup_weight=2 * WARM_LAMBDA / 3)  # three targets
     questions: dict[str, tuple[MethodConfig, int]] = {
-        f"TRS, reviewer_role {role}": (dataclasses.replace(trs, reviewer_role=role, unsup_weight=weight), 2)
-        for role, weight in (("student", twice), ("both", 2 * twice / 3))}
-    questions |= {
+        "TRS, reviewer_role student": (dataclasses.replace(trs, reviewer_role="student"), 2),
+        "TRS, reviewer_role both": (both, 2),
         "TRS, reviewer_update ema_and_supervised": (dataclasses.replace(trs, reviewer_update="ema_and_supervised"), 2),
         "TRS, reviewer_mode train": (dataclasses.replace(trs, reviewer_mode="train"), 2),
         **{f"TRS, alpha {alpha}": (dataclasses.replace(trs, ema_momentum=alpha), 2) for alpha in (0.99, 0.9995)},
         **{f"TRS, lambda {weight:g}": (dataclasses.replace(trs, unsup_weight=weight), 2) for weight in (0.5, 8.0)}}
     return Table("LSPET val, 500 labelled people", ("method",),
-                 _columns(rows | questions, "warm start", _warm) + _columns(rows, "from scratch", _from_scratch))
+                 _columns(_rivals(WARM_LAMBDA) | questions, "warm start", _warm)
+                 + _columns(_rivals(SCRATCH_LAMBDA), "from scratch", _from_scratch))
+
+
+def _rivals(unsup_weight: float) -> dict[str, tuple[MethodConfig, int]]:
+    """Methods with equal total weights: a student of TRS has two targets, so others weigh theirs twice."""
+    trs, once = TRSConfig(unsup_weight=unsup_weight), 2 * unsup_weight
+    return {
+        "Supervised": (SupervisedConfig(), 1), "Supervised + MFL": (SupervisedConfig(), 2),
+        "Mean Teacher": (MeanTeacherConfig(unsup_weight=once), 1), "Dual": (DualConfig(unsup_weight=once), 1),
+        "SSPCM": (SSPCMConfig(unsup_weight=once), 1), "TRS": (trs, 2),
+        "TRS without reviewers": (dataclasses.replace(trs, reviewers=False, unsup_weight=once), 2),
+        "TRS without MFL": (trs, 1), "TRS without Keypoint-Mix": (dataclasses.replace(trs, augment=()), 2),
+        "TRS, 2 paths": (dataclasses.replace(trs, paths=2, unsup_weight=unsup_weight / 2), 2)}
 
 
 def _columns(rows: dict[str, tuple[MethodConfig, int]], column: str,
@@ -207,6 +242,27 @@ def _warm(method: MethodConfig, levels: int) -> Run:
                        eval={"every": 3}), starts)
 
 
+def figure4() -> Table:
+    """Predictions of several methods side by side."""
+    labels = ("Supervised", "Dual", "SSPCM", "TRS")
+    return Table("Predictions on COCO val2017, 1K labelled people, ResNet18", ("method",),
+                 [Cell((label,), "AP", _coco("1K", label)) for label in labels], figures.predictions)
+
+
+def figure5() -> Table:
+    """Heatmaps with and without Multi-level Feature Learning."""
+    return Table("Heatmaps of TRS with and without MFL on COCO val2017, 1K labelled people, ResNet18", ("method",), [
+        Cell((label,), "AP", Run(_change(configs.coco_1k(), TRSConfig(), model={"levels": levels})))
+        for label, levels in (("without MFL", 1), ("with MFL", 2))], figures.heatmaps)
+
+
+def figure6() -> Table:
+    """Heatmaps of the teacher and of its reviewer."""
+    return Table("Heatmaps of teacher and reviewer on COCO val2017, 1K labelled people, ResNet18", ("method",),
+                 [Cell(("TRS",), "AP", Run(configs.coco_1k()))], figures.teacher_and_reviewer)
+
+
 TABLES: dict[str, Callable[[], Table]] = {
-    "table2": table2, "table3": table3, "table6": table6, "table7": table7, "table8": table8, "table9": table9,
-    "table10": table10, "lspet": lspet}
+    "table2": table2, "table3": table3, "table4": table4, "table5": table5, "table6": table6, "table7": table7,
+    "table8": table8, "table9": table9, "table10": table10, "figure4": figure4, "figure5": figure5, "figure6": figure6,
+    "lspet": lspet}

@@ -9,6 +9,7 @@ import torch
 
 from jobs import cli, cluster
 from jobs.runs import SPLIT_FILE, follow, write_run
+from jobs.stages import FIRST_STAGE
 from jobs.trainer import fit
 from trs import checkpoint as checkpoints
 from trs import loop
@@ -16,6 +17,7 @@ from trs.config import Config
 from trs.data.sets import Sets, load_sets, require_unlabeled
 from trs.data.split import load_split
 from trs.errors import InputError
+from trs.evaluation.evaluate import require_metric
 from trs.methods.build import METHODS, build_method
 
 
@@ -33,6 +35,7 @@ def prepare(config: Config, folder: Path) -> Sets:
     sets = load_sets(config.data, load_split(manifest) if manifest.exists() else None)
     if METHODS[type(config.method)].uses_unlabeled:
         require_unlabeled(sets)
+    require_metric(sets, config.eval.metric)
     # Weights that are absent or do not fit are told before Ray starts.
     loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
     return sets
@@ -52,7 +55,7 @@ def main(arguments: list[str]) -> None:
           f"validation people of {len(sets.skeleton)} keypoints -> {folder}", flush=True)
     done = False
     try:
-        with follow(folder, config.train.epochs):
+        with follow(folder / FIRST_STAGE, config, "first stage: "), follow(folder, config):
             fit(config, sets, folder)
         done = True
     finally:  # Ray ends a training that gets Ctrl-C by SystemExit

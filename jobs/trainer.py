@@ -15,7 +15,8 @@ import ray.train
 import ray.train.torch
 
 from jobs import cluster
-from jobs.runs import MISTAKE_FILE
+from jobs.runs import MISTAKE_FILE, write_run
+from jobs.stages import FIRST_STAGE, PSEUDO_LABELS_FILE, first_stage, label_unlabeled
 from trs import config as configs
 from trs.config import Config
 from trs.data.sets import Sets
@@ -39,6 +40,8 @@ def put_streams(sets: Sets, config: Config) -> dict[str, ray.ObjectRef]:
 def fit(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = ()) -> None:
     """Train in `folder`: checkpoints lie there, and a run that was broken off there goes on.
 
+    A method with a first stage runs that before, in a folder of its own below.
+
     Args:
         config: of the training.
         sets: from `prepare`.
@@ -49,6 +52,12 @@ def fit(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = ())
         InputError: a mistake of the user's that a worker found.
         ray.train.TrainingFailedError: more failures than `train.max_failures`.
     """
+    first = first_stage(config)
+    if first is not None:
+        if not (folder / PSEUDO_LABELS_FILE).exists():
+            write_run(first, sets, folder / FIRST_STAGE)
+            fit(first, sets, folder / FIRST_STAGE)
+        sets = label_unlabeled(config, sets, folder)
     _trainer(config, sets, folder, callbacks).fit()
     mistake = folder / MISTAKE_FILE
     if mistake.exists():
@@ -64,6 +73,6 @@ def _trainer(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any])
         scaling_config=cluster.scaling(config.train),
         run_config=ray.train.RunConfig(
             name=folder.name, storage_path=str(folder.parent), callbacks=list(callbacks),
-            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2, checkpoint_score_attribute="ap"),
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2, checkpoint_score_attribute=config.eval.metric),
             failure_config=ray.train.FailureConfig(max_failures=config.train.max_failures,
                                                    controller_failure_limit=3)))

@@ -16,14 +16,15 @@ import torch
 from jobs.data import open_batches
 from jobs.runlog import RunLog
 from jobs.runs import BAD_PICTURES_FILE, MISTAKE_FILE, append_line, sentence
+from jobs.stages import save_labels
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs import loop
 from trs.data.sets import Sets
 from trs.errors import InputError
-from trs.evaluation.evaluate import evaluate
+from trs.evaluation.evaluate import evaluate, label
 from trs.evaluation.results import write_results
-from trs.methods.build import build_method
+from trs.methods.build import LABELERS, build_method
 
 
 def run(settings: dict[str, Any]) -> None:
@@ -108,3 +109,31 @@ def evaluate_checkpoint(settings: dict[str, Any]) -> None:
         append_line(out / BAD_PICTURES_FILE, complaint)
     if ray.train.get_context().get_world_rank() == 0:
         (out / "metrics.json").write_text(json.dumps(metrics))
+
+
+def label_people(settings: dict[str, Any]) -> None:
+    """Label the unlabelled people together with the other workers, as the config's method does it.
+
+    settings:
+        checkpoint: folder of the first stage's.
+        config: of the second stage, as plain values.
+        sets: `Sets` in the object store.
+        folder: for pseudo_labels.npz and bad_pictures.txt.
+    """
+    config = configs.from_dict(settings["config"])
+    torch.set_num_threads(max(1, int(config.train.cpus_per_worker)))
+    sets: Sets = ray.get(settings["sets"])
+    device, folder = ray.train.torch.get_device(), Path(settings["folder"])
+    checkpoint = checkpoints.load(Path(settings["checkpoint"]))
+    teacher = build_method(checkpoint.config, len(sets.skeleton))
+    checkpoints.restore_networks(teacher.networks.to(device), checkpoint)
+    teacher.networks.eval()
+    see = LABELERS[type(config.method)]
+    complaints: list[str] = []
+    rows, keypoints = label(
+        lambda images: see(teacher.predictors[teacher.peers[0]], images, config.method, sets.skeleton.flip_order),
+        sets.unlabeled, config, device, complaints)
+    for complaint in complaints:
+        append_line(folder / BAD_PICTURES_FILE, complaint)
+    if ray.train.get_context().get_world_rank() == 0:
+        save_labels(folder, rows, keypoints)

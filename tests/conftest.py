@@ -70,6 +70,12 @@ def coco_small() -> Path:
     return shared_data("coco_small")
 
 
+@pytest.fixture
+def samples() -> Path:
+    """A few genuine pictures and records of MPII, AI Challenger and CrowdPose."""
+    return shared_data("samples")
+
+
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """Ray with a private folder, shut down by its handle at the end."""

@@ -33,13 +33,17 @@ class DataConfig:
     root: str = ""
     """Folder of the dataset; the paths below are relative to it."""
     train_annotations: str = "annotations/person_keypoints_train2017.json"
-    """COCO keypoint file of the training set."""
+    """Keypoint file of the training set: COCO, CrowdPose, MPII (HRNet's list or the official .mat), AI Challenger."""
     train_images: str = "train2017"
     """Folder of the training pictures."""
     val_annotations: str = "annotations/person_keypoints_val2017.json"
-    """COCO keypoint file that AP is measured on."""
+    """Keypoint file that the networks are measured on."""
     val_images: str = "val2017"
     """Folder of the validation pictures."""
+    val_detections: str | None = None
+    """Person boxes of a detector on the validation pictures, in COCO's result format; None takes the annotated ones."""
+    keypoints: tuple[str, ...] | None = None
+    """Names of the keypoints to learn, such as those that two datasets share; None takes all of the training file."""
     labeled_count: int | None = 1000
     """Labelled people drawn from the training set; None takes all of them."""
     split: Literal["random", "first"] = "random"
@@ -53,11 +57,12 @@ class DataConfig:
     unlabeled_count: int | None = None
     """At most this many unlabelled people; None takes all."""
     unlabeled_annotations: str | None = None
-    """COCO image list of extra pictures without labels (WILD); None takes the rest of the training set."""
+    """Extra people without labels: a COCO image list (WILD) with detections, or any keypoint file, whose labels are
+    dropped; None takes the rest of the training set."""
     unlabeled_images: str = "unlabeled2017"
     """Folder of those extra pictures."""
     unlabeled_detections: str | None = None
-    """Person boxes of a detector on those pictures, in COCO's result format."""
+    """Person boxes of a detector on those extra pictures, in COCO's result format; None takes the file's own."""
     min_detection_score: float = 0.5
     """Detected boxes below this score are left out."""
     val_count: int | None = None
@@ -78,8 +83,10 @@ class DataConfig:
         _require(self.labeled_count is None or self.labeled_count > 0, "data.labeled_count must be positive")
         _require(self.sigma > 0, "data.sigma must be positive")
         _require(0 <= self.max_bad_images <= 1, "data.max_bad_images is a share between 0 and 1")
-        _require((self.unlabeled_annotations is None) == (self.unlabeled_detections is None),
-                 "data.unlabeled_annotations and data.unlabeled_detections belong together: give both or neither")
+        _require(self.unlabeled_annotations is not None or self.unlabeled_detections is None,
+                 "data.unlabeled_detections are boxes on the pictures of data.unlabeled_annotations: name these too")
+        _require(self.keypoints is None or len(set(self.keypoints)) == len(self.keypoints) > 0,
+                 "data.keypoints must name distinct keypoints")
 
 
 @dataclass(frozen=True)
@@ -184,7 +191,7 @@ class ConsistencyConfig(MethodSettings):
     confidence_threshold: float = 0.0
     """Keypoints that the teachers see with less heat are left out of the consistency; 0 keeps all."""
     teacher_mode: Literal["train", "eval"] = "train"
-    """BatchNorm of a trained network while it teaches: batch statistics (as in the public Dual code) or running ones."""
+    """BatchNorm of a trained network while it teaches: batch statistics (as in Dual's public code) or running ones."""
 
     def __post_init__(self) -> None:
         _require(self.unsup_weight >= 0, "method.unsup_weight must not be negative")
@@ -329,8 +336,10 @@ class EvalConfig:
 
     flip_test: bool = False
     """Average the heatmaps of the picture and of its mirror image."""
-    decoder: Literal["quarter", "dark"] = "quarter"
-    """Sub-cell position: a quarter cell towards the higher neighbour, or DARK's Taylor step."""
+    metric: Literal["ap", "pckh", "pck"] = "ap"
+    """What a search maximises and the best checkpoint is kept by: COCO's OKS-AP, MPII's PCKh@0.5, or PCK@0.2."""
+    decoder: Literal["quarter", "dark", "udp"] = "quarter"
+    """Sub-cell position: a quarter cell towards the higher neighbour, DARK's Taylor step, or UDP's on a blurred map."""
     batch_size: int = 64
     """Pictures in a forward pass."""
     every: int = 1
@@ -352,7 +361,7 @@ class Config:
     eval: EvalConfig = field(default_factory=EvalConfig)
 
 
-METHOD_NAMES: dict[str, type[MethodSettings]] = {
+METHOD_NAMES: dict[str, type[MethodConfig]] = {
     "supervised": SupervisedConfig, "pseudo_pose": PseudoPoseConfig, "data_distill": DataDistillConfig,
     "single": SingleConfig, "dual": DualConfig, "sspcm": SSPCMConfig, "mean_teacher": MeanTeacherConfig,
     "fixmatch": FixMatchConfig, "trs": TRSConfig}
@@ -420,8 +429,11 @@ def load(path: Path) -> Config:
     return from_dict(plain)
 
 
+# Presets. Each docstring opens with the command, then says what was published and, where it is known, what a run costs.
+
+
 def demo() -> Config:
-    """Drawn people and a small network: minutes on 2 cores, no download."""
+    """`python run_tune.py`. Drawn people and a small network: minutes on 2 cores, no download."""
     return Config(
         data=DataConfig(
             root="runs/drawn_people", drawn_people=1000, input_size=(96, 64), labeled_count=300, sigma=1.0,
@@ -435,28 +447,69 @@ def demo() -> Config:
 
 
 def coco_1k() -> Config:
-    """COCO with 1,000 labelled people, ResNet18 (paper, Table II: 50.9 AP, GT boxes, no flip test)."""
+    """`python -m jobs.train --preset coco-1k --data.root /data/coco --train.use-gpu`.
+
+    COCO with 1,000 labelled people, ResNet18. Paper, Table II: 50.9 AP (GT boxes, no flip test). Cost not measured.
+    """
     return Config(model=ModelConfig(pretrained="imagenet"),
                   train=TrainConfig(epochs=70, lr_drops=(50 / 70, 60 / 70)))
 
 
 def coco_5k() -> Config:
-    """COCO with 5,000 labelled people, ResNet18 (paper, Table II: 60.4 AP)."""
+    """`python -m jobs.train --preset coco-5k --data.root /data/coco --train.use-gpu`.
+
+    COCO with 5,000 labelled people, ResNet18. Paper, Table II: 60.4 AP. Cost not measured.
+    """
     return _with_labels(coco_1k(), 5000, epochs=100, lr_drops=(0.7, 0.9))
 
 
 def coco_10k() -> Config:
-    """COCO with 10,000 labelled people, ResNet18 (paper, Table II: 62.9 AP)."""
+    """`python -m jobs.train --preset coco-10k --data.root /data/coco --train.use-gpu`.
+
+    COCO with 10,000 labelled people, ResNet18. Paper, Table II: 62.9 AP. Cost not measured.
+    """
     return _with_labels(coco_1k(), 10_000, epochs=100, lr_drops=(0.7, 0.9))
 
 
-def _with_labels(config: Config, count: int, **train: Any) -> Config:
-    return dataclasses.replace(config, data=dataclasses.replace(config.data, labeled_count=count),
-                               train=dataclasses.replace(config.train, **train))
+def coco_1k_resnet50() -> Config:
+    """`python -m jobs.train --preset coco-1k-resnet50 --data.root /data/coco --train.use-gpu`.
+
+    COCO with 1,000 labelled people, ResNet50. Paper, Table II: 52.2 AP. Cost not measured.
+    """
+    return _with_backbones(coco_1k(), "resnet50", "resnet50")
+
+
+def coco_5k_resnet50() -> Config:
+    """`python -m jobs.train --preset coco-5k-resnet50 --data.root /data/coco --train.use-gpu`.
+
+    COCO with 5,000 labelled people, ResNet50. Paper, Table II: 63.5 AP. Cost not measured.
+    """
+    return _with_backbones(coco_5k(), "resnet50", "resnet50")
+
+
+def coco_10k_resnet50() -> Config:
+    """`python -m jobs.train --preset coco-10k-resnet50 --data.root /data/coco --train.use-gpu`.
+
+    COCO with 10,000 labelled people, ResNet50. Paper, Table II: 67.6 AP. Cost not measured.
+    """
+    return _with_backbones(coco_10k(), "resnet50", "resnet50")
+
+
+def coco_5k_mixed() -> Config:
+    """`python -m jobs.train --preset coco-5k-mixed --data.root /data/coco --train.use-gpu`.
+
+    A ResNet50 (network a) and a ResNet18 (network b) teach each other, 5,000 labelled people. Paper, Table X: 61.4 AP,
+    10,000 labelled: 63.7. Cost not measured.
+    """
+    return _with_backbones(coco_5k(), "resnet50", "resnet18")
 
 
 def coco_wild() -> Config:
-    """COCO's training set labelled, 123K more pictures with detected boxes not (paper, Table III: 74.9 AP)."""
+    """`python -m jobs.train --preset coco-wild --data.root /data/coco --train.use-gpu --workers 8`.
+
+    COCO's training set labelled, 123K more pictures with detected boxes not, ResNet50. Paper, Table III: 74.9 AP. Cost
+    not measured.
+    """
     return Config(
         data=DataConfig(labeled_count=None, unlabeled_annotations="annotations/image_info_unlabeled2017.json",
                         unlabeled_detections="annotations/unlabeled2017_person_detections.json"),
@@ -464,8 +517,68 @@ def coco_wild() -> Config:
         train=TrainConfig(epochs=400, lr_drops=(0.75, 0.875)))
 
 
+def coco_wild_resnet101() -> Config:
+    """`python -m jobs.train --preset coco-wild-resnet101 --data.root /data/coco --train.use-gpu --workers 8`.
+
+    As coco-wild with ResNet101. Paper, Table III: 75.8 AP. Cost not measured.
+    """
+    return _with_backbones(coco_wild(), "resnet101", "resnet101")
+
+
+def coco_wild_hrnet_w48() -> Config:
+    """`python -m jobs.train --preset coco-wild-hrnet-w48 --data.root /data/coco --train.use-gpu --workers 8`.
+
+    As coco-wild with HRNet-W48 at 384x288, two hard views of each picture. The paper has no such row; MultiAugs reports
+    79.5 AP for its two networks. Cost not measured.
+    """
+    base = _with_backbones(coco_wild(), "hrnet_w48", "hrnet_w48")
+    return dataclasses.replace(base, data=dataclasses.replace(base.data, input_size=(384, 288), sigma=3.0),
+                               method=TRSConfig(paths=2, unsup_weight=0.25))
+
+
+def mpii_1k() -> Config:
+    """`python -m jobs.train --preset mpii-1k --data.root /data/mpii --train.use-gpu`.
+
+    MPII with 1,000 labelled and 10,000 unlabelled people, ResNet18. Paper, Table V: 79.1 PCKh@0.5. Cost not measured.
+    """
+    return Config(
+        data=DataConfig(input_size=(256, 256), labeled_count=1000, unlabeled_count=10_000,
+                        train_annotations="annot/train.json", train_images="images",
+                        val_annotations="annot/valid.json", val_images="images"),
+        model=ModelConfig(pretrained="imagenet"), train=TrainConfig(epochs=100, lr_drops=(0.5, 0.7)),
+        eval=EvalConfig(metric="pckh"))
+
+
+def mpii_aic() -> Config:
+    """`python -m jobs.train --preset mpii-aic --data.root /data --train.use-gpu --workers 4`.
+
+    10,000 labelled people of MPII (/data/mpii), 100,000 unlabelled ones of AI Challenger (/data/aic), ResNet18. Paper,
+    Table IV: 85.7 PCKh@0.5. Cost not measured.
+    """
+    base = mpii_1k()
+    data = dataclasses.replace(
+        base.data, labeled_count=10_000, unlabeled_count=100_000, train_annotations="mpii/annot/train.json",
+        train_images="mpii/images", val_annotations="mpii/annot/valid.json", val_images="mpii/images",
+        unlabeled_annotations="aic/keypoint_train_annotations_20170909.json",
+        unlabeled_images="aic/keypoint_train_images_20170902")
+    return dataclasses.replace(base, data=data)
+
+
+def _with_labels(config: Config, count: int, **train: Any) -> Config:
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, labeled_count=count),
+                               train=dataclasses.replace(config.train, **train))
+
+
+def _with_backbones(config: Config, *backbones: BackboneName) -> Config:
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, backbones=backbones))
+
+
 def lspet() -> Config:
-    """Leeds Sports Pose Extended in COCO layout, 500 labelled people, 14 keypoints."""
+    """`python -m jobs.train --preset lspet --data.root /data/lspet --train.use-gpu`.
+
+    Leeds Sports Pose Extended in COCO layout, 500 labelled people, 14 keypoints, ResNet18. No published score; cost not
+    measured.
+    """
     return Config(
         data=DataConfig(input_size=(128, 128), labeled_count=500,
                         train_annotations="annotations/person_keypoints_train.json", train_images="train",
@@ -474,7 +587,10 @@ def lspet() -> Config:
 
 
 def lspet_small() -> Config:
-    """LSPET with a small network at 64x64: a study that two CPU cores finish."""
+    """`python -m jobs.train --preset lspet-small --data.root /data/lspet`.
+
+    LSPET with a small network at 64x64: a study that two CPU cores finish, see the README. About 10 minutes a run.
+    """
     base = lspet()
     return dataclasses.replace(
         base,
@@ -486,5 +602,8 @@ def lspet_small() -> Config:
         eval=EvalConfig(decoder="dark", every=5))
 
 
-PRESETS = {"demo": demo, "coco-1k": coco_1k, "coco-5k": coco_5k, "coco-10k": coco_10k, "coco-wild": coco_wild,
-           "lspet": lspet, "lspet-small": lspet_small}
+PRESETS = {
+    "demo": demo, "coco-1k": coco_1k, "coco-5k": coco_5k, "coco-10k": coco_10k, "coco-1k-resnet50": coco_1k_resnet50,
+    "coco-5k-resnet50": coco_5k_resnet50, "coco-10k-resnet50": coco_10k_resnet50, "coco-5k-mixed": coco_5k_mixed,
+    "coco-wild": coco_wild, "coco-wild-resnet101": coco_wild_resnet101, "coco-wild-hrnet-w48": coco_wild_hrnet_w48,
+    "mpii-1k": mpii_1k, "mpii-aic": mpii_aic, "lspet": lspet, "lspet-small": lspet_small}

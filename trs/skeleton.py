@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,12 @@ from trs.errors import InputError
 # Per-keypoint standard deviation of human annotators, relative to the person's size: COCO's keypoint evaluation,
 # and the nearest body part of COCO's for neck and head top.
 _SIGMAS = {"nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062,
-           "hip": 0.107, "knee": 0.087, "ankle": 0.089, "neck": 0.079, "head_top": 0.079}
+           "hip": 0.107, "knee": 0.087, "ankle": 0.089, "neck": 0.079, "head_top": 0.079, "head": 0.079}
 _UNKNOWN_SIGMA = 0.079
+
+_LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("shoulder", "hip"), ("hip", "knee"), ("knee", "ankle"))
+_MIDDLE = (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"), ("head", "neck"), ("head_top", "neck"),
+           ("head_top", "upper_neck"), ("upper_neck", "thorax"), ("thorax", "pelvis"))
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,19 @@ class Skeleton:
     def __len__(self) -> int:
         return len(self.names)
 
+    def select(self, names: Sequence[str]) -> tuple[Skeleton, list[int]]:
+        """The skeleton of some of the keypoints, and which ones these are.
+
+        Raises:
+            InputError: a name that does not exist.
+        """
+        absent = [name for name in names if name not in self.names]
+        if absent:
+            raise InputError(f"there is no keypoint {absent[0]!r}; there are {', '.join(self.names)}")
+        order = [self.names.index(name) for name in names]
+        limbs = tuple((order.index(a), order.index(b)) for a, b in self.limbs if a in order and b in order)
+        return Skeleton(tuple(names), limbs, tuple(self.sigmas[index] for index in order), self.category_id), order
+
     @property
     def flip_order(self) -> list[int]:
         """The keypoint that each of the K keypoints becomes in a mirror image."""
@@ -50,14 +68,37 @@ def from_category(category: dict[str, Any]) -> Skeleton:
     """The skeleton of a COCO-format category with `keypoints` and a 1-based `skeleton`.
 
     Raises:
-        InputError: the category names no keypoints, a name twice, or a limb that does not exist.
+        InputError: the category names no keypoints, or a name twice.
     """
-    names = tuple(category.get("keypoints") or ())
+    names = tuple(str(name).lower().replace(" ", "_") for name in category.get("keypoints") or ())
     if not names or len(set(names)) != len(names):
         raise InputError(f"category {category.get('name', '?')!r} must list distinct keypoint names under 'keypoints'")
-    limbs = tuple((a - 1, b - 1) for a, b in category.get("skeleton") or ())
+    limbs = tuple((int(a) - 1, int(b) - 1) for a, b in category.get("skeleton") or ())
+    # CrowdPose's file carries COCO's list of limbs, which counts more keypoints than there are.
     if any(not 0 <= end < len(names) for limb in limbs for end in limb):
-        raise InputError(f"category {category.get('name', '?')!r}: 'skeleton' names a keypoint outside 1..{len(names)}")
-    sigmas = tuple(_SIGMAS.get(name.removeprefix("left_").removeprefix("right_"), _UNKNOWN_SIGMA)
-                   for name in names)
-    return Skeleton(names, limbs, sigmas, int(category.get("id", 1)))
+        limbs = limbs_by_name(names)
+    return Skeleton(names, limbs, _sigmas(names), int(category.get("id", 1)))
+
+
+def limbs_by_name(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """The limbs of a body among keypoints of these names."""
+    sides = [(f"{side}_{start}", f"{side}_{end}") for side in ("left", "right") for start, end in _LIMBS]
+    return tuple((names.index(start), names.index(end)) for start, end in (*sides, *_MIDDLE)
+                 if start in names and end in names)
+
+
+def _sigmas(names: tuple[str, ...]) -> tuple[float, ...]:
+    return tuple(_SIGMAS.get(name.removeprefix("left_").removeprefix("right_"), _UNKNOWN_SIGMA) for name in names)
+
+
+def _named(*names: str) -> Skeleton:
+    return Skeleton(names, limbs_by_name(names), _sigmas(names))
+
+
+MPII = _named("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis", "thorax",
+              "upper_neck", "head_top", "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow",
+              "left_wrist")
+"""MPII's 16 joints in the order of its point numbers."""
+AIC = _named("right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist", "right_hip",
+             "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "head_top", "neck")
+"""AI Challenger's 14 keypoints in the order of its files."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from trs.skeleton import Skeleton
 
@@ -18,6 +19,7 @@ _LINES_PER_SIDE = 110
 _SHIFT = 4
 """OpenCV takes coordinates in units of 2**-_SHIFT pixels."""
 _HEAT_OPACITY = 0.7
+_TITLE_HEIGHT = 36
 
 
 def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton,
@@ -66,6 +68,25 @@ def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     glow = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     opacity = _HEAT_OPACITY * heat[..., None]
     return ((1 - opacity) * image + opacity * glow).round().astype(np.uint8)
+
+
+def sheet(columns: Sequence[Sequence[np.ndarray]], titles: Sequence[str]) -> np.ndarray:
+    """Columns of pictures side by side, each under its title, on a white sheet.
+
+    Args:
+        columns: of equally many pictures, all [H, W, 3] uint8 of one size.
+        titles: one a column.
+
+    Returns: [_TITLE_HEIGHT + rows * H, columns * W, 3] uint8.
+    """
+    body = grid([column[row] for row in range(len(columns[0])) for column in columns], len(columns))
+    width = body.shape[1] // len(columns)
+    head = Image.new("RGB", (body.shape[1], _TITLE_HEIGHT), "white")
+    draw = ImageDraw.Draw(head)
+    for number, title in enumerate(titles):
+        draw.text((width * (number + 0.5), _TITLE_HEIGHT / 2), title, fill=_OUTLINE, anchor="mm",
+                  font=ImageFont.load_default(size=_TITLE_HEIGHT // 2))
+    return np.concatenate([np.asarray(head), body])
 
 
 def grid(images: Sequence[np.ndarray], columns: int) -> np.ndarray:

@@ -60,15 +60,15 @@ def learning_curves(board: Leaderboard) -> go.Figure:
         line, epochs = _line(board, entry), [metrics["epoch"] for metrics in entry.metrics]
         if epochs:
             figure.add_scatter(
-                x=epochs, y=[metrics["ap"] for metrics in entry.metrics], name=line.name, legendgroup=line.name,
+                x=epochs, y=[metrics[entry.metric] for metrics in entry.metrics], name=line.name, legendgroup=line.name,
                 showlegend=line.name not in {trace.name for trace in figure.data}, opacity=line.opacity,
                 mode="lines+markers", line={"color": line.colour, "width": line.width, "dash": line.dash},
                 marker={"line": {"width": 0}, "symbol": ["circle"] * (len(epochs) - 1) + [line.end or "circle"],
                         "size": [line.width + 2] * (len(epochs) - 1) + [9 if line.end else line.width + 2]},
-                hovertemplate=f"{entry.name}, epoch %{{x}}: AP %{{y:.3f}}<extra></extra>")
+                hovertemplate=f"{entry.name}, epoch %{{x}}: {board.metric} %{{y:.3f}}<extra></extra>")
     longest = max((entry.epochs for entry in board.entries), default=1)
     figure.update_xaxes(title="epoch", dtick=max(1, math.ceil(longest / 10)), rangemode="tozero")
-    figure.update_yaxes(title="AP", rangemode="tozero")
+    figure.update_yaxes(title=board.metric, rangemode="tozero")
     figure.update_layout(height=440, margin={"l": 60, "r": 15, "t": 10, "b": 10},
                          legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "traceorder": "reversed"})
     return figure
@@ -101,14 +101,14 @@ def importance(board: Leaderboard) -> tuple[go.Figure | None, str]:
 
 def parallel_coordinates(board: Leaderboard) -> go.Figure | None:
     """A line a trial through its values and its AP; None while no trial has an AP."""
-    trials = [entry for entry in board.entries if entry.values and entry.ap is not None]
+    trials = [entry for entry in board.entries if entry.values and entry.score is not None]
     if not trials:
         return None
-    aps = [entry.ap for entry in trials if entry.ap is not None]
+    aps = [entry.score for entry in trials if entry.score is not None]
     room = 0 if max(aps) > min(aps) else 0.01
     axes = [{"label": board.short_names[name], **_axis(distribution, [entry.values.get(name) for entry in trials])}
             for name, distribution in board.space.items()]
-    axes.append({"label": "AP", "values": aps, "range": [min(aps), max(aps) + room], "tickformat": ".3f"})
+    axes.append({"label": board.metric, "values": aps, "range": [min(aps), max(aps) + room], "tickformat": ".3f"})
     figure = go.Figure(go.Parcoords(dimensions=axes, line={"color": aps, "colorscale": _AP_SCALE},
                                     labelfont={"size": 12}, tickfont={"size": 11}))
     # Where the page is narrower, the chart scrolls: its labels need this much room.

@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> None:
     """
     board = read_leaderboard(tyro.cli(Command, prog="python -m tune.compare", args=arguments).folder)
     command = f"python -m jobs.train --config {shlex.quote(str(_for_people(board.folder / BEST_FILE)))}"
-    print(as_text(board), _summary(board), protocol(board.config.eval), sep="\n\n", end="\n\n")
+    print(as_text(board), _summary(board), protocol(board.config), sep="\n\n", end="\n\n")
     written = [_write(board.folder / LEADERBOARD_FILE, lambda path: path.write_text(as_csv(board)))]
     if board.best is not None:
         best = board.run_config(board.best)
@@ -61,13 +61,14 @@ def main(arguments: list[str]) -> None:
 
 
 def _summary(board: Leaderboard) -> str:
-    """The best AP and what it gains, in a sentence."""
+    """The best score and what it gains, in a sentence."""
     if board.best is None:
         return "no trial has been evaluated yet"
     so_far = "" if board.best.status == "complete" else " so far"
     gains = {"the paper's defaults": board.gain(board.baseline), "supervised": board.gain(board.reference)}
     told = [f"{gain:+.3f} over {name}" for name, gain in gains.items() if gain is not None]
-    return f"best AP{so_far}: {board.best.ap:.3f}, trial {board.best.name}" + (f" ({', '.join(told)})" if told else "")
+    gained = f" ({', '.join(told)})" if told else ""
+    return f"best {board.metric}{so_far}: {board.best.score:.3f}, trial {board.best.name}{gained}"
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 
 from trs.config import Config, DataConfig
 from trs.data import geometry
-from trs.data.coco import load_people
+from trs.data.annotations import load_people
 from trs.data.images import BadImage
 from trs.data.people import People
 from trs.data.sample import crop_person
@@ -73,7 +73,7 @@ def make_gallery(run: Path, config: Config, count: int = 8) -> Gallery:
         people, skeleton = _validation_people(config.data, results)
         poses = np.array([result["keypoints"] for result in results], dtype=np.float64).reshape(len(people), -1, 3)
         poses[..., :2] += 0.5  # from COCO's pixel indices, see trs.data.geometry
-        scores = _scores(config.data, people, poses, np.array(skeleton.sigmas))
+        scores = _scores(people, poses, np.array(skeleton.sigmas))
         pictures = _pictures(people, skeleton, poses, scores, count)
     except (OSError, ValueError, KeyError) as error:
         return Gallery([], f"There are no pictures to show: {error}.", len(results) or None)
@@ -96,7 +96,9 @@ def _read_results(folder: Path) -> tuple[str, list[dict[str, Any]]]:
 def _validation_people(data: DataConfig, results: list[dict[str, Any]]) -> tuple[People, Skeleton]:
     """The person that each result is of: results are written in the order of the annotations' ids."""
     root = Path(data.root)
-    people, skeleton = load_people(root / data.val_annotations, root / data.val_images)
+    people, whole = load_people(root / data.val_annotations, root / data.val_images)
+    skeleton, order = whole.select(data.keypoints or whole.names)
+    people = people.select(order)
     predicted = [result["image_id"] for result in results]
     people = people.take(np.argsort(people.ids))
     people = people.take(np.isin(people.image_ids, predicted))
@@ -105,12 +107,10 @@ def _validation_people(data: DataConfig, results: list[dict[str, Any]]) -> tuple
     return people, skeleton
 
 
-def _scores(data: DataConfig, people: People, poses: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
+def _scores(people: People, poses: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     """OKS of each person, [N]."""
-    annotations = json.loads(Path(data.root, data.val_annotations).read_text())["annotations"]
-    areas = {annotation["id"]: annotation["area"] for annotation in annotations}
-    return np.array([oks(pose[:, :2], truth, weights, areas[person], sigmas) for pose, truth, weights, person in
-                     zip(poses, people.keypoints, people.keypoint_weights, people.ids.tolist(), strict=True)])
+    return np.array([oks(pose[:, :2], truth, weights, area, sigmas) for pose, truth, weights, area in
+                     zip(poses, people.keypoints, people.keypoint_weights, people.areas, strict=True)])
 
 
 def _pictures(people: People, skeleton: Skeleton, poses: np.ndarray, scores: np.ndarray, count: int) -> list[Picture]:

@@ -9,7 +9,6 @@ from torch.utils.tensorboard import FileWriter
 from torch.utils.tensorboard.summary import hparams, scalar
 
 from tune.leaderboard import Entry, Leaderboard
-from tune.study import METRIC
 
 FOLDER = "tensorboard_hparams"
 
@@ -23,12 +22,12 @@ def write_hparams(board: Leaderboard) -> None:
     folder = board.folder / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     for entry in board.entries:
-        if entry.values and entry.ap is not None:
-            _write(folder / entry.name, entry, entry.ap)
+        if entry.values and entry.score is not None:
+            _write(folder / entry.name, entry, entry.score)
 
 
-def _write(folder: Path, entry: Entry, ap: float) -> None:
+def _write(folder: Path, entry: Entry, score: float) -> None:
     writer = FileWriter(str(folder))
-    for summary in (*hparams(entry.values, {METRIC: ap}), scalar(METRIC, ap)):
+    for summary in (*hparams(entry.values, {entry.metric: score}), scalar(entry.metric, score)):
         writer.add_summary(summary, entry.epochs)
     writer.close()

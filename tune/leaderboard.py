@@ -12,7 +12,7 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from jobs.runs import CONFIG_FILE, Metrics, read_metrics
+from jobs.runs import CONFIG_FILE, METRIC_NAMES, Metrics, read_metrics
 from trs import config as configs
 from trs.config import Config
 from trs.errors import InputError
@@ -33,6 +33,7 @@ class Entry:
     name: of its folder.
     values: the searched settings by their dotted names; the reference has none.
     metrics: of each evaluated epoch, oldest first.
+    metric: that the search maximises, "ap", "pckh" or "pck".
     baseline: it runs the paper's defaults.
     """
 
@@ -40,6 +41,7 @@ class Entry:
     status: Status
     values: Values
     metrics: list[Metrics]
+    metric: str
     baseline: bool = False
 
     @property
@@ -48,13 +50,13 @@ class Entry:
         return int(self.metrics[-1]["epoch"]) if self.metrics else 0
 
     @property
-    def ap(self) -> float | None:
-        """AP after the last epoch.
+    def score(self) -> float | None:
+        """The metric after the last epoch.
 
-        Never that of the best epoch: AP is measured on the validation set, and to pick an epoch there would flatter
+        Never that of the best epoch: it is measured on the validation set, and to pick an epoch there would flatter
         every run, the noisy ones most.
         """
-        return self.metrics[-1]["ap"] if self.metrics else None
+        return self.metrics[-1][self.metric] if self.metrics else None
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Leaderboard:
     config: what the trials have in common.
     study: Optuna's memory of them.
     space: the ranges of the searched settings.
-    entries: every run that has started, best AP first, those without one last.
+    entries: every run that has started, the best first, those without a score last.
     """
 
     folder: Path
@@ -76,7 +78,7 @@ class Leaderboard:
     @cached_property
     def best(self) -> Entry | None:
         """The best complete trial; before one is complete, the best so far."""
-        measured = [entry for entry in self.entries if entry.ap is not None]
+        measured = [entry for entry in self.entries if entry.score is not None]
         for statuses in (("complete",), ("running", "pruned")):
             for entry in measured:
                 if entry.status in statuses:
@@ -93,17 +95,22 @@ class Leaderboard:
         """The supervised run."""
         return next((entry for entry in self.entries if entry.status == "reference"), None)
 
+    @property
+    def metric(self) -> str:
+        """The name of what is compared, for people: AP, PCKh or PCK."""
+        return METRIC_NAMES[self.config.eval.metric]
+
     def gain(self, other: Entry | None) -> float | None:
-        """How much AP the best has more than another run; None unless both have run to their end."""
-        best, measured = self._final_ap(self.best), self._final_ap(other)
+        """How much the best scores more than another run; None unless both have run to their end."""
+        best, measured = self._final_score(self.best), self._final_score(other)
         return None if best is None or measured is None else best - measured
 
-    def _final_ap(self, entry: Entry | None) -> float | None:
-        """The AP of a run that has come to its end."""
+    def _final_score(self, entry: Entry | None) -> float | None:
+        """The score of a run that has come to its end."""
         if entry is None:
             return None
         finished = entry.status == "reference" and entry.epochs >= self.config.train.epochs
-        return entry.ap if finished or entry.status == "complete" else None
+        return entry.score if finished or entry.status == "complete" else None
 
     def notes(self, entry: Entry) -> list[str]:
         """What is special about a run."""
@@ -144,37 +151,39 @@ def read_leaderboard(folder: Path) -> Leaderboard:
     except KeyError as error:
         raise InputError(f"{folder / STUDY_FILE} holds no search named {folder.name!r}; give the folder the name back "
                          "that it was started under") from error
+    config = configs.load(folder / CONFIG_FILE)
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in _STATUS]
-    entries = [_entry(folder, trial) for trial in trials]
+    entries = [_entry(folder, trial, config.eval.metric) for trial in trials]
     if (folder / TRIALS / SUPERVISED).is_dir():
-        entries.append(Entry(SUPERVISED, "reference", {}, read_metrics(folder / TRIALS / SUPERVISED)))
-    entries.sort(key=lambda entry: float("-inf") if entry.ap is None else entry.ap, reverse=True)
+        entries.append(Entry(SUPERVISED, "reference", {}, read_metrics(folder / TRIALS / SUPERVISED),
+                             config.eval.metric))
+    entries.sort(key=lambda entry: float("-inf") if entry.score is None else entry.score, reverse=True)
     space = {name: distribution for trial in trials for name, distribution in trial.distributions.items()}
-    return Leaderboard(folder, configs.load(folder / CONFIG_FILE), study, space, entries)
+    return Leaderboard(folder, config, study, space, entries)
 
 
-def _entry(folder: Path, trial: FrozenTrial) -> Entry:
+def _entry(folder: Path, trial: FrozenTrial, metric: str) -> Entry:
     name = trial_name(trial.number)
-    return Entry(name, _STATUS[trial.state], dict(trial.params), read_metrics(folder / TRIALS / name),
+    return Entry(name, _STATUS[trial.state], dict(trial.params), read_metrics(folder / TRIALS / name), metric,
                  BASELINE in trial.user_attrs)
 
 
 def as_csv(board: Leaderboard) -> str:
-    """A row a run: trial, status, epochs, ap, and the searched settings under their dotted names."""
+    """A row a run: trial, status, epochs, the metric, and the searched settings under their dotted names."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "status", "epochs", "ap", *board.space])
+    writer.writerow(["trial", "status", "epochs", board.config.eval.metric, *board.space])
     for entry in board.entries:
-        writer.writerow([entry.name, entry.status, entry.epochs, entry.ap, *map(entry.values.get, board.space)])
+        writer.writerow([entry.name, entry.status, entry.epochs, entry.score, *map(entry.values.get, board.space)])
     return text.getvalue()
 
 
 def as_text(board: Leaderboard) -> str:
     """A table for the terminal, its columns aligned."""
-    rows = [["trial", "status", "epochs", "AP", *board.short_names.values(), ""]]
+    rows = [["trial", "status", "epochs", board.metric, *board.short_names.values(), ""]]
     for entry in board.entries:
         values = [shown(entry.values.get(name)) for name in board.space]
-        rows.append([entry.name, entry.status, str(entry.epochs), "-" if entry.ap is None else f"{entry.ap:.3f}",
+        rows.append([entry.name, entry.status, str(entry.epochs), "-" if entry.score is None else f"{entry.score:.3f}",
                      *values, ", ".join(board.notes(entry))])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     left = (0, 1, len(widths) - 1)

@@ -33,8 +33,8 @@ def render(board: Leaderboard, command: str) -> str:
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
                                   undefined=jinja2.StrictUndefined).from_string(TEMPLATE.read_text())
     return template.render(
-        board=board, cards=_cards(board), protocol=protocol(board.config.eval, gallery.people),
-        warnings=warnings(board), columns=["trial", "status", "epochs", "AP", *board.short_names.values()],
+        board=board, cards=_cards(board), protocol=protocol(board.config, gallery.people),
+        warnings=warnings(board), columns=["trial", "status", "epochs", board.metric, *board.short_names.values()],
         rows=[_row(board, entry) for entry in board.entries], gallery=gallery, importance_sentence=believe,
         figures={name: _json(figure) for name, figure in figures.items() if figure}, command=command,
         plotly=plotly.offline.get_plotlyjs())
@@ -63,10 +63,10 @@ class Card:
 
 def _cards(board: Leaderboard) -> list[Card]:
     best = board.best
-    title = "Best AP" if best is None or best.status == "complete" else "Best AP so far"
+    title = f"Best {board.metric}" + ("" if best is None or best.status == "complete" else " so far")
     counts = {status: board.count(status) for status in ("pruned", "failed", "running")}
     rest = [f"{count} {status}" for status, count in counts.items() if count or status != "running"]
-    return [Card(title, "–" if best is None else f"{best.ap:.3f}", f"trial {best.name}" if best else "none yet"),
+    return [Card(title, "–" if best is None else f"{best.score:.3f}", f"trial {best.name}" if best else "none yet"),
             _gain_card("Gain over the paper's defaults", board, board.baseline),
             _gain_card("Gain over supervised training", board, board.reference),
             Card("Trials complete", str(board.count("complete")), ", ".join(rest))]
@@ -76,13 +76,13 @@ def _gain_card(title: str, board: Leaderboard, other: Entry | None) -> Card:
     gain = board.gain(other)
     if other is None or gain is None:
         return Card(title, "–", "not part of this search" if other is None else "not both at their end yet")
-    return Card(title, f"{gain:+.3f}", f"from {other.ap:.3f} ({other.name})")
+    return Card(title, f"{gain:+.3f}", f"from {other.score:.3f} ({other.name})")
 
 
 def _row(board: Leaderboard, entry: Entry) -> dict[str, Any]:
     """What the page shows of a run: its notes, and pairs of a value to sort by and its text."""
     cells = [(entry.name, entry.name), (entry.status, entry.status), (entry.epochs, str(entry.epochs)),
-             (entry.ap, "-" if entry.ap is None else f"{entry.ap:.3f}")]
+             (entry.score, "-" if entry.score is None else f"{entry.score:.3f}")]
     return {"entry": entry, "notes": board.notes(entry),
             "cells": cells + [(entry.values.get(name), shown(entry.values.get(name))) for name in board.space]}
 

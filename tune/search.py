@@ -135,7 +135,7 @@ def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.
     samples = trials_left(study, search.trials) + reference
     if samples == 0:
         return
-    searcher = StudySearcher(study, search.distributions, reference, config.train.seed,
+    searcher = StudySearcher(study, search.distributions, reference, config.train.seed, config.eval.metric,
                              lambda name: read_metrics(folder / TRIALS / name))
     driver = ray.tune.with_parameters(run_trial, base=configs.to_dict(config), sets=sets, folder=str(folder))
     tuner = ray.tune.Tuner(
@@ -145,7 +145,7 @@ def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.
             scheduler=StudyPruner(searcher), num_samples=samples),
         run_config=ray.tune.RunConfig(
             name="ray", storage_path=str(folder), verbose=0,
-            callbacks=[Progress(folder, config.train.epochs, samples)]))
+            callbacks=[Progress(folder, config, samples)]))
     tuner.fit()
 
 
@@ -157,8 +157,8 @@ def _epochs_done(folder: Path, name: str) -> int:
 class Progress(ray.tune.Callback):
     """A line when a trial starts, after each of its epochs, and when it ends."""
 
-    def __init__(self, folder: Path, epochs: int, samples: int) -> None:
-        self.folder, self.epochs, self.samples = folder, epochs, samples
+    def __init__(self, folder: Path, config: Config, samples: int) -> None:
+        self.folder, self.epochs, self.metric, self.samples = folder, config.train.epochs, config.eval.metric, samples
         self.ended, self.began = 0, time.monotonic()
 
     def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
@@ -169,8 +169,8 @@ class Progress(ray.tune.Callback):
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
         """Show an epoch."""
-        if "ap" in result:
-            print(f"[{trial.config['name']}] {epoch_line(result, self.epochs)}", flush=True)
+        if self.metric in result:
+            print(f"[{trial.config['name']}] {epoch_line(result, self.epochs, self.metric)}", flush=True)
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Say how it ended, and how long the rest may take."""

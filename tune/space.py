@@ -17,26 +17,34 @@ from optuna.distributions import (
 )
 
 from trs import config as configs
-from trs.config import Config, TRSConfig
+from trs.config import Config
 from trs.errors import InputError
 
 Space = dict[str, BaseDistribution]
 Values = dict[str, Any]
 
 
+_DEFAULT_RANGES = ("method.ema_momentum=0.9,0.97,0.99,0.997,0.999,0.9995", "method.unsup_weight=0.1..10:log",
+                   "method.mix_count=0..9", "method.confidence_threshold=0..0.8")
+
+
 def default_space(config: Config, widened: Space) -> Space:
-    """EMA momentum, loss weight and mix count of the TRS method; other methods search what the user names, `widened`.
+    """What the config's method has of EMA momentum, loss weight, mix count and, if it uses one, confidence threshold.
+
+    A method that has none of them searches what the user names, `widened`.
 
     Raises:
         InputError: the method has no default space, and nothing was named.
     """
-    if not isinstance(config.method, TRSConfig):
-        if widened:
-            return {}
+    method = config.method
+    unused = {"method.mix_count": "keypoint_mix" not in getattr(method, "augment", ()),
+              "method.confidence_threshold": not getattr(method, "confidence_threshold", 0)}
+    names = set(_field_names(config)) - {name for name, is_unused in unused.items() if is_unused}
+    space = {name: distribution for name, distribution in parse_space(list(_DEFAULT_RANGES)).items() if name in names}
+    if not space and not widened:
         raise InputError("this method has no default search space; name one, such as "
                          "--space train.learning_rate=1e-4..1e-2:log")
-    return parse_space(["method.ema_momentum=0.9,0.97,0.99,0.997,0.999,0.9995", "method.unsup_weight=0.1..10:log",
-                        "method.mix_count=0..9"])
+    return space
 
 
 def parse_space(lines: list[str]) -> Space:
@@ -138,7 +146,8 @@ def apply(config: Config, values: Values) -> Config:
     return configs.from_dict(plain)
 
 
-_SHARED = ("data.", "train.workers", "train.use_gpu", "train.cpus_per_worker", "train.data_cpus", "train.epochs")
+_SHARED = ("data.", "train.workers", "train.use_gpu", "train.cpus_per_worker", "train.data_cpus", "train.epochs",
+           "eval.metric")
 _OWN = ("data.sigma", "data.input_size", "data.max_bad_images")
 
 

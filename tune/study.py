@@ -2,7 +2,7 @@
 
 Ray's own OptunaSearch keeps its state in a pickle, records a pruned trial as complete with its cut-short value, and
 leaves orphans in the study after a crash. Here everything that must survive lies in the study's database: what was
-asked, every reported AP, the rungs of the successive halving (Optuna's pruner keeps them there), how each trial ended.
+asked, every reported score, the rungs of the successive halving (Optuna's pruner keeps them there), how a trial ended.
 A resumed search hands out the trials that were running when it broke off, under their old numbers, before new ones.
 """
 
@@ -27,7 +27,6 @@ SUPERVISED = "supervised"
 """Name of the reference run, which is no trial of the study."""
 BASELINE = "baseline"
 """User attribute of the trial that runs the paper's defaults."""
-METRIC = "ap"
 
 
 def open_study(folder: Path, grace_epochs: int, reduction_factor: int) -> optuna.Study:
@@ -76,12 +75,13 @@ class StudySearcher(Searcher):
         space: what is searched.
         reference: suggest the supervised reference first.
         seed: of the draws.
+        metric: that is maximised.
         read_metrics: what the run of a trial's name has written so far, oldest first.
     """
 
-    def __init__(self, study: optuna.Study, space: Space, reference: bool, seed: int,
+    def __init__(self, study: optuna.Study, space: Space, reference: bool, seed: int, metric: str = "ap",
                  read_metrics: ReadMetrics = lambda name: []) -> None:
-        super().__init__(metric=METRIC, mode="max")
+        super().__init__(metric=metric, mode="max")
         self.study, self.space, self.seed, self.read_metrics = study, space, seed, read_metrics
         self.reference_waits = reference
         self.broken_off = [optuna.trial.Trial(study, trial._trial_id) for trial in running(study)]
@@ -104,7 +104,7 @@ class StudySearcher(Searcher):
         return self.study.ask(self.space)
 
     def should_prune(self, trial_id: str, epoch: int, value: float) -> bool:
-        """Record a trial's AP after an epoch; true if successive halving ends it there.
+        """Record a trial's score after an epoch; true if successive halving ends it there.
 
         The reference and the paper's defaults run to their end: what is measured against must be measured whole.
         """
@@ -126,7 +126,7 @@ class StudySearcher(Searcher):
         for metrics in [] if trial_id in self.pruned else self.read_metrics(trial_name(trial.number)):
             # Epochs that a search wrote just before it was killed never came to Tune.
             if int(metrics["epoch"]) not in reported:
-                trial.report(metrics[METRIC], int(metrics["epoch"]))
+                trial.report(metrics[self.metric], int(metrics["epoch"]))
         reported = self._reported(trial)
         if error or not reported:
             self.study.tell(trial, state=TrialState.FAIL)
@@ -154,5 +154,6 @@ class StudyPruner(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Stop the trial or let it go on."""
-        stop = METRIC in result and self.searcher.should_prune(trial.trial_id, int(result["epoch"]), result[METRIC])
+        metric = self.searcher.metric
+        stop = metric in result and self.searcher.should_prune(trial.trial_id, int(result["epoch"]), result[metric])
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE

@@ -66,3 +66,20 @@ def test_what_the_autoscaler_may_add_counts_as_there(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(cluster.state, "get_max_resources_from_cluster_config", lambda: None)
     with pytest.raises(InputError, match="the cluster has 0"):
         cluster.require_resources(TrainConfig())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_training_that_can_never_fit_is_refused_with_the_difference() -> None:
+    with pytest.raises(InputError, match=r"asks for 225\.01 CPUs \(100 workers\), the cluster has 8"):
+        cluster.concurrency(TrainConfig(workers=100, cpus_per_worker=2, data_cpus=0.25), None)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_concurrency_is_what_the_cluster_holds() -> None:
+    train = TrainConfig(workers=2, cpus_per_worker=1, data_cpus=0.5)
+    assert cluster.concurrency(train, None) == 2
+    assert cluster.concurrency(train, 1) == 1
+    with pytest.raises(InputError, match="must be at least 1"):
+        cluster.concurrency(train, 0)

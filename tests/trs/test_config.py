@@ -57,6 +57,6 @@ def test_unsafe_yaml_does_not_run(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_wild_needs_both_files() -> None:
-    with pytest.raises(InputError, match="belong together"):
-        DataConfig(unlabeled_annotations="a.json")
+def test_detections_need_the_list_of_their_pictures() -> None:
+    with pytest.raises(InputError, match="name these too"):
+        DataConfig(unlabeled_detections="a.json")

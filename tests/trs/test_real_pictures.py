@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,15 @@ from pycocotools.cocoeval import COCOeval
 
 from trs import loop
 from trs.config import PRESETS, Config
+from trs.data.annotations import load_people
 from trs.data.sets import Sets, load_sets
 from trs.data.stream import read_ahead, stream_of
+from trs.errors import InputError
+from trs.evaluation.evaluate import require_metric
+from trs.evaluation.oks import coco_results, oks_ap
 from trs.evaluation.results import write_results
 from trs.methods.build import build_method
+from trs.skeleton import AIC, MPII
 
 
 def small(preset: str, root: Path, **data: object) -> Config:
@@ -74,3 +80,77 @@ def test_lspet_trains_with_its_own_fourteen_keypoints(lspet: Path, tmp_path: Pat
     metrics = train(config, sets, tmp_path)
     assert metrics["bad_images"] == 0
     assert metrics["ap_a"] == direct_ap(sets, tmp_path / "a.json")
+
+
+def of_samples(root: Path, file: str, **data: object) -> Config:
+    """Two steps on the few genuine people of another dataset, labelled and unlabelled alike."""
+    config = small("lspet", root, train_annotations=file, val_annotations=file, train_images=".", val_images=".",
+                   labeled_count=None, include_labeled=True, input_size=(64, 64), **data)
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=2, batch_size=10))
+
+
+def test_mpii_trains_and_is_measured_by_pckh(samples: Path, tmp_path: Path) -> None:
+    config = of_samples(samples / "mpii", "test_mpii.json")
+    config = dataclasses.replace(config, eval=dataclasses.replace(config.eval, metric="pckh"))
+    sets = load_sets(config.data)
+    assert sets.ground_truth is None and len(sets.val) == 5
+    metrics = train(config, sets, tmp_path)
+    assert metrics["step"] == 2 and metrics["bad_images"] == 0 and "ap" not in metrics
+    groups = {"head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"}
+    assert groups == {name.removesuffix("_pckh") for name in metrics if name.endswith("_pckh")}
+    assert 0 <= metrics["pckh"] <= 1 and {"pckh_a", "pckh_reviewer_b", "pckh_ensemble", "pck"} <= metrics.keys()
+    with pytest.raises(InputError, match=r"has no ap, only pckh and pck; choose one with --eval\.metric pckh"):
+        require_metric(sets, "ap")
+
+
+@pytest.mark.parametrize(("name", "file", "people"), [("aic", "test_aic.json", 9),
+                                                      ("crowdpose", "test_crowdpose.json", 4)])
+def test_aic_and_crowdpose_train_and_are_measured_by_ap(samples: Path, tmp_path: Path, name: str, file: str,
+                                                        people: int) -> None:
+    config = of_samples(samples / name, file)
+    sets = load_sets(config.data)
+    assert len(sets.val) == people and len(sets.skeleton) == 14
+    metrics = train(config, sets, tmp_path)
+    assert metrics["step"] == 2 and metrics["bad_images"] == 0 and 0 <= metrics["ap"] <= 1
+    perfect = oks_ap(str(sets.ground_truth), sets.scored_images,
+                     coco_results(sets.val, np.arange(people), truth_of(sets)), sets.skeleton)
+    assert perfect["ap"] == pytest.approx(1.0)
+
+
+def truth_of(sets: Sets) -> np.ndarray:
+    return np.concatenate([sets.val.keypoints, sets.val.keypoint_weights[..., None]], axis=-1)
+
+
+def test_labels_of_mpii_and_pictures_of_aic_over_the_keypoints_that_both_have(samples: Path, tmp_path: Path) -> None:
+    shared = tuple(name for name in AIC.names if name in MPII.names)
+    assert len(shared) == 13  # the neck is another point
+    config = of_samples(samples, "mpii/test_mpii.json", unlabeled_annotations="aic/test_aic.json",
+                        unlabeled_images="aic", keypoints=shared)
+    config = dataclasses.replace(config, eval=dataclasses.replace(config.eval, metric="pckh"), data=dataclasses.replace(
+        config.data, train_images="mpii", val_images="mpii"))
+    sets = load_sets(config.data)
+    assert (len(sets.labeled), len(sets.unlabeled), len(sets.skeleton)) == (5, 9, 13)
+    joint = shared.index("left_knee")
+    np.testing.assert_array_equal(sets.val.keypoints[:, joint],
+                                  load_people(samples / "mpii" / "test_mpii.json", samples)[0].keypoints[:, 4])
+    assert sets.unlabeled.keypoint_weights.sum() == 0
+    assert train(config, sets, tmp_path)["step"] == 2
+
+
+def test_some_of_cocos_keypoints_are_scored_by_pycocotools_too(coco_small: Path) -> None:
+    limbs = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
+    config = small("coco-1k", coco_small, labeled_count=24, keypoints=limbs)
+    sets = load_sets(config.data)
+    results = coco_results(sets.val, np.arange(len(sets.val)), truth_of(sets))
+    assert oks_ap(str(sets.ground_truth), sets.scored_images, results, sets.skeleton)["ap"] == pytest.approx(1.0)
+    with pytest.raises(InputError, match="there is no keypoint 'tail'"):
+        load_sets(dataclasses.replace(config.data, keypoints=("tail",)))
+
+
+def test_detected_boxes_are_suppressed_and_every_picture_counts(samples: Path, tmp_path: Path) -> None:
+    config = of_samples(samples / "crowdpose", "test_crowdpose.json", val_detections="test_crowdpose_det_AP_40.json")
+    sets = load_sets(config.data)
+    assert len(sets.val) == 6 and sets.scored_images.tolist() == [103319, 106848]
+    metrics = train(config, sets, tmp_path)
+    assert 0 <= metrics["ap"] <= 1 and "pck" not in metrics
+    assert len(json.loads((tmp_path / "a.json").read_text())) <= 6

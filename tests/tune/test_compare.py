@@ -33,7 +33,7 @@ def test_the_leaderboard_is_ordered_by_the_last_ap(search: Path) -> None:
     board = read_leaderboard(search)
     assert [entry.name for entry in board.entries] == ["0002", "0005", "0000", "supervised", "0004", "0003", "0001",
                                                        "0006"]
-    assert [entry.ap for entry in board.entries] == [0.47, 0.43, 0.40, 0.31, 0.25, 0.11, 0.05, None]
+    assert [entry.score for entry in board.entries] == [0.47, 0.43, 0.40, 0.31, 0.25, 0.11, 0.05, None]
     assert board.best and board.best.name == "0002"
     assert board.gain(board.baseline) == pytest.approx(0.07)
     assert board.gain(board.reference) == pytest.approx(0.16)

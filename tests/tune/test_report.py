@@ -18,7 +18,7 @@ from pycocotools.cocoeval import COCOeval
 
 from jobs.runs import CONFIG_FILE, METRICS_FILE, protocol
 from trs import config as configs
-from trs.config import EvalConfig
+from trs.config import Config, EvalConfig
 from trs.data.coco import load_people
 from trs.data.drawn import draw_dataset
 from tune import compare
@@ -112,7 +112,7 @@ def test_oks_is_that_of_pycocotools(search: Path, people: Path) -> None:
     (False, "quarter", "ground-truth boxes, no flip test, quarter-cell decoding"),
     (True, "dark", "ground-truth boxes, flip test, DARK decoding")])
 def test_the_protocol_is_named(flip_test: bool, decoder: Any, words: str) -> None:
-    sentence = protocol(EvalConfig(flip_test=flip_test, decoder=decoder), 6352)
+    sentence = protocol(Config(eval=EvalConfig(flip_test=flip_test, decoder=decoder)), 6352)
     assert "COCO OKS-AP on 6,352 validation people" in sentence and words in sentence
 
 

@@ -84,15 +84,3 @@ def test_a_search_whose_trials_all_fail_says_why_and_fails(config: Config, drawn
                      "--trials", "1", "--no-reference"])
     assert "[0000] FAILED: 10 pictures in a row cannot be read" in capsys.readouterr().out
     assert [trial.state for trial in read_study(tmp_path / "search").get_trials()] == [TrialState.FAIL]
-
-
-def test_a_trial_that_can_never_fit_is_refused_with_the_difference(config: Config) -> None:
-    large = dataclasses.replace(config, train=dataclasses.replace(config.train, workers=100, cpus_per_worker=2))
-    with pytest.raises(InputError, match=r"asks for 225\.01 CPUs \(100 workers\), the cluster has 8"):
-        search.concurrency(large, None)
-
-
-def test_concurrency_is_what_the_cluster_holds(config: Config) -> None:
-    train = dataclasses.replace(config.train, workers=2, cpus_per_worker=1, data_cpus=0.5)
-    assert search.concurrency(dataclasses.replace(config, train=train), None) == 2
-    assert search.concurrency(dataclasses.replace(config, train=train), 1) == 1

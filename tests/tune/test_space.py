@@ -5,7 +5,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
-from trs.config import SupervisedConfig, demo
+from trs.config import METHOD_NAMES, SupervisedConfig, demo
 from trs.errors import InputError
 from tune.space import apply, check_space, default_space, describe, get, load_space, paper_defaults, parse_space
 
@@ -76,3 +76,16 @@ def test_what_would_fail_in_a_trial_or_change_nothing_is_refused_at_once(line: s
     with pytest.raises(InputError, match=words):
         check_space(demo(), parse_space([line]))
     check_space(demo(), parse_space(["data.sigma=1.0..2.0", "model.levels=1,2,3"]))
+
+
+def test_every_method_searches_what_it_has() -> None:
+    found = {name: set(default_space(dataclasses.replace(demo(), method=kind()), {}))
+             for name, kind in METHOD_NAMES.items() if name != "supervised"}
+    assert found["trs"] == {"method.ema_momentum", "method.unsup_weight", "method.mix_count"}
+    assert found["mean_teacher"] == {"method.ema_momentum", "method.unsup_weight"}
+    assert found["dual"] == found["single"] == {"method.unsup_weight"}
+    assert found["sspcm"] == found["fixmatch"] == {"method.unsup_weight", "method.confidence_threshold"}
+    for name in found:
+        config = dataclasses.replace(demo(), method=METHOD_NAMES[name]())
+        check_space(config, default_space(config, {}))
+        assert paper_defaults(config, default_space(config, {}))

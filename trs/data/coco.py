@@ -5,41 +5,42 @@ Format: https://cocodataset.org/#format-data and #format-results.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trs.data.people import People
+from trs.data.people import AREA_OF_BOX, People
+from trs.data.records import file_name, number, numbers, read_json
 from trs.errors import InputError
 from trs.skeleton import Skeleton, from_category
 
 
-def load_people(annotations: Path, images: Path, scored: bool = False) -> tuple[People, Skeleton]:
-    """The labelled people of a COCO keypoint file.
+def load_people(annotations: Path, images: Path) -> tuple[People, Skeleton]:
+    """The labelled people of a COCO keypoint file, see `people_of`."""
+    return people_of(annotations, read_json(annotations), images)
+
+
+def people_of(annotations: Path, content: Any, images: Path) -> tuple[People, Skeleton]:
+    """The labelled people in the content of a COCO keypoint file.
 
     Crowds, boxes without area and people without a labelled keypoint are left out, as in COCO's own evaluation.
 
     Args:
         annotations: the JSON file.
+        content: what it holds.
         images: folder of its pictures.
-        scored: AP is measured on it, so each person needs the area that OKS is relative to.
 
     Raises:
-        InputError: a missing or malformed file; the message names the file and the record.
+        InputError: a malformed file; the message names the file and the record.
     """
-    content = _read_json(annotations)
     pictures = _pictures(annotations, content)
     skeleton = _skeleton(annotations, content)
     records = [record for record in _records(annotations, content, "annotations")
                if not record.get("iscrowd") and any(_keypoints(annotations, record, len(skeleton))[:, 2] > 0)]
     records = [record for record in records if min(_box(annotations, record)[2:]) > 0]
-    if scored:
-        for record in records:
-            _number(annotations, record, "area")
-    ids = [_number(annotations, record, "id") for record in records]
+    ids = [number(annotations, record, "id") for record in records]
     if len(set(ids)) != len(ids):
         raise InputError(f"{annotations}: annotation id {_first_repeated(ids)} occurs twice; ids must be unique")
     keypoints = np.array([_keypoints(annotations, r, len(skeleton)) for r in records]).reshape(-1, len(skeleton), 3)
@@ -60,21 +61,26 @@ def load_detections(image_list: Path, detections: Path, images: Path, keypoint_c
     Raises:
         InputError: a missing or malformed file; the message names the file and the record.
     """
-    pictures = _pictures(image_list, _read_json(image_list))
-    found = _read_json(detections)
+    pictures = _pictures(image_list, read_json(image_list))
+    found = read_json(detections)
     if not isinstance(found, list):
         raise InputError(f"{detections} must hold a list of detections in COCO's result format")
     people = [record for record in found if record.get("category_id", 1) == 1]
     kept = [(index, record) for index, record in enumerate(people)
-            if _number(detections, record, "score") >= min_score and min(_box(detections, record)[2:]) > 0]
+            if number(detections, record, "score") >= min_score and min(_box(detections, record)[2:]) > 0]
     ids, records = [index for index, _ in kept], [record for _, record in kept]
     scores = np.array([float(record["score"]) for record in records])
     return _table(detections, images, pictures, records, ids, scores, np.zeros((len(ids), keypoint_count, 3)))
 
 
+def image_ids(annotations: Path) -> np.ndarray:
+    """[n] the ids of all pictures in a COCO file."""
+    return np.array(sorted(_pictures(annotations, read_json(annotations))), dtype=np.int64)
+
+
 def _table(source: Path, images: Path, pictures: dict[int, dict], records: list[dict], ids: list[int],
            scores: np.ndarray, keypoints: np.ndarray) -> People:
-    image_ids = [_number(source, record, "image_id") for record in records]
+    image_ids = [number(source, record, "image_id") for record in records]
     for record, image_id in zip(records, image_ids, strict=True):
         if image_id not in pictures:
             raise InputError(f"{source}: record {record.get('id', '?')} refers to image {image_id}, "
@@ -91,16 +97,8 @@ def _table(source: Path, images: Path, pictures: dict[int, dict], records: list[
         # COCO counts pixels: index 0 is the centre of the first pixel, 0.5 in continuous coordinates.
         keypoints=keypoints[..., :2] + 0.5,
         keypoint_weights=(keypoints[..., 2] > 0).astype(np.float32),
+        areas=np.array([_area(source, record) for record in records], dtype=np.float64),
         head_sizes=np.full(len(ids), np.nan))
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise InputError(f"there is no file {path}; check --data.root and the annotation paths") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"cannot read {path} as JSON: {error}") from error
 
 
 def _records(path: Path, content: Any, key: str) -> list[dict[str, Any]]:
@@ -125,36 +123,24 @@ def _pictures(path: Path, content: Any) -> dict[int, dict[str, Any]]:
             raise InputError(f"{path}: image {picture.get('id', '?')} lacks {', '.join(sorted(missing))}")
         if picture["id"] in pictures:
             raise InputError(f"{path}: image id {picture['id']} occurs twice; ids must be unique")
-        name = PurePosixPath(picture["file_name"])
-        if name.is_absolute() or ".." in name.parts:
-            raise InputError(f"{path}: image {picture['id']} points outside its folder: {picture['file_name']!r}")
+        file_name(path, picture, "file_name")
         pictures[picture["id"]] = picture
     return pictures
 
 
-def _number(path: Path, record: dict[str, Any], key: str) -> Any:
-    value = record.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not np.isfinite(value):
-        raise InputError(f"{path}: record {record.get('id', '?')} has no finite number under {key!r}")
-    return value
+def _area(path: Path, record: dict[str, Any]) -> float:
+    if record.get("area") is not None:
+        return float(number(path, record, "area"))
+    width, height = _box(path, record)[2:]
+    return AREA_OF_BOX * width * height
 
 
 def _box(path: Path, record: dict[str, Any]) -> list[float]:
-    return list(_numbers(path, record, "bbox", 4))
+    return list(numbers(path, record, "bbox", (4,)))
 
 
 def _keypoints(path: Path, record: dict[str, Any], count: int) -> np.ndarray:
-    return _numbers(path, record, "keypoints", 3 * count).reshape(count, 3)
-
-
-def _numbers(path: Path, record: dict[str, Any], key: str, length: int) -> np.ndarray:
-    try:
-        values = np.array(record.get(key), dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.empty(0)
-    if values.shape != (length,) or not np.isfinite(values).all():
-        raise InputError(f"{path}: record {record.get('id', '?')} needs {length} finite numbers under {key!r}")
-    return values
+    return numbers(path, record, "keypoints", (3 * count,)).reshape(count, 3)
 
 
 def _first_repeated(values: Iterable[int]) -> int:

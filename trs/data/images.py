@@ -27,7 +27,7 @@ def read_image(root: str, file: str, size: tuple[int, int]) -> np.ndarray:
     Args:
         root: folder of the pictures.
         file: path below it.
-        size: height and width that the annotation declares.
+        size: height and width that the annotation declares; 0 0 if it does not.
 
     Raises:
         BadImage: outside of the folder, missing, truncated, no picture, too large, or not of the declared size.
@@ -42,7 +42,7 @@ def read_image(root: str, file: str, size: tuple[int, int]) -> np.ndarray:
     _check_header(file, content)
     for orientation in (0, cv2.IMREAD_IGNORE_ORIENTATION):
         image = _decode(file, content, orientation)
-        if image.shape[:2] == tuple(size):
+        if image.shape[:2] == tuple(size) or not any(size):
             return image
     raise BadImage(f"{file} is {image.shape[0]}x{image.shape[1]} pixels, its annotation says {size[0]}x{size[1]}")
 

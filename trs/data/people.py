@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+AREA_OF_BOX = 0.53
+"""A person's area where the file does not tell it, as a share of the box (CrowdPose's evaluation)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,11 +20,12 @@ class People:
     files: [N] str, path of the picture.
     ids: [N] int64, the annotation's id (for detected boxes: their place in the file), unique in the table.
     image_ids: [N] int64.
-    image_sizes: [N, 2] int64, height and width that the annotation file declares.
+    image_sizes: [N, 2] int64, height and width that the annotation file declares; 0 where it does not.
     boxes: [N, 4] float64, x, y, width, height.
     scores: [N] float64, the detector's; 1 for annotated boxes.
     keypoints: [N, K, 2] float64 x, y in the picture, in the convention of `trs.data.geometry`.
     keypoint_weights: [N, K] float32; 1 labelled, 0 not.
+    areas: [N] float64, in pixels squared, that OKS is relative to.
     head_sizes: [N] float64, the length that PCKh is relative to; NaN where it is not known.
     """
 
@@ -33,6 +38,7 @@ class People:
     scores: np.ndarray
     keypoints: np.ndarray
     keypoint_weights: np.ndarray
+    areas: np.ndarray
     head_sizes: np.ndarray
 
     def __len__(self) -> int:
@@ -43,6 +49,18 @@ class People:
         columns = {column.name: getattr(self, column.name) for column in dataclasses.fields(self)}
         return People(columns.pop("root"), **{name: values[rows] for name, values in columns.items()})
 
-    def without_labels(self) -> People:
-        """The same people with no keypoint labelled."""
-        return dataclasses.replace(self, keypoint_weights=np.zeros_like(self.keypoint_weights))
+    def select(self, order: Sequence[int]) -> People:
+        """The same people with these of their keypoints, in this order."""
+        columns = list(order)
+        return dataclasses.replace(self, keypoints=self.keypoints[:, columns],
+                                   keypoint_weights=self.keypoint_weights[:, columns])
+
+    def without_labels(self, keypoint_count: int) -> People:
+        """The same people with no keypoint labelled, of as many as another table has."""
+        return dataclasses.replace(self, keypoints=np.zeros((len(self), keypoint_count, 2)),
+                                   keypoint_weights=np.zeros((len(self), keypoint_count), np.float32))
+
+
+def undeclared_sizes(count: int) -> np.ndarray:
+    """`image_sizes` of files that do not declare any."""
+    return np.zeros((count, 2), np.int64)

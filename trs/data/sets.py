@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from trs.config import DataConfig
-from trs.data.coco import load_detections, load_people
+from trs.data.annotations import is_coco, load_people
+from trs.data.coco import image_ids, load_detections
 from trs.data.drawn import draw_dataset
 from trs.data.people import People
 from trs.data.split import Split, apply_split, draw_split, load_split
@@ -21,7 +22,8 @@ from trs.skeleton import Skeleton
 class Sets:
     """What a training reads.
 
-    ground_truth: COCO file of the validation set, for pycocotools.
+    ground_truth: COCO file of the validation set, for pycocotools; None for a dataset of another format.
+    scored_images: [n] ids of the validation pictures that AP counts.
     split: which people of the training set are labelled.
     """
 
@@ -29,7 +31,8 @@ class Sets:
     unlabeled: People
     val: People
     skeleton: Skeleton
-    ground_truth: str
+    ground_truth: str | None
+    scored_images: np.ndarray
     split: Split
 
 
@@ -40,24 +43,47 @@ def load_sets(data: DataConfig, split: Split | None = None) -> Sets:
         InputError: anything missing, malformed or empty; the message names it and the remedy.
     """
     root = _root(data)
-    people, skeleton = load_people(root / data.train_annotations, _folder(root / data.train_images))
+    people, whole = load_people(root / data.train_annotations, _folder(root / data.train_images))
+    skeleton, order = whole.select(data.keypoints or whole.names)
+    people = people.select(order)
     if split is None:
         split = (load_split(Path(data.manifest)) if data.manifest else
                  draw_split(people, data.labeled_count, data.split, data.split_seed))
     labeled, unlabeled = apply_split(people, split, data.include_labeled)
-    if data.unlabeled_annotations is not None and data.unlabeled_detections is not None:
-        unlabeled = load_detections(root / data.unlabeled_annotations, root / data.unlabeled_detections,
-                                    _folder(root / data.unlabeled_images), len(skeleton), data.min_detection_score)
-    val, val_skeleton = load_people(root / data.val_annotations, _folder(root / data.val_images), scored=True)
-    if val_skeleton.names != skeleton.names:
-        raise InputError(f"{data.train_annotations} and {data.val_annotations} name different keypoints")
-    sets = Sets(labeled, unlabeled.take(np.arange(len(unlabeled))[: data.unlabeled_count]),
-                _first_pictures(val, data.val_count), skeleton, str(root / data.val_annotations), split)
+    if data.unlabeled_annotations is not None:
+        unlabeled = _extra_people(root, data, len(skeleton))
+    val, scored_images = _validation(root, data, skeleton)
+    truth = root / data.val_annotations
+    sets = Sets(labeled, unlabeled.take(np.arange(len(unlabeled))[: data.unlabeled_count]), val, skeleton,
+                str(truth) if is_coco(truth) else None, scored_images, split)
     for name in ("labeled", "val"):
         if len(getattr(sets, name)) == 0:
             raise InputError(f"the {name} set is empty: no person with a labelled keypoint and a box; check the "
                              f"annotations under {root}")
     return sets
+
+
+def _extra_people(root: Path, data: DataConfig, keypoint_count: int) -> People:
+    """Unlabelled people of another file than the training set's."""
+    annotations, images = root / str(data.unlabeled_annotations), _folder(root / data.unlabeled_images)
+    if data.unlabeled_detections is None:
+        return load_people(annotations, images)[0].without_labels(keypoint_count)
+    return load_detections(annotations, root / data.unlabeled_detections, images, keypoint_count,
+                           data.min_detection_score)
+
+
+def _validation(root: Path, data: DataConfig, skeleton: Skeleton) -> tuple[People, np.ndarray]:
+    """The people to predict, annotated or detected, and the ids of the pictures that AP counts."""
+    annotations, images = root / data.val_annotations, _folder(root / data.val_images)
+    people, found = load_people(annotations, images)
+    people = _first_pictures(people.select(found.select(skeleton.names)[1]), data.val_count)
+    scored_images = np.unique(people.image_ids)
+    if data.val_detections is None:
+        return people, scored_images
+    detected = load_detections(annotations, root / data.val_detections, images, len(skeleton), min_score=0.0)
+    if data.val_count is None:  # a detection in a picture without people is a mistake that counts
+        return detected, image_ids(annotations)
+    return detected.take(np.isin(detected.image_ids, scored_images)), scored_images
 
 
 def require_unlabeled(sets: Sets) -> None:

@@ -51,7 +51,7 @@ def apply_split(people: People, split: Split, include_labeled: bool = False) -> 
         raise InputError(f"the split names {len(split.labeled_ids)} people, but only {labeled.sum()} of them are in "
                          "the annotations; it was made for another file")
     unlabeled = np.ones(len(people), bool) if include_labeled else ~labeled
-    return people.take(labeled), people.take(unlabeled).without_labels()
+    return people.take(labeled), people.take(unlabeled).without_labels(people.keypoints.shape[1])
 
 
 def save_split(split: Split, path: Path) -> None:

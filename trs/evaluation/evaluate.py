@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from trs.config import Config
+from trs.data.people import People
 from trs.data.sets import Sets
 from trs.distributed import broadcast_buffers, gather_rows, rank, world_size
-from trs.evaluation.oks import coco_results, oks_ap
+from trs.errors import InputError
+from trs.evaluation.oks import coco_results, oks_ap, pose_scores
+from trs.evaluation.oks_nms import oks_nms
 from trs.evaluation.pck import pck, pckh
-from trs.evaluation.predict import Poses, predict, read_crops
+from trs.evaluation.predict import Crops, Poses, predict, predict_with, read_crops
 from trs.methods.base import Method
-
-METRICS = ("ap", "pck", "pckh")
-"""What a single network is judged by; the first that is there is what a search maximises, see `EvalConfig.metric`."""
 
 Keep = Callable[[str, list[dict[str, Any]]], object]
 """Takes a predictor's name and its results in COCO's format, to write or to draw them."""
@@ -35,33 +37,78 @@ def evaluate(method: Method, sets: Sets, config: Config, device: torch.device, c
         network and for `ensemble`. On the other ranks nothing.
     """
     broadcast_buffers(method.networks)
-    batches = np.split(np.arange(len(sets.val)), range(config.eval.batch_size, len(sets.val), config.eval.batch_size))
-    crops = read_crops(sets.val, batches[rank()::world_size()], config.data.input_size, complain)
+    crops = _share_of_crops(sets.val, config, complain)
     local = predict(method.predictors, method.peers, crops, config.eval, config.model.fuse, sets.skeleton.flip_order,
                     device)
     poses = {name: _gather(found, len(sets.skeleton)) for name, found in local.items()}
     if rank() > 0:
         return {}
-    scores = {name: _score(sets, rows, keypoints, lambda results, name=name: keep(name, results))
+    scores = {name: _score(sets, config, rows, keypoints, functools.partial(keep, name))
               for name, (rows, keypoints) in poses.items()}
     means = {metric: float(np.mean([scores[peer][metric] for peer in method.peers])) for metric in scores["ensemble"]}
-    return {**means, **{f"{metric}_{name}": score[metric] for name, score in scores.items() for metric in METRICS
+    return {**means, **{f"{metric}_{name}": score[metric] for name, score in scores.items() for metric in MEASURES
                         if metric in score}}
 
 
-def _score(sets: Sets, rows: np.ndarray, keypoints: np.ndarray, keep: Callable[[list[dict[str, Any]]], object]
-           ) -> dict[str, float]:
+def _score(sets: Sets, config: Config, rows: np.ndarray, keypoints: np.ndarray,
+           keep: Callable[[list[dict[str, Any]]], object]) -> dict[str, float]:
     """Every metric that the validation set allows."""
+    if config.data.val_detections is not None:
+        scores = pose_scores(sets.val, rows, keypoints)
+        stays = oks_nms(sets.val, rows, keypoints, scores, np.array(sets.skeleton.sigmas))
+        rows, keypoints = rows[stays], keypoints[stays]
     results = coco_results(sets.val, rows, keypoints, sets.skeleton.category_id)
     keep(results)
-    scores = {}
-    if sets.ground_truth is not None:
-        scores |= oks_ap(sets.ground_truth, sets.val.image_ids, results, sets.skeleton)
-    if sets.val.keypoint_weights.any():
-        scores |= pck(sets.val, rows, keypoints)
-    if np.isfinite(sets.val.head_sizes).any():
-        scores |= pckh(sets.val, rows, keypoints, sets.skeleton)
-    return scores
+    return {metric: value for name, measure in MEASURES.items() if name in metrics_of(sets)
+            for metric, value in measure(sets, rows, keypoints, results).items()}
+
+
+MEASURES: dict[str, Callable[[Sets, np.ndarray, np.ndarray, list[dict[str, Any]]], dict[str, float]]] = {
+    "ap": lambda sets, rows, keypoints, results: oks_ap(str(sets.ground_truth), sets.scored_images, results,
+                                                        sets.skeleton),
+    "pckh": lambda sets, rows, keypoints, results: pckh(sets.val, rows, keypoints, sets.skeleton),
+    "pck": lambda sets, rows, keypoints, results: pck(sets.val, rows, keypoints)}
+"""By the name that `EvalConfig.metric` knows."""
+
+
+def metrics_of(sets: Sets) -> list[str]:
+    """The measures that a validation set allows: AP needs a COCO file, PCK labels, PCKh head sizes."""
+    allowed = {"ap": sets.ground_truth is not None, "pckh": bool(np.isfinite(sets.val.head_sizes).any()),
+               "pck": bool(sets.val.keypoint_weights.any())}
+    return [name for name in MEASURES if allowed[name]]
+
+
+def require_metric(sets: Sets, metric: str) -> None:
+    """Raises InputError if the validation set does not allow the metric."""
+    allowed = metrics_of(sets)
+    if metric not in allowed:
+        raise InputError(f"this validation set has no {metric}, only {' and '.join(allowed)}; choose one with "
+                         f"--eval.metric {allowed[0] if allowed else 'ap'}")
+
+
+def label(see: Callable[[Tensor], Tensor], people: People, config: Config, device: torch.device, complain: list[str]
+          ) -> tuple[np.ndarray, np.ndarray]:
+    """Poses of people who have none, for `trs/methods/pseudo_pose.py`.
+
+    Args:
+        see: [B, 3, H, W] crops -> [B, K, h, w] heatmaps, by a network that is put into eval mode before.
+        people: to look at.
+        config: input size, decoder and batch size.
+        device: of the network.
+        complain: takes a sentence about each picture that cannot be used.
+
+    Returns: on every rank rows [n] of `people` in no order, and keypoints [n, K, 3] x, y in the picture and heat.
+    """
+    poses = predict_with(see, _share_of_crops(people, config, complain), config.eval.decoder, device)
+    rows, keypoints = _gather(poses, people.keypoints.shape[1])
+    return rows, keypoints
+
+
+def _share_of_crops(people: People, config: Config, complain: list[str]) -> Iterator[Crops]:
+    """This worker's crops: whole batches are dealt in turn."""
+    size = config.eval.batch_size
+    batches = np.split(np.arange(len(people)), range(size, len(people), size))
+    return read_crops(people, batches[rank()::world_size()], config.data.input_size, complain)
 
 
 def _gather(poses: Poses, keypoint_count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,11 +11,18 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from trs.data.people import People
-from trs.skeleton import Skeleton
+from trs.data.people import AREA_OF_BOX, People
+from trs.skeleton import Skeleton, from_category
 
 MIN_KEYPOINT_SCORE = 0.2
 """Heat below which a keypoint does not count towards a person's score (SimpleBaseline)."""
+
+
+def pose_scores(people: People, rows: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+    """[N] the box's score times the mean heat of the keypoints above MIN_KEYPOINT_SCORE (SimpleBaseline)."""
+    heat = keypoints[..., 2]
+    sure = heat > MIN_KEYPOINT_SCORE
+    return people.scores[rows] * (heat * sure).sum(-1) / np.maximum(sure.sum(-1), 1)
 
 
 def coco_results(people: People, rows: np.ndarray, keypoints: np.ndarray, category_id: int = 1) -> list[dict[str, Any]]:
@@ -27,16 +34,12 @@ def coco_results(people: People, rows: np.ndarray, keypoints: np.ndarray, catego
         keypoints: [N, K, 3] x, y in the picture (continuous) and score.
         category_id: of the people in the ground truth.
     """
-    results = []
-    for row, pose in sorted(zip(rows.tolist(), keypoints, strict=True), key=lambda item: people.ids[item[0]]):
-        heat = pose[:, 2]
-        sure = heat[heat > MIN_KEYPOINT_SCORE]
-        score = people.scores[row] * (sure.mean() if len(sure) else 0.0)
-        # Back to COCO's pixel indices, see trs.data.geometry.
-        written = np.column_stack([pose[:, :2] - 0.5, heat])
-        results.append({"image_id": int(people.image_ids[row]), "category_id": category_id, "score": float(score),
-                        "keypoints": [round(float(value), 4) for value in written.ravel()]})
-    return results
+    scores = pose_scores(people, rows, keypoints)
+    # Back to COCO's pixel indices, see trs.data.geometry.
+    written = np.concatenate([keypoints[..., :2] - 0.5, keypoints[..., 2:]], axis=-1).reshape(len(rows), -1)
+    return [{"image_id": int(people.image_ids[rows[index]]), "category_id": category_id, "score": float(scores[index]),
+             "keypoints": [round(float(value), 4) for value in written[index]]}
+            for index in np.argsort(people.ids[rows], kind="stable")]
 
 
 def oks_ap(ground_truth: str, image_ids: np.ndarray, results: list[dict[str, Any]],
@@ -47,12 +50,12 @@ def oks_ap(ground_truth: str, image_ids: np.ndarray, results: list[dict[str, Any
         ground_truth: COCO keypoint file.
         image_ids: the pictures that count.
         results: in COCO's result format.
-        skeleton: whose sigmas apply.
+        skeleton: whose sigmas apply, and whose keypoints of the file's count.
     """
     if not results:
         return dict.fromkeys(("ap", "ap50", "ap75", "ar", "ar50"), 0.0)
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = _ground_truth(ground_truth)
+        truth = _ground_truth(ground_truth, skeleton)
         evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
         evaluation.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
         evaluation.params.imgIds = np.unique(image_ids).tolist()
@@ -65,11 +68,19 @@ def oks_ap(ground_truth: str, image_ids: np.ndarray, results: list[dict[str, Any
 
 
 @functools.lru_cache(maxsize=2)
-def _ground_truth(path: str) -> COCO:
+def _ground_truth(path: str, skeleton: Skeleton) -> COCO:
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(path)
-    # COCOeval reads two fields that some datasets leave out.
+    category = next(category for category in truth.dataset["categories"] if category.get("keypoints"))
+    order = from_category(category).select(skeleton.names)[1]
     for record in truth.anns.values():
+        keypoints = np.array(record.get("keypoints", [])).reshape(-1, 3)
+        if len(keypoints) and order != list(range(len(keypoints))):
+            record["keypoints"] = keypoints[order].ravel().tolist()
+            record.pop("num_keypoints", None)
+        # COCOeval reads three fields that some datasets leave out.
         record.setdefault("iscrowd", 0)
         record.setdefault("num_keypoints", sum(visible > 0 for visible in record.get("keypoints", [])[2::3]))
+        if record.get("area") is None and "bbox" in record:
+            record["area"] = AREA_OF_BOX * record["bbox"][2] * record["bbox"][3]
     return truth

@@ -11,9 +11,8 @@ from trs.data.people import People
 from trs.skeleton import Skeleton
 
 PCK_THRESHOLD, PCKH_THRESHOLD = 0.2, 0.5
-GROUPS = {"head": ("head_top",), "shoulder": ("left_shoulder", "right_shoulder"), "elbow": ("left_elbow", "right_elbow"),
-          "wrist": ("left_wrist", "right_wrist"), "hip": ("left_hip", "right_hip"), "knee": ("left_knee", "right_knee"),
-          "ankle": ("left_ankle", "right_ankle")}
+_PAIRS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+GROUPS = {"head": ("head_top",), **{part: (f"left_{part}", f"right_{part}") for part in _PAIRS}}
 """The columns of the paper's Tables IV and V."""
 NOT_COUNTED = ("pelvis", "thorax")
 """Joints that MPII's total leaves out (HRNet's `mpii.py`, after MPII's own evaluation)."""

@@ -5,7 +5,7 @@ Legend: N people, K keypoints.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -85,6 +85,17 @@ def predict(networks: Mapping[str, nn.Module], ensemble: Iterable[str], crops: I
         for name, maps in heatmaps.items():
             found[name].append((rows, poses_in_picture(maps, matrices, config.decoder)))
     return {name: _concatenate(parts, device) for name, parts in found.items()}
+
+
+@torch.no_grad()
+def predict_with(see: Callable[[Tensor], Tensor], crops: Iterable[Crops], decoder: str, device: torch.device) -> Poses:
+    """Poses read from whatever heatmaps `see` makes of normalised [B, 3, H, W] pictures."""
+    parts = []
+    for batch in crops:
+        heatmaps = see(normalize(torch.as_tensor(batch.images).to(device)))
+        matrices = torch.as_tensor(batch.matrices, device=device)
+        parts.append((torch.as_tensor(batch.rows, device=device), poses_in_picture(heatmaps, matrices, decoder)))
+    return _concatenate(parts, device)
 
 
 def read_heatmaps(network: nn.Module, images: Tensor, flip_test: bool, fuse: str, flip_order: list[int]) -> Tensor:

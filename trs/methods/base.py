@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
@@ -44,7 +44,7 @@ class Method(ABC):
     @property
     def predictors(self) -> dict[str, PoseNetwork]:
         """The networks that evaluation looks at, by name."""
-        return dict(self.networks.items())
+        return {name: cast(PoseNetwork, network) for name, network in self.networks.items()}
 
     def after_step(self, step: int) -> None:  # noqa: B027 (most methods have nothing to do here)
         """Called after each optimiser step."""

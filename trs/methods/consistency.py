@@ -21,8 +21,8 @@ from trs.methods.base import Forward
 def easy_heatmaps(networks: nn.ModuleDict, images: Tensor, in_train_mode: Collection[str]) -> dict[str, Tensor]:
     """Eq. 4: every network on the easy view, [L, B, K, h, w] float32 by name, as targets clamped to [0, 1].
 
-    Without the clamp a large lambda lets two networks raise each other's heat without bound. Afterwards all networks are
-    in train mode.
+    Without the clamp a large lambda lets two networks raise each other's heat without bound. Afterwards all networks
+    are in train mode.
 
     Args:
         networks: teachers by name.

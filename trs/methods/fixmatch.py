@@ -19,5 +19,5 @@ class FixMatch(Single):
     def target(self, easy: Tensor, labeled: LabeledBatch) -> Tensor:
         """[L, B, K, h, w] Gaussians at the last level's peaks, as wide as those of the labelled pictures."""
         keypoints, peaks = decode_quarter(easy[0])
-        heatmaps, _ = encode(keypoints, peaks.new_ones(peaks.shape), tuple(easy.shape[-2:]), labeled.sigma)
+        heatmaps, _ = encode(keypoints, peaks.new_ones(peaks.shape), (easy.shape[-2], easy.shape[-1]), labeled.sigma)
         return heatmaps.expand(easy.shape)

@@ -1,7 +1,7 @@
 """PseudoPose: a supervised network labels the unlabelled people once; another learns from both.
 
-The labels are made before the training starts (`jobs/stages.py`); to the training they are labels like others, of their own
-weight. With labels from an ensemble over mirror images and scales it is DataDistill (`trs/methods/data_distill.py`).
+The labels are made before the training starts (`jobs/stages.py`); to the training they are labels like others, of their
+own weight. With labels from an ensemble over mirror images and scales it is DataDistill, `trs/methods/data_distill.py`.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class SSPCM(Method):
     @property
     def predictors(self) -> dict[str, PoseNetwork]:
         """The trained networks; the copies only vote."""
-        return dict(self.trained.items())
+        return {name: network for name, network in super().predictors.items() if name in self.peers}
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:

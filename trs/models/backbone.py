@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -62,12 +63,12 @@ class BranchedBackbone(Backbone):
     """Branches of all resolutions side by side: an HRNet, whose finest branch is the one for heatmaps."""
 
     def __init__(self, name: str, pretrained: str | None) -> None:
-        network = timm.create_model(name, features_only=True, feature_location="", out_indices=(1, 2, 3, 4))
+        network: Any = timm.create_model(name, features_only=True, feature_location="", out_indices=(1, 2, 3, 4))
         super().__init__(tuple(reversed(network.feature_info.channels())),
                          tuple(reversed(network.feature_info.reduction())))
         if pretrained is not None:
             _load_pretrained(network, name, pretrained)
-        self.network = network
+        self.network: Any = network
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The branches' outputs, the coarsest first."""

@@ -51,7 +51,7 @@ def test_people_that_cannot_be_learnt_from_are_left_out(tmp_path: Path, change: 
     ({"picture": {"file_name": "../secret.jpg"}}, "image 3 points outside its folder"),
     ({"picture": {"file_name": "/etc/passwd"}}, "image 3 points outside its folder"),
     ({"category": {"id": 1, "name": "person"}}, "no category lists its 'keypoints'"),
-    ({"category": CATEGORY | {"skeleton": [[1, 9]]}}, "outside 1..3"),
+    ({"area": "large"}, "record 7 has no finite number under 'area'"),
 ])
 def test_a_malformed_record_is_named_with_its_file(tmp_path: Path, change: dict, words: str) -> None:
     with pytest.raises(InputError, match=words.replace("(", r"\(")) as error:
@@ -59,11 +59,15 @@ def test_a_malformed_record_is_named_with_its_file(tmp_path: Path, change: dict,
     assert "\n" not in str(error.value)
 
 
-def test_ap_needs_an_area(tmp_path: Path) -> None:
-    path = write(tmp_path, content(area=None))
-    load_people(path, tmp_path)
-    with pytest.raises(InputError, match="record 7 has no finite number under 'area'"):
-        load_people(path, tmp_path, scored=True)
+def test_an_area_that_is_left_out_is_a_share_of_the_box(tmp_path: Path) -> None:
+    assert load_people(write(tmp_path, content()), tmp_path)[0].areas == [600]
+    assert load_people(write(tmp_path, content(area=None)), tmp_path)[0].areas == [pytest.approx(0.53 * 30 * 40)]
+
+
+def test_limbs_of_another_skeleton_are_replaced_by_the_bodys(tmp_path: Path) -> None:
+    """As in CrowdPose's file, which lists COCO's limbs beside its own, fewer keypoints."""
+    _, skeleton = load_people(write(tmp_path, content(category=CATEGORY | {"skeleton": [[1, 9]]})), tmp_path)
+    assert skeleton.limbs == ((1, 2),)
 
 
 def test_duplicate_ids_are_refused(tmp_path: Path) -> None:

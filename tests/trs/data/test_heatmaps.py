@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from trs.data.heatmaps import STRIDE, decode_dark, decode_quarter, encode, locate
+from trs.data.heatmaps import STRIDE, decode_dark, decode_quarter, decode_udp, encode, locate
 
 PLACES = torch.tensor([[[33.0, 41.0], [50.7, 22.2], [64.01, 90.99]], [[20.5, 100.1], [77.7, 77.7], [47.9, 60.0]]])
 
@@ -30,7 +30,8 @@ def test_encode_equals_a_naive_loop() -> None:
     assert torch.equal(kept, torch.tensor([[1.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0]]))
 
 
-@pytest.mark.parametrize(("decode", "error"), [(locate, 0.5), (decode_quarter, 0.25), (decode_dark, 0.005)])
+@pytest.mark.parametrize(("decode", "error"), [(locate, 0.5), (decode_quarter, 0.25), (decode_dark, 0.005),
+                                               (decode_udp, 0.03)])
 def test_round_trip_to_a_part_of_a_cell(decode, error: float) -> None:
     heatmaps, _ = encode(PLACES, torch.ones(2, 3), (32, 24))
     found, peaks = decode(heatmaps)
@@ -38,12 +39,39 @@ def test_round_trip_to_a_part_of_a_cell(decode, error: float) -> None:
     assert peaks.min() > 0.9
 
 
-@pytest.mark.parametrize("decode", [locate, decode_quarter, decode_dark])
+@pytest.mark.parametrize("decode", [locate, decode_quarter, decode_dark, decode_udp])
 def test_mirroring_the_heatmap_mirrors_the_keypoint(decode) -> None:
     heatmaps, _ = encode(PLACES, torch.ones(2, 3), (32, 24))
     there, _ = decode(heatmaps)
     mirrored, _ = decode(heatmaps.flip(-1))
     torch.testing.assert_close(mirrored[..., 0], 96 - there[..., 0], atol=1e-3, rtol=0)
+
+
+def test_udp_follows_a_tilted_ridge_that_dark_reads_axis_by_axis() -> None:
+    """A Gaussian whose axes are not the picture's: only the full Hessian points at its centre."""
+    y, x = torch.meshgrid(torch.arange(64) + 0.5, torch.arange(48) + 0.5, indexing="ij")
+    u, v = (x - 20.3) + (y - 30.8), (x - 20.3) - (y - 30.8)
+    heatmap = torch.exp(-u**2 / 40 - v**2 / 8)[None, None]
+    target = torch.tensor([20.3, 30.8]) * STRIDE
+    udp, dark = (float((decode(heatmap)[0][0, 0] - target).norm()) for decode in (decode_udp, decode_dark))
+    assert udp < 0.2 < dark
+
+
+def test_udp_looks_through_noise_better_than_the_bare_peak() -> None:
+    torch.manual_seed(0)
+    places = torch.rand(50, 3, 2) * torch.tensor([96.0, 160.0]) + 48
+    heatmaps, _ = encode(places, torch.ones(50, 3), (64, 48))
+    noisy = heatmaps + 0.05 * torch.randn_like(heatmaps)
+    udp, quarter = ((decode(noisy)[0] - places).norm(dim=-1).mean() for decode in (decode_udp, decode_quarter))
+    assert udp < 0.8 * quarter
+
+
+def test_udp_at_the_border_stays_in_the_picture() -> None:
+    heatmaps = torch.zeros(1, 5, 32, 24)
+    for number, (row, column) in enumerate(((0, 0), (0, 23), (31, 0), (31, 23), (0, 11))):
+        heatmaps[0, number, row, column] = 1
+    found = decode_udp(heatmaps)[0]
+    assert (found >= 0).all() and (found <= torch.tensor([96.0, 128.0])).all()
 
 
 @pytest.mark.parametrize("decode", [decode_quarter, decode_dark])
@@ -55,7 +83,7 @@ def test_a_peak_at_the_border_stays_in_the_picture(decode) -> None:
         torch.testing.assert_close(found[0, 0], torch.tensor([column + 0.5, row + 0.5]) * STRIDE)
 
 
-@pytest.mark.parametrize("decode", [decode_quarter, decode_dark])
+@pytest.mark.parametrize("decode", [decode_quarter, decode_dark, decode_udp])
 def test_flat_or_negative_heatmaps_decode_to_finite_numbers(decode) -> None:
     for value in (0.0, -1.0):
         found, peaks = decode(torch.full((1, 2, 16, 12), value))

@@ -67,7 +67,7 @@ def test_the_category_may_have_any_number(sets: Sets, tmp_path: Path) -> None:
         del record["num_keypoints"], record["iscrowd"]  # some datasets leave them out
     truth = tmp_path / "annotations.json"
     truth.write_text(json.dumps(content))
-    people, skeleton = load_people(truth, Path(sets.val.root), scored=True)
+    people, skeleton = load_people(truth, Path(sets.val.root))
     rows, poses = np.arange(len(people)), noisy_poses(people, 0.03)
     found = oks_ap(str(truth), people.image_ids, coco_results(people, rows, poses, skeleton.category_id), skeleton)
     expected = oks_ap(sets.ground_truth, sets.val.image_ids, coco_results(sets.val, rows, poses), sets.skeleton)

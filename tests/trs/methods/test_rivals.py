@@ -251,7 +251,7 @@ def test_weight_0_is_supervised_training(make_network, labeled, unlabeled) -> No
 
 
 def frozen_statistics(method) -> None:
-    """BatchNorm reads its running statistics, so that the unlabelled half of the batch leaves the labelled half alone."""
+    """BatchNorm reads its running statistics, so that the unlabelled half leaves the labelled half alone."""
     for network in method.networks.values():
         network.norm.train = lambda mode=True, norm=network.norm: norm
         network.norm.training = False

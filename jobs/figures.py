@@ -1,0 +1,131 @@
+"""The paper's figures: what trained networks see, side by side, on people of the validation set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jobs.cell import Cell
+from jobs.runs import SPLIT_FILE
+from trs import checkpoint as checkpoints
+from trs import config as configs
+from trs.config import Config
+from trs.data import geometry
+from trs.data.batch import normalize
+from trs.data.heatmaps import DECODERS, locate
+from trs.data.people import People
+from trs.data.sets import Sets, load_sets
+from trs.data.split import load_split
+from trs.evaluation.predict import Crops, read_crops, read_heatmaps
+from trs.methods.base import Method
+from trs.methods.build import build_method
+from trs.visualize import draw_skeleton, overlay_heatmap, sheet
+
+PEOPLE = 6
+"""Rows of a figure."""
+CANDIDATES = 64
+"""People among whom the rows are chosen."""
+_SCALE = 3
+"""A crop is enlarged until its longer side has about this many hundred pixels."""
+
+
+def predictions(cells: list[Cell], folder: Path) -> np.ndarray:
+    """Figure 4: a person a row; annotated first, then as the ensemble of each method's peers sees them."""
+    first = _Trained(folder / cells[0].run.name)
+    crops = first.crops(first.most_labelled(PEOPLE))
+    columns = [[draw_skeleton(_enlarged(image), _on(image, first.labels(crops, row)), first.sets.skeleton)
+                for row, image in enumerate(crops.images)]]
+    for cell in cells:
+        trained = _Trained(folder / cell.run.name)
+        heatmaps = torch.stack([trained.see(name, crops) for name in trained.method.peers]).mean(0)
+        keypoints, heat = DECODERS[trained.config.eval.decoder](heatmaps)
+        poses = torch.cat([keypoints, heat[..., None]], dim=-1).double().numpy()
+        columns.append([draw_skeleton(_enlarged(image), _on(image, pose), trained.sets.skeleton)
+                        for image, pose in zip(crops.images, poses, strict=True)])
+    return sheet(columns, ["annotated", *(" ".join(cell.row) for cell in cells)])
+
+
+def heatmaps(cells: list[Cell], folder: Path) -> np.ndarray:
+    """Figure 5: a person a row; the picture, then the heat of network a of each run, all keypoints at once."""
+    first = _Trained(folder / cells[0].run.name)
+    crops = first.crops(first.most_labelled(PEOPLE))
+    columns = [[_enlarged(image) for image in crops.images]]
+    for cell in cells:
+        columns.append(list(_glowing(crops, _Trained(folder / cell.run.name).see("a", crops))))
+    return sheet(columns, ["picture", *(" ".join(cell.row) for cell in cells)])
+
+
+def teacher_and_reviewer(cells: list[Cell], folder: Path) -> np.ndarray:
+    """Figure 6: the people of whom a teacher and its reviewer see one keypoint farthest apart, and that keypoint."""
+    trained = _Trained(folder / cells[0].run.name)
+    crops = trained.crops(trained.most_labelled(CANDIDATES))
+    teacher, reviewer = trained.see("a", crops), trained.see("reviewer_a", crops)
+    labelled = torch.as_tensor(trained.sets.val.keypoint_weights[crops.rows] > 0)
+    apart = ((locate(teacher)[0] - locate(reviewer)[0]).norm(dim=-1) * labelled).max(1)
+    chosen = apart.values.argsort(descending=True)[:PEOPLE]
+    keypoint = apart.indices[chosen]
+    shown = Crops(crops.images[chosen.numpy()], crops.matrices[chosen.numpy()], crops.rows[chosen.numpy()])
+    columns = [[_enlarged(image) for image in shown.images]]
+    for seen in (teacher, reviewer):
+        columns.append(list(_glowing(shown, seen[chosen, keypoint][:, None])))
+    return sheet(columns, ["picture", "teacher", "reviewer"])
+
+
+class _Trained:
+    """A run's newest checkpoint, ready to look at people."""
+
+    def __init__(self, run: Path) -> None:
+        checkpoint = checkpoints.load(checkpoints.newest(run))
+        self.config: Config = configs.load(run / "config.yaml")
+        self.sets: Sets = load_sets(self.config.data, load_split(run / SPLIT_FILE))
+        self.method: Method = build_method(checkpoint.config, len(checkpoint.skeleton))
+        checkpoints.restore_networks(self.method.networks, checkpoint)
+        self.method.networks.eval()
+
+    def most_labelled(self, count: int) -> np.ndarray:
+        """Rows of validation people with the most labelled keypoints, spread over the file."""
+        labelled = self.sets.val.keypoint_weights.sum(1)
+        best = np.flatnonzero(labelled >= np.sort(labelled)[::-1][min(4 * count, len(labelled)) - 1])
+        return best[np.unique(np.linspace(0, len(best) - 1, count).round().astype(int))]
+
+    def crops(self, rows: np.ndarray) -> Crops:
+        """Plain crops of people."""
+        return next(read_crops(self.sets.val, [rows], self.config.data.input_size, []))
+
+    @torch.no_grad()
+    def see(self, name: str, crops: Crops) -> Tensor:
+        """[B, K, h, w] heatmaps of one network."""
+        images = normalize(torch.as_tensor(crops.images))
+        return read_heatmaps(self.method.predictors[name], images, self.config.eval.flip_test, self.config.model.fuse,
+                             self.sets.skeleton.flip_order)
+
+    def labels(self, crops: Crops, index: int) -> np.ndarray:
+        """[K, 3] annotated keypoints of a crop, in its pixels, and their weights."""
+        people: People = self.sets.val
+        row = crops.rows[index]
+        places = geometry.transform(people.keypoints[row], geometry.invert(crops.matrices[index]))
+        return np.column_stack([places, people.keypoint_weights[row]])
+
+
+def _factor(image: np.ndarray) -> int:
+    return max(1, round(_SCALE * 100 / max(image.shape[:2])))
+
+
+def _enlarged(image: np.ndarray) -> np.ndarray:
+    factor = _factor(image)
+    grown = np.array([[factor, 0.0, 0.0], [0.0, factor, 0.0]])
+    return geometry.warp(image, grown, (factor * image.shape[0], factor * image.shape[1]))
+
+
+def _on(image: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """A pose in pixels of the enlarged crop."""
+    return pose * [_factor(image), _factor(image), 1]
+
+
+def _glowing(crops: Crops, heatmaps: Tensor) -> Iterator[np.ndarray]:
+    for image, maps in zip(crops.images, heatmaps.float().numpy(), strict=True):
+        yield overlay_heatmap(_enlarged(image), maps)

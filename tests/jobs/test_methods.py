@@ -1,0 +1,85 @@
+"""Every method, for two steps on drawn people through Ray."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jobs.runs import read_metrics, write_run
+from jobs.stages import with_labels
+from jobs.train import prepare
+from jobs.trainer import fit
+from trs import checkpoint as checkpoints
+from trs.config import METHOD_NAMES, Config, TRSConfig
+from trs.data.sets import Sets
+
+NETWORKS = {"sspcm": {"a", "b", "c"}, "trs": {"a", "b", "reviewer_a", "reviewer_b"}, "dual": {"a", "b"},
+            "mean_teacher": {"a", "teacher_a"}}
+
+
+def train(config: Config, folder: Path) -> list[dict[str, float]]:
+    sets = prepare(config, folder)
+    write_run(config, sets, folder)
+    fit(config, sets, folder)
+    return read_metrics(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize("name", METHOD_NAMES)
+def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, tmp_path: Path) -> None:
+    config = dataclasses.replace(config, method=METHOD_NAMES[name](),
+                                 train=dataclasses.replace(config.train, epochs=1, batch_size=20, max_failures=0))
+    last = train(config, tmp_path / name)[-1]
+    assert last["step"] == 2 and np.isfinite(last["loss"]) and 0 <= last["ap"] <= 1
+    networks = NETWORKS.get(name, {"a"})
+    assert {key.removeprefix("ap_") for key in last if key.startswith("ap_")} == networks | {"ensemble"}
+    assert checkpoints.load(checkpoints.newest(tmp_path / name)).counters.step == 2
+    assert (tmp_path / name / "pseudo_labels.npz").exists() == (name in ("pseudo_pose", "data_distill"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_two_workers_find_the_same_pseudo_labels_as_one(config: Config, sets: Sets, tmp_path: Path) -> None:
+    """The first stage of one run, labelled by one worker and by two."""
+    config = dataclasses.replace(config, method=METHOD_NAMES["data_distill"](),
+                                 train=dataclasses.replace(config.train, epochs=1, batch_size=40, max_failures=0))
+    train(config, tmp_path / "one")
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "first_stage").symlink_to(tmp_path / "one" / "first_stage")
+    train(dataclasses.replace(config, train=dataclasses.replace(config.train, workers=2)), tmp_path / "two")
+    found = []
+    for folder in ("one", "two"):
+        with np.load(tmp_path / folder / "pseudo_labels.npz") as labels:
+            order = np.argsort(labels["rows"])
+            found.append((labels["rows"][order], labels["keypoints"][order]))
+    assert len(found[0][0]) == len(sets.unlabeled) == 40
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_allclose(found[0][1], found[1][1])
+
+
+def test_pseudo_labels_are_the_keypoints_that_were_seen_with_enough_heat(sets: Sets) -> None:
+    keypoints = np.zeros((2, len(sets.skeleton), 3))
+    keypoints[0, :, :2] = 7
+    keypoints[0, 3, 2] = 0.3
+    keypoints[1, :, 2] = 0.1
+    people = with_labels(sets.unlabeled, np.array([5, 2]), keypoints, 0.2)
+    assert people.keypoint_weights.sum() == people.keypoint_weights[5, 3] == 1
+    assert (people.keypoints[5] == 7).all()
+    assert sets.unlabeled.keypoint_weights.sum() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_peers_of_different_depth_report_each_on_its_own(config: Config, tmp_path: Path) -> None:
+    config = dataclasses.replace(
+        config, model=dataclasses.replace(config.model, backbones=("resnet_small", "resnet_tiny")),
+        method=TRSConfig(augment=("cutmix", "ssco"), paths=2),
+        train=dataclasses.replace(config.train, epochs=1, batch_size=40, max_failures=0))
+    last = train(config, tmp_path / "run")[-1]
+    assert {"ap_a", "ap_b", "ap_reviewer_a", "ap_reviewer_b"} <= last.keys()
+    weights = checkpoints.load(checkpoints.newest(tmp_path / "run")).networks
+    assert weights["a.backbone.stem.0.weight"].shape[0] == 2 * weights["b.backbone.stem.0.weight"].shape[0]

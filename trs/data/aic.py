@@ -1,0 +1,54 @@
+"""AI Challenger's keypoint file: a list of pictures, each with people named `human1`, `human2`, ...
+
+Format: Wu et al., "Large-scale datasets for going deeper in image understanding" (AI Challenger, 2017). A keypoint's
+third number is 1 for visible, 2 for hidden, 3 for not labelled. AI Challenger in COCO's layout is read by
+`trs.data.coco`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trs.data.people import AREA_OF_BOX, People, undeclared_sizes
+from trs.data.records import file_name, numbers
+from trs.skeleton import AIC, Skeleton
+
+_NOT_LABELLED = 3
+
+
+def is_list(content: Any) -> bool:
+    """Whether this is the content of such a file."""
+    return isinstance(content, list) and bool(content) and "keypoint_annotations" in content[0]
+
+
+def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> tuple[People, Skeleton]:
+    """The labelled people in the file's content, numbered in its order.
+
+    Raises:
+        InputError: a malformed record, named.
+    """
+    files, image_ids, boxes, keypoints = [], [], [], []
+    for number, picture in enumerate(content):
+        record = {"id": number, "file_name": f"{picture.get('image_id')}.jpg"}
+        for person, box in (picture.get("human_annotations") or {}).items():
+            x0, y0, x1, y1 = numbers(annotations, {"id": f"{number} {person}", "box": box}, "box", (4,))
+            points = (picture.get("keypoint_annotations") or {}).get(person)
+            files.append(file_name(annotations, record, "file_name"))
+            image_ids.append(number)
+            boxes.append((x0, y0, x1 - x0, y1 - y0))
+            keypoints.append(numbers(annotations, {"id": f"{number} {person}", "keypoints": points}, "keypoints",
+                                     (3 * len(AIC),)))
+    table = np.array(keypoints, dtype=np.float64).reshape(-1, len(AIC), 3)
+    weights = (table[..., 2] != _NOT_LABELLED) & (table[..., 2] > 0)
+    corners = np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    people = People(
+        root=str(images), files=np.array(files, dtype=np.str_), ids=np.arange(len(files)),
+        image_ids=np.array(image_ids, dtype=np.int64), image_sizes=undeclared_sizes(len(files)),
+        boxes=corners, scores=np.ones(len(files)),
+        # Pixel indices, as in COCO's files.
+        keypoints=table[..., :2] + 0.5, keypoint_weights=weights.astype(np.float32),
+        areas=AREA_OF_BOX * corners[:, 2:].prod(1), head_sizes=np.full(len(files), np.nan))
+    return people.take((people.boxes[:, 2:].min(1) > 0) & weights.any(1)), AIC

@@ -1,0 +1,121 @@
+"""MPII: the list of `HRNet` and SimpleBaseline (one JSON record a person), and the official .mat file.
+
+Coordinates are Matlab's: the first pixel is number 1, so its centre lies at 0.5 in the convention of
+`trs.data.geometry`. A person's place is a centre and a scale, whose unit is a height of 200 pixels; the boxes made from
+them are squares, moved down by 15 pixels a unit as in `microsoft/human-pose-estimation.pytorch`.
+
+The length that PCKh is relative to is 0.6 of the head box's diagonal. The list leaves head boxes out: they are read
+from `gt_NAME.mat` beside it, or, without that file, the distance from upper neck to head top stands in.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.io
+
+from trs.data.people import AREA_OF_BOX, People, undeclared_sizes
+from trs.data.records import file_name, number, numbers
+from trs.errors import InputError
+from trs.skeleton import MPII, Skeleton
+
+_PIXELS_PER_SCALE = 200.0
+_SHIFT_DOWN = 15.0
+_HEAD_BIAS = 0.6
+_UPPER_NECK, _HEAD_TOP = MPII.names.index("upper_neck"), MPII.names.index("head_top")
+
+
+def is_list(content: Any) -> bool:
+    """Whether this is the content of HRNet's list."""
+    return isinstance(content, list) and bool(content) and {"joints", "center", "scale"} <= content[0].keys()
+
+
+def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> tuple[People, Skeleton]:
+    """The labelled people in the content of HRNet's list, numbered in its order.
+
+    Raises:
+        InputError: a malformed record, or a .mat file of another list.
+    """
+    records = [record | {"id": index} for index, record in enumerate(content)]
+    files = [file_name(annotations, record, "image") for record in records]
+    joints = np.array([numbers(annotations, record, "joints", (len(MPII), 2)) for record in records])
+    weights = np.array([numbers(annotations, record, "joints_vis", (len(MPII),)) for record in records])
+    centres = np.array([numbers(annotations, record, "center", (2,)) for record in records])
+    scales = np.array([number(annotations, record, "scale") for record in records], dtype=np.float64)
+    boxes_file = annotations.with_name(f"gt_{annotations.stem}.mat")
+    heads = _head_boxes(boxes_file, len(records)) if boxes_file.exists() else _head_segments(joints, weights)
+    return _table(images, files, joints, weights, centres, scales, heads), MPII
+
+
+def _head_boxes(path: Path, count: int) -> np.ndarray:
+    """[N] from corners [2, 2, N], first and last, as HRNet's evaluation reads them."""
+    corners = _matlab(path, "headboxes_src")
+    if corners.shape != (2, 2, count):
+        raise InputError(f"{path} holds head boxes of shape {corners.shape}, the list beside it {count} people")
+    return _HEAD_BIAS * np.linalg.norm(corners[1] - corners[0], axis=0)
+
+
+def _head_segments(joints: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(joints[:, _HEAD_TOP] - joints[:, _UPPER_NECK], axis=-1)
+    both = (weights[:, _HEAD_TOP] > 0) & (weights[:, _UPPER_NECK] > 0)
+    return np.where(both & (lengths > 0), lengths, np.nan)
+
+
+def load_release(path: Path, images: Path) -> tuple[People, Skeleton]:
+    """The labelled people of the training part of `mpii_human_pose_v1_u12_1.mat`; the test part has no labels.
+
+    Raises:
+        InputError: the file is missing, or not MPII's.
+    """
+    release = _matlab(path, "RELEASE")
+    try:
+        pictures = np.atleast_1d(release.annolist)
+        training = np.atleast_1d(release.img_train)
+        people = [(str(picture.image.name), person) for picture, used in zip(pictures, training, strict=True) if used
+                  for person in np.atleast_1d(picture.annorect)
+                  if np.size(getattr(getattr(person, "annopoints", None), "point", ())) and np.size(person.scale)]
+        files = [file_name(path, {"image": name, "id": index}, "image") for index, (name, _) in enumerate(people)]
+        joints, weights = _points([person for _, person in people])
+        centres = np.array([(person.objpos.x, person.objpos.y) for _, person in people], dtype=np.float64)
+        scales = np.array([person.scale for _, person in people], dtype=np.float64)
+        corners = np.array([(person.x1, person.y1, person.x2, person.y2) for _, person in people], dtype=np.float64)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is not MPII's annotation file: {error}") from error
+    heads = _HEAD_BIAS * np.linalg.norm((corners[:, 2:] - corners[:, :2]).reshape(-1, 2), axis=1)
+    return _table(images, files, joints, weights, centres.reshape(-1, 2), scales, heads), MPII
+
+
+def _points(people: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Joints [N, 16, 2] and weights [N, 16] from lists of labelled points, each with its number."""
+    joints, weights = np.zeros((len(people), len(MPII), 2)), np.zeros((len(people), len(MPII)))
+    for row, person in enumerate(people):
+        for point in np.atleast_1d(person.annopoints.point):
+            joints[row, int(point.id)] = float(point.x), float(point.y)
+            weights[row, int(point.id)] = 1
+    return joints, weights
+
+
+def _matlab(path: Path, name: str) -> Any:
+    try:
+        return scipy.io.loadmat(path, struct_as_record=False, squeeze_me=True)[name]
+    except FileNotFoundError as error:
+        raise InputError(f"there is no file {path}; check --data.root and the annotation paths") from error
+    except (KeyError, ValueError, TypeError, NotImplementedError, OSError) as error:
+        raise InputError(f"cannot read {name} from {path} as a Matlab file: {error}") from error
+
+
+def _table(images: Path, files: list[str], joints: np.ndarray, weights: np.ndarray, centres: np.ndarray,
+           scales: np.ndarray, heads: np.ndarray) -> People:
+    side = _PIXELS_PER_SCALE * scales[:, None]
+    # From pixel numbers that begin with 1 to continuous coordinates.
+    middles = centres + np.array([0.0, _SHIFT_DOWN]) * scales[:, None] - 0.5
+    image_ids = np.unique(np.array(files, dtype=np.str_), return_inverse=True)[1]
+    people = People(
+        root=str(images), files=np.array(files, dtype=np.str_), ids=np.arange(len(files)),
+        image_ids=image_ids.astype(np.int64), image_sizes=undeclared_sizes(len(files)),
+        boxes=np.concatenate([middles - side / 2, side, side], axis=1), scores=np.ones(len(files)),
+        keypoints=joints - 0.5, keypoint_weights=(weights > 0).astype(np.float32),
+        areas=AREA_OF_BOX * side[:, 0] ** 2, head_sizes=heads)
+    return people.take((scales > 0) & (weights > 0).any(1))

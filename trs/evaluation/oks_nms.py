@@ -1,0 +1,47 @@
+"""Non-maximum suppression of poses: of detections that hold nearly the same pose the best stays.
+
+As in HRNet's and SimpleBaseline's evaluation on detected boxes (`oks_nms` there).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trs.data.people import People
+
+THRESHOLD = 0.9
+"""OKS above which two poses are the same."""
+
+
+def pose_similarity(pose: np.ndarray, area: float, others: np.ndarray, areas: np.ndarray, sigmas: np.ndarray
+                    ) -> np.ndarray:
+    """[n] OKS of one pose [K, 2] with others [n, K, 2], relative to the mean of the two areas."""
+    squared = ((others - pose) ** 2).sum(-1)
+    scale = (2 * sigmas) ** 2 * ((area + areas) / 2 + np.spacing(1))[:, None]
+    return np.exp(-squared / scale / 2).mean(-1)
+
+
+def oks_nms(people: People, rows: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, sigmas: np.ndarray
+            ) -> np.ndarray:
+    """Which poses stay, picture by picture.
+
+    Args:
+        people: the table of detections.
+        rows: [n] rows of `people`.
+        keypoints: [n, K, 3] x, y in the picture and heat.
+        scores: [n] of the poses.
+        sigmas: [K] of the keypoints.
+
+    Returns: [n] bool.
+    """
+    areas = people.boxes[rows, 2:].prod(1)
+    stays = np.zeros(len(rows), bool)
+    for image in np.unique(people.image_ids[rows]):
+        left = np.flatnonzero(people.image_ids[rows] == image)
+        left = left[np.argsort(-scores[left], kind="stable")]
+        while len(left):
+            best, left = left[0], left[1:]
+            stays[best] = True
+            alike = pose_similarity(keypoints[best, :, :2], areas[best], keypoints[left, :, :2], areas[left], sigmas)
+            left = left[alike <= THRESHOLD]
+    return stays
