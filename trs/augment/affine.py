@@ -50,8 +50,10 @@ def affine_theta(scale: Tensor, rotation: Tensor, size: tuple[int, int]) -> Tens
 
 def warp(images: Tensor, theta: Tensor) -> Tensor:
     """Resample [B, C, h, w] pictures or heatmaps bilinearly; zero outside, the mean colour of a normalised picture."""
-    grid = F.affine_grid(theta.to(images.dtype), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
+    # Autocast would make the grid in bfloat16, whose places are wrong by up to half a pixel.
+    with torch.autocast(images.device.type, enabled=False):
+        grid = F.affine_grid(theta.float(), list(images.shape), align_corners=False)
+        return F.grid_sample(images.float(), grid, padding_mode="zeros", align_corners=False)
 
 
 def warp_levels(heatmaps: Tensor, theta: Tensor) -> Tensor:

@@ -68,3 +68,11 @@ def test_the_drawn_ranges_are_those_of_the_config() -> None:
     assert 0.8 - 1e-6 <= scale.min() < 0.81 and 1.19 < scale.max() <= 1.2 + 1e-6
     assert -40 - 1e-4 <= rotation.min() < -39 and 39 < rotation.max() <= 40 + 1e-4
     assert abs((rotation != 0).float().mean() - 0.8) < 0.02
+
+
+def test_autocast_leaves_the_places_exact() -> None:
+    """In bfloat16 the grid would be wrong by up to half a pixel."""
+    images, theta = torch.randn(1, 3, 256, 192), affine_theta(torch.tensor([1.1]), torch.tensor([23.0]), (256, 192))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = warp(images, theta)
+    assert torch.equal(found, warp(images, theta))
