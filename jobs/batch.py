@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,15 @@ import ray
 
 from jobs import cluster
 from jobs.cli import find_input_error
-from jobs.runs import read_metrics, write_run
+from jobs.runs import checkpoint_name, read_metrics, write_run
 from jobs.train import prepare
 from jobs.trainer import fit
+from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import METHOD_NAMES, Config
-from trs.data.sets import Sets
+
+_CHANGES_NOTHING = ("use_gpu", "cpus_per_worker", "data_cpus", "max_failures")
+"""Fields of the training's config that say where it runs, not what it learns."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,11 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its folder: equal trainings share it, whoever asks for them."""
-        content = json.dumps([configs.to_dict(self.config), [start.name for start in self.starts_from]], sort_keys=True)
+        """Of its folder: equal trainings share it, whoever asks for them and wherever they run."""
+        plain = configs.to_dict(self.config)
+        plain["data"]["root"] = str(Path(self.config.data.root).absolute())
+        plain["train"] = {name: value for name, value in plain["train"].items() if name not in _CHANGES_NOTHING}
+        content = json.dumps([plain, [start.name for start in self.starts_from]], sort_keys=True)
         method = next(name for name, kind in METHOD_NAMES.items() if kind is type(self.config.method))
         return f"{method}-{hashlib.sha256(content.encode()).hexdigest()[:10]}-seed{self.config.train.seed}"
 
@@ -43,9 +49,12 @@ class Run:
 
 
 def result(run: Run, folder: Path) -> dict[str, float] | None:
-    """The metrics of the last epoch of a run that has ended, or None."""
+    """The metrics of the last epoch of a run that has ended with a checkpoint, or None."""
     metrics = read_metrics(folder / run.name)
-    return metrics[-1] if metrics and metrics[-1]["epoch"] >= run.config.train.epochs else None
+    if not metrics or metrics[-1]["epoch"] < run.config.train.epochs:
+        return None
+    # The metrics are written before the checkpoint: a run that was killed in between is not done.
+    return metrics[-1] if checkpoints.exists(folder / run.name / checkpoint_name(metrics[-1])) else None
 
 
 def with_starts(runs: Iterable[Run]) -> list[Run]:
@@ -77,17 +86,22 @@ def train_all(runs: list[Run], folder: Path, concurrent: int) -> Iterator[Ended]
     running: dict[ray.ObjectRef, tuple[Run, float]] = {}
     failed: set[str] = set()
     while waiting or running:
-        for run in [run for run in waiting if failed & {start.name for start in run.starts_from}]:
-            waiting.remove(run)
-            failed.add(run.name)
-            yield Ended(run, "a run that it starts from has failed", 0.0)
+        for run in list(waiting):  # starts stand before what starts from them, so one pass reaches all
+            if failed & {start.name for start in run.starts_from}:
+                waiting.remove(run)
+                failed.add(run.name)
+                yield Ended(run, "a run that it starts from has failed", 0.0)
         ready = [run for run in waiting if all(result(start, folder) for start in run.starts_from)]
         for run in ready[: concurrent - len(running)]:
             waiting.remove(run)
             running[_train.remote(run, folder)] = run, time.monotonic()
+        if not running:  # what waits has failed above
+            continue
         ended, _ = ray.wait(list(running), num_returns=1)
         run, began = running.pop(ended[0])
         failure = _failure(ended[0])
+        if failure is None and result(run, folder) is None:
+            failure = "it has ended without a checkpoint of its last epoch"
         if failure is not None:
             failed.add(run.name)
         yield Ended(run, failure, time.monotonic() - began)
@@ -110,15 +124,16 @@ def _train(run: Run, folder: Path) -> None:
     fit(config, sets, folder / run.name)
 
 
-def check(runs: list[Run], folder: Path, load: Callable[[Config, Path], Sets] = prepare) -> None:
-    """Find a fault in the data or a config before anything starts; runs whose starts are still to come are left out.
+def check(runs: list[Run], folder: Path) -> None:
+    """Find a fault in the data or a config before anything starts, in what is not done and starts from nothing.
 
     Raises:
         InputError: the fault.
     """
     seen: set[str] = set()
     for run in runs:
-        key = json.dumps([configs.to_dict(run.config)["data"], configs.to_dict(run.config)["model"]])
-        if key not in seen and not run.starts_from:
+        plain = configs.to_dict(run.config)
+        key = json.dumps([plain["data"], plain["model"], plain["method"]["name"]])
+        if key not in seen and not run.starts_from and result(run, folder) is None:
             seen.add(key)
-            load(run.config, folder / run.name)
+            prepare(run.config, folder / run.name)

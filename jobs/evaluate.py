@@ -26,7 +26,7 @@ from trs.data.sets import load_sets
 
 @dataclass(frozen=True)
 class Command:
-    """Measure the OKS-AP of every network in a checkpoint, and of their ensemble."""
+    """Measure every network in a checkpoint, and their ensemble: OKS-AP, PCKh, PCK, as far as the data allow."""
 
     checkpoint: tyro.conf.Positional[Path]
     """A checkpoint's folder, or a run's, whose latest checkpoint is taken."""

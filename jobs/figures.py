@@ -65,14 +65,27 @@ def teacher_and_reviewer(cells: list[Cell], folder: Path) -> np.ndarray:
     crops = trained.crops(trained.most_labelled(CANDIDATES))
     teacher, reviewer = trained.see("a", crops), trained.see("reviewer_a", crops)
     labelled = torch.as_tensor(trained.sets.val.keypoint_weights[crops.rows] > 0)
-    apart = ((locate(teacher)[0] - locate(reviewer)[0]).norm(dim=-1) * labelled).max(1)
-    chosen = apart.values.argsort(descending=True)[:PEOPLE]
-    keypoint = apart.indices[chosen]
+    chosen, keypoint = farthest_apart(teacher, reviewer, labelled, PEOPLE)
     shown = Crops(crops.images[chosen.numpy()], crops.matrices[chosen.numpy()], crops.rows[chosen.numpy()])
     columns = [[_enlarged(image) for image in shown.images]]
     for seen in (teacher, reviewer):
         columns.append(list(_glowing(shown, seen[chosen, keypoint][:, None])))
     return sheet(columns, ["picture", "teacher", "reviewer"])
+
+
+def farthest_apart(one: Tensor, other: Tensor, labelled: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The people of whom two networks place a keypoint most differently, the farthest first, and which keypoint that is.
+
+    Args:
+        one, other: [B, K, h, w] heatmaps.
+        labelled: [B, K] bool; other keypoints do not count.
+        count: people that are wanted.
+
+    Returns: [count] rows and [count] keypoints.
+    """
+    apart = ((locate(one)[0] - locate(other)[0]).norm(dim=-1) * labelled).max(1)
+    chosen = apart.values.argsort(descending=True)[:count]
+    return chosen, apart.indices[chosen]
 
 
 class _Trained:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trs import config as configs
 from trs.config import Config
+from trs.data import mpii
 from trs.data.sets import Sets
 from trs.data.split import save_split
 from trs.errors import InputError
@@ -50,6 +51,11 @@ def read_metrics(folder: Path) -> list[Metrics]:
     return found
 
 
+def checkpoint_name(metrics: Metrics) -> str:
+    """Of the folder of the checkpoint that belongs to an epoch's metrics."""
+    return f"checkpoint_{int(metrics['step']):08d}"
+
+
 def sentence(error: InputError) -> str:
     """A mistake's own words.
 
@@ -64,13 +70,24 @@ def append_line(path: Path, line: str) -> None:
         file.write(f"{line}\n")
 
 
-def protocol(config: Config, people: int | None = None) -> str:
-    """A sentence that says what the metric is."""
-    metric, evaluation = config.eval.metric, config.eval
+def protocol(config: Config, people: int | None = None, metric: str | None = None) -> str:
+    """A sentence that says what a metric is.
+
+    Args:
+        config: of the run.
+        people: on whom it was measured.
+        metric: any of the evaluation's, such as `ar50` or `head_pckh`; the config's own if None.
+    """
+    parts, evaluation = (metric or config.eval.metric).split("_"), config.eval
+    metric = next((name for name in ("pckh", "pck") if name in parts), "ap")
     boxes = "ground-truth boxes" if config.data.val_detections is None else "detected boxes with OKS-NMS"
-    return (f"{METRIC_NAMES[metric]}: {_MEASURES[metric]} on {f'{people:,}' if people else 'the'} validation people, "
+    measure = _MEASURES[metric]
+    if metric == "pckh":
+        heads = mpii.head_boxes_file(Path(config.data.root, config.data.val_annotations))
+        measure += " (head size: 0.6 of the head box)" if heads.exists() else " (head size: upper neck to head top)"
+    return (f"{METRIC_NAMES[metric]}: {measure} on {f'{people:,}' if people else 'the'} validation people, "
             f"{boxes}, {'' if evaluation.flip_test else 'no '}flip test, {_DECODERS[evaluation.decoder]}; the mean of "
-            "the peers after a run's last epoch.")
+            "the peers (of SSPCM its student) after a run's last epoch.")
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ import tyro
 from jobs import cli, cluster
 from jobs.batch import Run, check, result, train_all, with_starts
 from jobs.cell import Cell
-from jobs.runs import duration, protocol
+from jobs.runs import METRIC_NAMES, duration, protocol
 from jobs.tables import TABLES, Table
 from trs import config as configs
 from trs.config import Config
@@ -62,40 +62,63 @@ def main(arguments: list[str]) -> None:
     left = sum(result(run, folder) is None for run in runs)
     print(f"{table.caption}: {len(runs)} trainings, {len(runs) - left} done, {concurrent} at a time -> {folder}",
           flush=True)
-    failures, began = {}, time.monotonic()
-    for number, ended in enumerate(train_all(runs, folder, concurrent), start=1):
-        remaining = (time.monotonic() - began) / number * (left - number)
-        metrics = result(ended.run, folder)
-        said = "  ".join(f"{name} {metrics[name]:.3f}" for name in ("ap", "pckh", "pck") if name in metrics
-                         ) if metrics else f"FAILED: {ended.failure}"
-        print(f"[{number}/{left}] {_title(table, ended.run, seeds)}  {said}  {duration(ended.seconds)}, about "
-              f"{duration(remaining)} left", flush=True)
-        if ended.failure is not None:
-            failures[ended.run.name] = ended.failure
-        write(table, command.table, seeds, folder)
-    write(table, command.table, seeds, folder)
+    done = False
+    try:
+        failures = _train(table, command.table, seeds, runs, folder, concurrent)
+        done = True
+    finally:
+        if not done:
+            print("stopped; the same command goes on where it was", file=sys.stderr)
     if table.draw is not None and not failures:
         draw(table, folder / f"{command.table}.png")
     print((folder / f"{command.table}.md").read_text())
     if failures:
-        raise InputError(f"{len(failures)} of the trainings failed, {folder / next(iter(failures))} the first; the "
-                         "lines above say why; the same command tries them again")
+        raise InputError(f"{len(failures)} of the trainings failed, {folder / failures[0]} the first; the lines above "
+                         "say why; the same command tries them again")
+
+
+def _train(table: Table, name: str, seeds: range, runs: list[Run], folder: Path, concurrent: int) -> list[str]:
+    """Train what is left, say so and write the table after each training; the names of those that failed."""
+    write(table, name, seeds, folder)
+    left = sum(result(run, folder) is None for run in runs)
+    failures, began = [], time.monotonic()
+    for number, ended in enumerate(train_all(runs, folder, concurrent), start=1):
+        remaining = (time.monotonic() - began) / number * (left - number)
+        metrics = result(ended.run, folder)
+        said = f"FAILED: {ended.failure}"
+        if ended.failure is None and metrics is not None:
+            said = "  ".join(f"{METRIC_NAMES[metric]} {metrics[metric]:.3f}" for metric in METRIC_NAMES
+                             if metric in metrics)
+        print(f"[{number}/{left}] {_title(table, ended.run, seeds)}  {said}  {duration(ended.seconds)}, about "
+              f"{duration(remaining)} left", flush=True)
+        failures += [ended.run.name] if ended.failure is not None else []
+        write(table, name, seeds, folder)
+    return failures
+
+
+_NOT_FOR_TABLES = {"method": "a table compares methods with settings of their own", "seed": "--seeds sets the seeds",
+                   "init_from": "a table knows what its trainings start from", "manifest": "--seeds draws the splits"}
 
 
 def parse(arguments: list[str]) -> tuple[Command, Table]:
     """The command, and its table with the settings that were given applied to every training.
 
     Raises:
-        InputError: a value out of range, or no row left.
+        InputError: a value out of range, an option that would spoil the comparison, or no row left.
         SystemExit: an option that does not exist, or --help.
     """
-    # A table that does not exist is tyro's to refuse, with the list of those that do.
-    table = TABLES[next((argument for argument in arguments if argument in TABLES), "table2")]()
-    command = tyro.cli(Command, args=arguments, prog="python -m jobs.table", config=(tyro.conf.AvoidSubcommands,),
-                       default=Command(tyro.MISSING, settings=table.cells[0].run.config))
-    given = _given(arguments, command.settings)
-    if "method" in given:
-        raise InputError("a table compares methods with settings of their own; leave out the --method options")
+    def read(table: Table) -> Command:
+        return tyro.cli(Command, args=arguments, prog="python -m jobs.table", config=(tyro.conf.AvoidSubcommands,),
+                        default=Command(tyro.MISSING, settings=table.cells[0].run.config))
+
+    # The help shows a table's own settings; one that does not exist is tyro's to refuse, with those that do.
+    likely = next((argument for argument in arguments if argument in TABLES), "table2")
+    command = read(TABLES[likely]())
+    table = TABLES[command.table]()
+    given = _given(arguments, (command if command.table == likely else read(table)).settings)
+    for name, reason in _NOT_FOR_TABLES.items():
+        if name in given or any(name in fields for fields in given.values()):
+            raise InputError(f"{reason}; leave out the option with {name.replace('_', '-')}")
     if command.seeds < 1:
         raise InputError("--seeds must be at least 1")
     chosen = [cell for cell in table.cells if not command.only
@@ -192,8 +215,10 @@ def markdown(table: Table, measured: Measured) -> str:
     lines += [f"| {' | '.join([*row, *(found.get(column, '') for column in columns)])} |"
               for row, found in rows.items()]
     config = measured[0][0].run.config
-    published = " In brackets the published number." if any(cell.published for cell, _ in measured) else ""
-    return "\n".join([*lines, "", f"{protocol(config)}{published}"]) + "\n"
+    sentences = dict.fromkeys(protocol(config, metric=cell.metric) for cell, _ in measured)
+    notes = [table.note] if table.note else []
+    notes += ["In brackets the published number."] if any(cell.published for cell, _ in measured) else []
+    return "\n".join([*lines, "", *sentences, *notes]) + "\n"
 
 
 def as_csv(table: Table, measured: Measured) -> str:

@@ -40,12 +40,14 @@ class Table:
     heads: of the columns that name a row.
     cells: in order.
     draw: makes the picture, [H, W, 3] uint8 RGB, of the cells' runs that lie in a folder.
+    note: a line below.
     """
 
     caption: str
     heads: tuple[str, ...]
     cells: list[Cell]
     draw: Callable[[list[Cell], Path], np.ndarray] | None = None
+    note: str = ""
 
 
 def _change(config: Config, method: MethodConfig, **sections: dict[str, Any]) -> Config:
@@ -189,7 +191,8 @@ def table10() -> Table:
         metric = "ap" if len(set(names)) == 1 else "ap_c" if label == "SSPCM" else "ap_b"
         cells += [Cell((label, teacher, student), labels, _coco(labels, label, names), metric, value)
                   for labels, value in zip(("5K", "10K"), values, strict=True)]
-    return Table("AP on COCO val2017 by the peers' backbones", ("method", "teacher", "student"), cells)
+    return Table("AP on COCO val2017 by the peers' backbones", ("method", "teacher", "student"), cells,
+                 note="Where the backbones differ the AP is that of the ResNet18 alone.")
 
 
 WARM_LAMBDA, SCRATCH_LAMBDA = 2.0, 0.5
@@ -209,7 +212,9 @@ def lspet() -> Table:
         **{f"TRS, lambda {weight:g}": (dataclasses.replace(trs, unsup_weight=weight), 2) for weight in (0.5, 8.0)}}
     return Table("LSPET val, 500 labelled people", ("method",),
                  _columns(_rivals(WARM_LAMBDA) | questions, "warm start", _warm)
-                 + _columns(_rivals(SCRATCH_LAMBDA), "from scratch", _from_scratch))
+                 + _columns(_rivals(SCRATCH_LAMBDA), "from scratch", _from_scratch),
+                 note="In this many steps the EMA's warm-up reaches 0.9993: an alpha of 0.9995 is a plain mean of the "
+                      "weights.")
 
 
 def _rivals(unsup_weight: float) -> dict[str, tuple[MethodConfig, int]]:

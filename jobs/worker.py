@@ -15,7 +15,7 @@ import torch
 
 from jobs.data import open_batches
 from jobs.runlog import RunLog
-from jobs.runs import BAD_PICTURES_FILE, MISTAKE_FILE, append_line, sentence
+from jobs.runs import BAD_PICTURES_FILE, MISTAKE_FILE, append_line, checkpoint_name, sentence
 from jobs.stages import save_labels
 from trs import checkpoint as checkpoints
 from trs import config as configs
@@ -70,7 +70,7 @@ def _train(settings: dict[str, Any]) -> None:
         with tempfile.TemporaryDirectory() as temporary:
             save(Path(temporary, "checkpoint"))
             ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(f"{temporary}/checkpoint"),
-                             checkpoint_dir_name=f"checkpoint_{int(metrics['step']):08d}")
+                             checkpoint_dir_name=checkpoint_name(metrics))
 
     height, width = config.data.input_size
     picture_bytes = 3 * height * width
@@ -130,8 +130,9 @@ def label_people(settings: dict[str, Any]) -> None:
     teacher.networks.eval()
     see = LABELERS[type(config.method)]
     complaints: list[str] = []
+    network = teacher.predictors[teacher.peers[0]]
     rows, keypoints = label(
-        lambda images: see(teacher.predictors[teacher.peers[0]], images, config.method, sets.skeleton.flip_order),
+        lambda images: see(network, images, config.method, config.model.fuse, sets.skeleton.flip_order),
         sets.unlabeled, config, device, complaints)
     for complaint in complaints:
         append_line(folder / BAD_PICTURES_FILE, complaint)

@@ -100,13 +100,18 @@ def load(folder: Path) -> Checkpoint:
                          f"{_NETWORKS} and {_OPTIMIZER}") from error
 
 
+def exists(folder: Path) -> bool:
+    """Whether a folder is a checkpoint."""
+    return (folder / _STATE).is_file()
+
+
 def newest(folder: Path) -> Path:
     """The folder itself if it is a checkpoint, else the newest checkpoint of the run that it is.
 
     Raises:
         InputError: there is none.
     """
-    if (folder / _STATE).is_file():
+    if exists(folder):
         return folder
     found = sorted(folder.glob(f"checkpoint_*/{_STATE}"))
     if not found:

@@ -41,11 +41,15 @@ class Skeleton:
         """The skeleton of some of the keypoints, and which ones these are.
 
         Raises:
-            InputError: a name that does not exist.
+            InputError: a name that does not exist, or one of a mirror pair without the other: in a mirror image it
+                would get the other's place.
         """
         absent = [name for name in names if name not in self.names]
         if absent:
             raise InputError(f"there is no keypoint {absent[0]!r}; there are {', '.join(self.names)}")
+        alone = [name for name in names if _mirrored(name) in self.names and _mirrored(name) not in names]
+        if alone:
+            raise InputError(f"{alone[0]} and {_mirrored(alone[0])} are a mirror pair; choose both or neither")
         order = [self.names.index(name) for name in names]
         limbs = tuple((order.index(a), order.index(b)) for a, b in self.limbs if a in order and b in order)
         return Skeleton(tuple(names), limbs, tuple(self.sigmas[index] for index in order), self.category_id), order

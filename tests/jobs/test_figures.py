@@ -43,9 +43,20 @@ def test_every_method_has_a_column(draw, columns: int, runs: list[Run], tmp_path
     assert (picture.shape[0] - 36) % 320 == 0 and (picture.shape[0] - 36) // 320 == figures.PEOPLE
 
 
-def test_teacher_and_reviewer_are_shown_where_they_differ_most(runs: list[Run], tmp_path: Path) -> None:
+def test_a_row_of_figure_6_holds_picture_teacher_and_reviewer(runs: list[Run], tmp_path: Path) -> None:
     picture = figures.teacher_and_reviewer([Cell(("TRS",), "AP", runs[0])], tmp_path)
     assert picture.shape == (36 + 320 * figures.PEOPLE, 3 * 320, 3)
+
+
+def test_people_are_chosen_where_two_networks_differ_most() -> None:
+    one, other = torch.zeros(4, 3, 8, 6), torch.zeros(4, 3, 8, 6)
+    one[..., 0, 0] = other[..., 0, 0] = 1
+    for row, keypoint, column in ((1, 2, 3), (2, 0, 5), (3, 1, 4)):
+        other[row, keypoint, 0, column] = 2
+    labelled = torch.ones(4, 3, dtype=torch.bool)
+    labelled[2, 0] = False
+    rows, keypoints = figures.farthest_apart(one, other, labelled, 2)
+    assert rows.tolist() == [3, 1] and keypoints.tolist() == [1, 2]
 
 
 def test_a_figure_is_a_table_of_the_runs_that_it_shows() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs import table
-from jobs.batch import Run, result, with_starts
+from jobs.batch import Run, result, train_all, with_starts
 from jobs.cell import Cell
 from jobs.tables import TABLES, Table
 from trs import config as configs
@@ -26,6 +26,8 @@ def done(folder: Path, run: Run, **metrics: float) -> None:
     (folder / run.name).mkdir(parents=True)
     line = {"epoch": run.config.train.epochs, "step": 1, **metrics}
     (folder / run.name / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    (folder / run.name / "checkpoint_00000001").mkdir()
+    (folder / run.name / "checkpoint_00000001" / "state.json").write_text("{}")
 
 
 @pytest.mark.parametrize(("name", "cells", "runs"), [
@@ -49,6 +51,10 @@ def test_a_name_tells_the_method_and_depends_on_what_is_trained_alone(config: Co
     assert run.name.startswith("trs-") and run.name.endswith(f"-seed{config.train.seed}")
     assert Run(dataclasses.replace(config)).name == run.name
     assert Run(config, (run,)).name != run.name
+    elsewhere = dataclasses.replace(config.train, use_gpu=True, cpus_per_worker=4, data_cpus=2, max_failures=9)
+    assert Run(dataclasses.replace(config, train=elsewhere)).name == run.name
+    longer = dataclasses.replace(config.train, batch_size=99)
+    assert Run(dataclasses.replace(config, train=longer)).name != run.name
     assert Run(dataclasses.replace(config, method=SupervisedConfig())).name.startswith("supervised-")
 
 
@@ -68,10 +74,19 @@ def test_settings_reach_every_training_and_what_it_starts_from() -> None:
 
 
 def test_the_methods_settings_are_the_tables_own() -> None:
-    with pytest.raises(InputError, match="leave out the --method options"):
+    with pytest.raises(InputError, match="leave out the option with method"):
         table.parse(["table8", *ARGUMENTS, "--method.mix-count", "3"])
+    for options in (["--train.seed", "3"], ["--train.init-from", "somewhere"], ["--data.manifest", "split.json"]):
+        with pytest.raises(InputError, match="leave out the option with"):
+            table.parse(["table8", *ARGUMENTS, *options])
     with pytest.raises(InputError, match="no row or column of table8 contains nothing"):
         table.parse(["table8", *ARGUMENTS, "--only", "nothing"])
+
+
+def test_an_options_value_is_not_taken_for_the_table() -> None:
+    command, made = table.parse(["--out", "figure4", "table5", *ARGUMENTS])
+    assert command.table == "table5" and made.caption.startswith("PCKh")
+    assert all(cell.run.config.data.train_annotations == "annot/train.json" for cell in made.cells)
 
 
 def test_a_table_shows_mean_and_deviation_beside_the_published_number(config: Config, tmp_path: Path) -> None:
@@ -84,7 +99,8 @@ def test_a_table_shows_mean_and_deviation_beside_the_published_number(config: Co
     table.write(made, "ours", range(2), tmp_path)
     lines = (tmp_path / "ours.md").read_text().splitlines()
     assert lines[2:5] == ["| method | 3 | 5 |", "|---|---|---|", "| TRS | 51.0 ± 1.4 (50.2) | – |"]
-    assert "ground-truth boxes, no flip test" in lines[-1] and "published" in lines[-1]
+    assert lines[-3].startswith("AP: COCO OKS-AP") and lines[-2].startswith("PCK: PCK@0.2 of the box's longer side")
+    assert "ground-truth boxes, no flip test" in lines[-2] and lines[-1] == "In brackets the published number."
     rows = list(csv.DictReader(io.StringIO((tmp_path / "ours.csv").read_text())))
     assert (rows[0]["mean"], rows[0]["std"], rows[0]["seeds"], rows[1]["mean"]) == ("51.0", "1.414", "2", "")
     cells = json.loads((tmp_path / "ours.json").read_text())["cells"]
@@ -100,6 +116,13 @@ def test_a_training_that_has_not_come_to_its_end_is_not_done(config: Config, tmp
         config, train=dataclasses.replace(config.train, epochs=config.train.epochs + 1)))
     (tmp_path / run.name).rename(tmp_path / longer.name)
     assert result(longer, tmp_path) is None
+
+
+def test_a_training_without_its_last_checkpoint_is_not_done(config: Config, tmp_path: Path) -> None:
+    """Killed between the metrics and the checkpoint."""
+    done(tmp_path, Run(config), ap=0.5)
+    (tmp_path / Run(config).name / "checkpoint_00000001" / "state.json").unlink()
+    assert result(Run(config), tmp_path) is None
 
 
 @pytest.mark.slow
@@ -124,7 +147,7 @@ def test_a_table_is_trained_written_and_never_trained_again(drawn_root: Path, tm
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_training_that_fails_is_told_and_the_others_go_on(drawn_root: Path, tmp_path: Path, capsys) -> None:
-    """More seeds of the split than one: the second finds its manifest spoilt."""
+    """One folder cannot be written into; and what starts from a failed training fails with it."""
     arguments = ["table8", "--data.root", str(drawn_root), "--out", str(tmp_path), "--data.labeled-count", "8",
                  "--train.epochs", "1", "--train.batch-size", "40", "--train.max-failures", "0", "--only", "3", "5",
                  "--model.backbones", "resnet_tiny", "resnet_tiny", "--model.pretrained", "None", "--data.input-size",
@@ -141,3 +164,8 @@ def test_a_training_that_fails_is_told_and_the_others_go_on(drawn_root: Path, tm
     out = capsys.readouterr().out
     assert "FAILED: " in out and "| TRS | – (50.2) |" in (tmp_path / "table8.md").read_text()
     assert result(made.cells[1].run, tmp_path) is not None
+    follower = Run(made.cells[1].run.config, (made.cells[0].run,))
+    last = Run(made.cells[1].run.config, (follower,))
+    ended = list(train_all(with_starts([last]), tmp_path, concurrent=2))
+    assert [end.run for end in ended] == [made.cells[0].run, follower, last]
+    assert [end.failure == "a run that it starts from has failed" for end in ended] == [False, True, True]

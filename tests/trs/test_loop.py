@@ -13,7 +13,7 @@ import torch
 
 from trs import checkpoint as checkpoints
 from trs import loop
-from trs.config import Config, SupervisedConfig
+from trs.config import Config, MeanTeacherConfig, MethodConfig, SSPCMConfig, SupervisedConfig, TRSConfig
 from trs.data.sets import Sets, load_sets
 from trs.data.stream import read_ahead, stream_of
 from trs.errors import InputError
@@ -43,9 +43,12 @@ def run(config: Config, sets: Sets, folder: Path, resume_from: Path | None = Non
     return training, reports
 
 
-@pytest.mark.parametrize("change", [{}, {"reviewer_update": "ema_and_supervised"}], ids=str)
-def test_resumed_equals_uninterrupted_to_the_last_bit(config: Config, sets: Sets, tmp_path: Path, change: dict) -> None:
-    config = dataclasses.replace(config, method=dataclasses.replace(config.method, **change))
+@pytest.mark.parametrize("method", [
+    TRSConfig(), TRSConfig(reviewer_update="ema_and_supervised"), TRSConfig(reviewer_mode="train", paths=2),
+    MeanTeacherConfig(augment=("cutmix", "rand_augment")), SSPCMConfig(confidence_threshold=0.0)], ids=str)
+def test_resumed_equals_uninterrupted_to_the_last_bit(config: Config, sets: Sets, tmp_path: Path,
+                                                      method: MethodConfig) -> None:
+    config = dataclasses.replace(config, method=method)
     through, reports = run(config, sets, tmp_path / "through")
     run(config, sets, tmp_path / "broken", stop_after=1)
     resumed, rest = run(config, sets, tmp_path / "broken", resume_from=tmp_path / "broken" / "checkpoint_1")

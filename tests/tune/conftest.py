@@ -16,7 +16,7 @@ from jobs.runlog import RunLog
 from jobs.runs import CONFIG_FILE
 from trs import config as configs
 from trs.config import Config
-from trs.data.coco import load_people
+from trs.data.annotations import load_people
 from trs.data.drawn import draw_dataset
 from trs.evaluation.oks import coco_results
 from trs.evaluation.results import write_results

@@ -19,7 +19,7 @@ from pycocotools.cocoeval import COCOeval
 from jobs.runs import CONFIG_FILE, METRICS_FILE, protocol
 from trs import config as configs
 from trs.config import Config, EvalConfig
-from trs.data.coco import load_people
+from trs.data.annotations import load_people
 from trs.data.drawn import draw_dataset
 from tune import compare
 from tune.charts import importance, parallel_coordinates

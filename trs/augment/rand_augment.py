@@ -45,10 +45,9 @@ def rand_augment(images: Tensor, keys: Tensor) -> Tensor:
         keys: [B] int64 sample keys.
     """
     pictures = denormalize(images).permute(0, 3, 1, 2).contiguous()
-    chosen = (uniform(keys, OPERATIONS_PER_PICTURE, _CHOICE) * len(OPERATIONS)).long()
+    chosen = (uniform(keys, OPERATIONS_PER_PICTURE, _CHOICE) * len(OPERATIONS)).long().cpu()  # wait for the device once
     for layer in chosen.unbind(1):
-        for number, operation in enumerate(OPERATIONS):
-            rows = torch.nonzero(layer == number).squeeze(1)
-            if len(rows):
-                pictures[rows] = operation(pictures[rows])
+        for number in layer.unique().tolist():
+            rows = torch.nonzero(layer == number).squeeze(1).to(pictures.device, non_blocking=True)
+            pictures[rows] = OPERATIONS[number](pictures[rows])
     return normalize(pictures.permute(0, 2, 3, 1))

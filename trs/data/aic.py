@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from trs.data.people import AREA_OF_BOX, People, undeclared_sizes
-from trs.data.records import file_name, numbers
+from trs.data.records import checked, file_name, is_list_of, numbers
+from trs.errors import InputError
 from trs.skeleton import AIC, Skeleton
 
 _NOT_LABELLED = 3
@@ -21,7 +22,7 @@ _NOT_LABELLED = 3
 
 def is_list(content: Any) -> bool:
     """Whether this is the content of such a file."""
-    return isinstance(content, list) and bool(content) and "keypoint_annotations" in content[0]
+    return is_list_of(content, "keypoint_annotations")
 
 
 def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> tuple[People, Skeleton]:
@@ -31,11 +32,15 @@ def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) ->
         InputError: a malformed record, named.
     """
     files, image_ids, boxes, keypoints = [], [], [], []
-    for number, picture in enumerate(content):
+    for number, picture in enumerate(checked(annotations, content)):
         record = {"id": number, "file_name": f"{picture.get('image_id')}.jpg"}
-        for person, box in (picture.get("human_annotations") or {}).items():
+        boxes_by_name, points_by_name = (picture.get(key) for key in ("human_annotations", "keypoint_annotations"))
+        if not isinstance(boxes_by_name, dict) or not isinstance(points_by_name, dict):
+            raise InputError(f"{annotations}: record {number} needs its people by name under 'human_annotations' and "
+                             "'keypoint_annotations'")
+        for person, box in boxes_by_name.items():
             x0, y0, x1, y1 = numbers(annotations, {"id": f"{number} {person}", "box": box}, "box", (4,))
-            points = (picture.get("keypoint_annotations") or {}).get(person)
+            points = points_by_name.get(person)
             files.append(file_name(annotations, record, "file_name"))
             image_ids.append(number)
             boxes.append((x0, y0, x1 - x0, y1 - y0))

@@ -17,11 +17,6 @@ from trs.errors import InputError
 from trs.skeleton import Skeleton, from_category
 
 
-def load_people(annotations: Path, images: Path) -> tuple[People, Skeleton]:
-    """The labelled people of a COCO keypoint file, see `people_of`."""
-    return people_of(annotations, read_json(annotations), images)
-
-
 def people_of(annotations: Path, content: Any, images: Path) -> tuple[People, Skeleton]:
     """The labelled people in the content of a COCO keypoint file.
 

@@ -63,6 +63,13 @@ def crop(box: np.ndarray, input_size: tuple[int, int], scale: float = 1.0, rotat
     return compose(np.array([[-1.0, 0.0, input_width], [0.0, 1.0, 0.0]]), matrix) if flip else matrix
 
 
+def crop_areas(boxes: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
+    """[N] areas, in the picture's pixels, that the crops of boxes [N, 4] show."""
+    input_height, input_width = input_size
+    units = np.maximum(boxes[:, 2] / input_width, boxes[:, 3] / input_height) * BOX_PADDING
+    return units**2 * input_height * input_width
+
+
 def warp(image: np.ndarray, matrix: Matrix, size: tuple[int, int]) -> np.ndarray:
     """Resample a picture [H, W, 3] by a map into [size[0], size[1], 3], black outside of it."""
     # OpenCV's coordinates are ours minus half a pixel, on both sides of the map.

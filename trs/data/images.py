@@ -22,7 +22,7 @@ def read_image(root: str, file: str, size: tuple[int, int]) -> np.ndarray:
     """Decode a picture into RGB uint8 [H, W, 3] in the annotation's coordinates.
 
     Gray, CMYK and 16-bit pictures become RGB uint8. The EXIF orientation is applied, as every viewer does, unless only
-    the unrotated picture has the annotated size.
+    the unrotated picture has the annotated size, or none is declared.
 
     Args:
         root: folder of the pictures.
@@ -40,9 +40,11 @@ def read_image(root: str, file: str, size: tuple[int, int]) -> np.ndarray:
     except OSError as error:
         raise BadImage(f"{file}: {error.strerror}") from error
     _check_header(file, content)
+    if not any(size):  # as the loaders of the datasets that declare no size do it
+        return _decode(file, content, cv2.IMREAD_IGNORE_ORIENTATION)
     for orientation in (0, cv2.IMREAD_IGNORE_ORIENTATION):
         image = _decode(file, content, orientation)
-        if image.shape[:2] == tuple(size) or not any(size):
+        if image.shape[:2] == tuple(size):
             return image
     raise BadImage(f"{file} is {image.shape[0]}x{image.shape[1]} pixels, its annotation says {size[0]}x{size[1]}")
 

@@ -17,7 +17,7 @@ import numpy as np
 import scipy.io
 
 from trs.data.people import AREA_OF_BOX, People, undeclared_sizes
-from trs.data.records import file_name, number, numbers
+from trs.data.records import checked, file_name, is_list_of, number, numbers
 from trs.errors import InputError
 from trs.skeleton import MPII, Skeleton
 
@@ -29,7 +29,7 @@ _UPPER_NECK, _HEAD_TOP = MPII.names.index("upper_neck"), MPII.names.index("head_
 
 def is_list(content: Any) -> bool:
     """Whether this is the content of HRNet's list."""
-    return isinstance(content, list) and bool(content) and {"joints", "center", "scale"} <= content[0].keys()
+    return is_list_of(content, "joints", "center", "scale")
 
 
 def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> tuple[People, Skeleton]:
@@ -38,15 +38,20 @@ def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) ->
     Raises:
         InputError: a malformed record, or a .mat file of another list.
     """
-    records = [record | {"id": index} for index, record in enumerate(content)]
+    records = [record | {"id": index} for index, record in enumerate(checked(annotations, content))]
     files = [file_name(annotations, record, "image") for record in records]
     joints = np.array([numbers(annotations, record, "joints", (len(MPII), 2)) for record in records])
     weights = np.array([numbers(annotations, record, "joints_vis", (len(MPII),)) for record in records])
     centres = np.array([numbers(annotations, record, "center", (2,)) for record in records])
     scales = np.array([number(annotations, record, "scale") for record in records], dtype=np.float64)
-    boxes_file = annotations.with_name(f"gt_{annotations.stem}.mat")
+    boxes_file = head_boxes_file(annotations)
     heads = _head_boxes(boxes_file, len(records)) if boxes_file.exists() else _head_segments(joints, weights)
     return _table(images, files, joints, weights, centres, scales, heads), MPII
+
+
+def head_boxes_file(annotations: Path) -> Path:
+    """Where the head boxes of a list lie, if they do: `gt_valid.mat` beside `valid.json`."""
+    return annotations.with_name(f"gt_{annotations.stem}.mat")
 
 
 def _head_boxes(path: Path, count: int) -> np.ndarray:
@@ -75,7 +80,7 @@ def load_release(path: Path, images: Path) -> tuple[People, Skeleton]:
         training = np.atleast_1d(release.img_train)
         people = [(str(picture.image.name), person) for picture, used in zip(pictures, training, strict=True) if used
                   for person in np.atleast_1d(picture.annorect)
-                  if np.size(getattr(getattr(person, "annopoints", None), "point", ())) and np.size(person.scale)]
+                  if _is_whole(person)]
         files = [file_name(path, {"image": name, "id": index}, "image") for index, (name, _) in enumerate(people)]
         joints, weights = _points([person for _, person in people])
         centres = np.array([(person.objpos.x, person.objpos.y) for _, person in people], dtype=np.float64)
@@ -85,6 +90,14 @@ def load_release(path: Path, images: Path) -> tuple[People, Skeleton]:
         raise InputError(f"{path} is not MPII's annotation file: {error}") from error
     heads = _HEAD_BIAS * np.linalg.norm((corners[:, 2:] - corners[:, :2]).reshape(-1, 2), axis=1)
     return _table(images, files, joints, weights, centres.reshape(-1, 2), scales, heads), MPII
+
+
+def _is_whole(person: Any) -> bool:
+    """Some records lack their points, their place or their head; nothing can be learnt or measured there."""
+    fields = [getattr(person, name, ()) for name in ("scale", "x1", "y1", "x2", "y2")]
+    fields += [getattr(getattr(person, "objpos", None), name, ()) for name in ("x", "y")]
+    return (np.size(getattr(getattr(person, "annopoints", None), "point", ())) > 0
+            and all(np.size(field) == 1 for field in fields))
 
 
 def _points(people: list[Any]) -> tuple[np.ndarray, np.ndarray]:

@@ -53,3 +53,17 @@ def file_name(path: Path, record: dict[str, Any], key: str) -> str:
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         raise InputError(f"{path}: image {record.get('id', '?')} points outside its folder: {name!r}")
     return name
+
+
+def is_list_of(content: Any, *keys: str) -> bool:
+    """Whether the content of a file is a list whose first record has these keys."""
+    first = content[0] if isinstance(content, list) and content else None
+    return isinstance(first, dict) and set(keys) <= first.keys()
+
+
+def checked(path: Path, content: list[Any]) -> list[dict[str, Any]]:
+    """The records of a list, or InputError if one is none."""
+    for index, record in enumerate(content):
+        if not isinstance(record, dict):
+            raise InputError(f"{path}: record {index} is no record but {type(record).__name__}")
+    return content

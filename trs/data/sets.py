@@ -45,7 +45,7 @@ def load_sets(data: DataConfig, split: Split | None = None) -> Sets:
     root = _root(data)
     people, whole = load_people(root / data.train_annotations, _folder(root / data.train_images))
     skeleton, order = whole.select(data.keypoints or whole.names)
-    people = people.select(order)
+    people = _labelled(people.select(order))
     if split is None:
         split = (load_split(Path(data.manifest)) if data.manifest else
                  draw_split(people, data.labeled_count, data.split, data.split_seed))
@@ -76,7 +76,7 @@ def _validation(root: Path, data: DataConfig, skeleton: Skeleton) -> tuple[Peopl
     """The people to predict, annotated or detected, and the ids of the pictures that AP counts."""
     annotations, images = root / data.val_annotations, _folder(root / data.val_images)
     people, found = load_people(annotations, images)
-    people = _first_pictures(people.select(found.select(skeleton.names)[1]), data.val_count)
+    people = _first_pictures(_labelled(people.select(found.select(skeleton.names)[1])), data.val_count)
     scored_images = np.unique(people.image_ids)
     if data.val_detections is None:
         return people, scored_images
@@ -108,6 +108,11 @@ def _folder(path: Path) -> Path:
     if not path.is_dir():
         raise InputError(f"there is no folder {path}; check --data.root and the image folders")
     return path
+
+
+def _labelled(people: People) -> People:
+    """Those with a labelled keypoint, which the ones that were selected may all lack."""
+    return people.take(np.asarray(people.keypoint_weights.any(1)))
 
 
 def _first_pictures(people: People, count: int | None) -> People:

@@ -15,7 +15,7 @@ from trs.data.people import People
 from trs.data.sets import Sets
 from trs.distributed import broadcast_buffers, gather_rows, rank, world_size
 from trs.errors import InputError
-from trs.evaluation.oks import coco_results, oks_ap, pose_scores
+from trs.evaluation.oks import coco_results, oks_ap
 from trs.evaluation.oks_nms import oks_nms
 from trs.evaluation.pck import pck, pckh
 from trs.evaluation.predict import Crops, Poses, predict, predict_with, read_crops
@@ -27,12 +27,12 @@ Keep = Callable[[str, list[dict[str, Any]]], object]
 
 def evaluate(method: Method, sets: Sets, config: Config, device: torch.device, complain: list[str],
              keep: Keep = lambda name, results: None) -> dict[str, float]:
-    """Metrics of every network, of the peers' mean and of their ensemble.
+    """Metrics of every network, of the mean of those that the method is scored by, and of the ensemble.
 
     Whole batches are dealt to the workers, so that each person sees the same arithmetic whatever their number, and the
     AP is the same to the last bit.
 
-    Returns: on rank 0 the means over `method.peers`: `ap`, `ap50`, `ap75`, `ar`, `ar50` where the set has a COCO file,
+    Returns: on rank 0 the means over `method.scored`: `ap`, `ap50`, `ap75`, `ar`, `ar50` where the set has a COCO file,
         `pck`, and `pckh` with its groups where it has head sizes; and `ap_NAME`, `pck_NAME`, `pckh_NAME` for each
         network and for `ensemble`. On the other ranks nothing.
     """
@@ -45,7 +45,7 @@ def evaluate(method: Method, sets: Sets, config: Config, device: torch.device, c
         return {}
     scores = {name: _score(sets, config, rows, keypoints, functools.partial(keep, name))
               for name, (rows, keypoints) in poses.items()}
-    means = {metric: float(np.mean([scores[peer][metric] for peer in method.peers])) for metric in scores["ensemble"]}
+    means = {metric: float(np.mean([scores[name][metric] for name in method.scored])) for metric in scores["ensemble"]}
     return {**means, **{f"{metric}_{name}": score[metric] for name, score in scores.items() for metric in MEASURES
                         if metric in score}}
 
@@ -53,9 +53,10 @@ def evaluate(method: Method, sets: Sets, config: Config, device: torch.device, c
 def _score(sets: Sets, config: Config, rows: np.ndarray, keypoints: np.ndarray,
            keep: Callable[[list[dict[str, Any]]], object]) -> dict[str, float]:
     """Every metric that the validation set allows."""
+    order = np.argsort(sets.val.ids[rows], kind="stable")  # nothing depends on who computed a pose
+    rows, keypoints = rows[order], keypoints[order]
     if config.data.val_detections is not None:
-        scores = pose_scores(sets.val, rows, keypoints)
-        stays = oks_nms(sets.val, rows, keypoints, scores, np.array(sets.skeleton.sigmas))
+        stays = oks_nms(sets.val, rows, keypoints, np.array(sets.skeleton.sigmas), config.data.input_size)
         rows, keypoints = rows[stays], keypoints[stays]
     results = coco_results(sets.val, rows, keypoints, sets.skeleton.category_id)
     keep(results)

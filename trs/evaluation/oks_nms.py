@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from trs.data import geometry
 from trs.data.people import People
+from trs.evaluation.oks import pose_scores
 
 THRESHOLD = 0.9
 """OKS above which two poses are the same."""
@@ -21,7 +23,7 @@ def pose_similarity(pose: np.ndarray, area: float, others: np.ndarray, areas: np
     return np.exp(-squared / scale / 2).mean(-1)
 
 
-def oks_nms(people: People, rows: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, sigmas: np.ndarray
+def oks_nms(people: People, rows: np.ndarray, keypoints: np.ndarray, sigmas: np.ndarray, input_size: tuple[int, int]
             ) -> np.ndarray:
     """Which poses stay, picture by picture.
 
@@ -29,13 +31,13 @@ def oks_nms(people: People, rows: np.ndarray, keypoints: np.ndarray, scores: np.
         people: the table of detections.
         rows: [n] rows of `people`.
         keypoints: [n, K, 3] x, y in the picture and heat.
-        scores: [n] of the poses.
         sigmas: [K] of the keypoints.
+        input_size: height and width of the crops, whose areas in the picture are what OKS is relative to.
 
     Returns: [n] bool.
     """
-    areas = people.boxes[rows, 2:].prod(1)
-    stays = np.zeros(len(rows), bool)
+    scores, stays = pose_scores(people, rows, keypoints), np.zeros(len(rows), bool)
+    areas = geometry.crop_areas(people.boxes[rows], input_size)
     for image in np.unique(people.image_ids[rows]):
         left = np.flatnonzero(people.image_ids[rows] == image)
         left = left[np.argsort(-scores[left], kind="stable")]

@@ -24,7 +24,7 @@ class Method(ABC):
 
     networks: every network by name; together they are the method's state.
     trained: those that gradients reach: what DDP wraps and the optimiser updates.
-    peers: names of the networks whose mean AP is the method's AP, and whose mean heatmap is its ensemble.
+    peers: names of the networks that start apart, one backbone each; their mean heatmap is the ensemble.
     uses_unlabeled: whether `losses` reads the unlabelled batch; if not, no such picture is read from disk.
     """
 
@@ -40,6 +40,11 @@ class Method(ABC):
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
         """The losses of one step as scalars by name; `loss` is the one to minimise, the others are for the log."""
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Names of the networks whose mean score is the method's."""
+        return self.peers
 
     @property
     def predictors(self) -> dict[str, PoseNetwork]:

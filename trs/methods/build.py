@@ -36,7 +36,7 @@ METHODS: dict[type, type[Method]] = {
     SupervisedConfig: Supervised, PseudoPoseConfig: PseudoPose, DataDistillConfig: DataDistill, SingleConfig: Single,
     DualConfig: Dual, SSPCMConfig: SSPCM, MeanTeacherConfig: MeanTeacher, FixMatchConfig: FixMatch, TRSConfig: TRS}
 
-LABELERS: dict[type, Callable[[PoseNetwork, Tensor, Any, list[int]], Tensor]] = {
+LABELERS: dict[type, Callable[[PoseNetwork, Tensor, Any, str, list[int]], Tensor]] = {
     PseudoPoseConfig: pseudo_pose.see, DataDistillConfig: data_distill.see}
 """How a method with a first stage reads the heatmaps of its pseudo labels."""
 

@@ -16,13 +16,13 @@ class DataDistill(PseudoPose):
     """The same training; only the labels differ."""
 
 
-def see(network: PoseNetwork, images: Tensor, config: DataDistillConfig, flip_order: list[int]) -> Tensor:
+def see(network: PoseNetwork, images: Tensor, config: DataDistillConfig, fuse: str, flip_order: list[int]) -> Tensor:
     """[B, 3, H, W] plain crops -> the mean [B, K, h, w] heatmap over `config.scales`, each also mirrored."""
     total = torch.zeros(())
     upright = torch.zeros(len(images), device=images.device)
     for scale in config.scales:
         size = torch.full_like(upright, scale)
         there, back = (affine_theta(factor, upright, (images.shape[2], images.shape[3])) for factor in (size, 1 / size))
-        heatmaps = read_heatmaps(network, warp(images, there), flip_test=True, fuse="last", flip_order=flip_order)
+        heatmaps = read_heatmaps(network, warp(images, there), flip_test=True, fuse=fuse, flip_order=flip_order)
         total = total.to(images.device) + warp(heatmaps, back)
     return total / len(config.scales)

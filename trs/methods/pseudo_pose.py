@@ -40,6 +40,6 @@ class PseudoPose(Method):
                 "loss_pseudo": pseudo, "peak_heat": peak_heat({"a": heatmaps.detach()}, self.peers)}
 
 
-def see(network: PoseNetwork, images: Tensor, config: PseudoPoseConfig, flip_order: list[int]) -> Tensor:
+def see(network: PoseNetwork, images: Tensor, config: PseudoPoseConfig, fuse: str, flip_order: list[int]) -> Tensor:
     """[B, 3, H, W] plain crops -> the [B, K, h, w] heatmaps that pseudo labels are read from."""
-    return read_heatmaps(network, images, flip_test=False, fuse="last", flip_order=flip_order)
+    return read_heatmaps(network, images, flip_test=False, fuse=fuse, flip_order=flip_order)

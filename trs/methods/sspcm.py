@@ -38,6 +38,11 @@ class SSPCM(Method):
         self.networks = nn.ModuleDict({**dict(self.trained.items()), **last})
 
     @property
+    def scored(self) -> tuple[str, ...]:
+        """The student; its teachers' scores stand beside it."""
+        return ("c",)
+
+    @property
     def predictors(self) -> dict[str, PoseNetwork]:
         """The trained networks; the copies only vote."""
         return {name: network for name, network in super().predictors.items() if name in self.peers}

@@ -41,7 +41,9 @@ class TRS(Method):
         self.config, self.view = config, view
         peers = {"a": make_network(0), "b": make_network(1)}
         learns = config.reviewer_update == "ema_and_supervised"
-        reviewers = {f"reviewer_{name}": copy.deepcopy(peer).requires_grad_(learns) for name, peer in peers.items()}
+        reviewers = {f"reviewer_{name}": copy.deepcopy(peer) for name, peer in peers.items()}
+        for reviewer in () if learns else reviewers.values():
+            reviewer.requires_grad_(False)
         self.networks = nn.ModuleDict({**peers, **reviewers})
         self.trained = Peers({**peers, **(reviewers if learns else {})})
 

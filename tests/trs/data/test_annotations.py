@@ -119,3 +119,18 @@ def test_the_genuine_samples_load_and_every_keypoint_lies_in_its_picture(name: s
         assert (places >= 0).all() and (places <= [width, height]).all()
         assert crop_person(people, row, (128, 96))[0].shape == (128, 96, 3)
     assert (people.areas > 0).all() and np.isfinite(people.head_sizes).all() == (name == "mpii")
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    ([mpii_record(), "a"], "record 1 is no record but str"),
+    ([{"keypoint_annotations": {}, "human_annotations": []}], "record 0 needs its people by name"),
+    ([{"keypoint_annotations": {}}, 3], "record 1 is no record but int"),
+    ([1, 2], "is not a COCO file")])
+def test_lists_of_something_else_are_refused_in_a_sentence(tmp_path: Path, content: list, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        load_people(write(tmp_path / "list.json", content), tmp_path)
+
+
+def test_half_of_a_mirror_pair_is_refused() -> None:
+    with pytest.raises(InputError, match="left_wrist and right_wrist are a mirror pair; choose both or neither"):
+        MPII.select(("left_wrist", "head_top"))

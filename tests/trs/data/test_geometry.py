@@ -44,3 +44,10 @@ def test_a_mirrored_crop_is_the_mirror_image_of_the_crop() -> None:
     plain, mirrored = (geometry.warp(image, geometry.crop(box, (64, 64), flip=flip), (64, 64))
                        for flip in (False, True))
     assert np.abs(plain[:, ::-1].astype(int) - mirrored).max() <= 1
+
+
+def test_a_crops_area_is_what_its_corners_span() -> None:
+    for box in (np.array([10.0, 20.0, 30.0, 80.0]), np.array([0.0, 0.0, 90.0, 40.0])):
+        back = geometry.invert(geometry.crop(box, (128, 96)))
+        corners = geometry.transform(np.array([[0.0, 0.0], [96.0, 128.0]]), back)
+        assert geometry.crop_areas(box[None], (128, 96))[0] == pytest.approx(np.prod(corners[1] - corners[0]))

@@ -9,7 +9,7 @@ from pycocotools.cocoeval import COCOeval
 
 from trs.config import Config, EvalConfig
 from trs.data import geometry
-from trs.data.coco import load_people
+from trs.data.annotations import load_people
 from trs.data.heatmaps import encode
 from trs.data.sets import Sets
 from trs.evaluation.evaluate import evaluate

@@ -64,7 +64,8 @@ def test_of_alike_poses_in_a_picture_the_best_stays() -> None:
     table = people(np.stack([pose] * 5), image_ids=np.array([0, 0, 0, 1, 1]))
     poses = moved(table, np.array([0.0, 1.0, 40.0, 0.0, 0.0])[:, None])
     sigmas = np.full(17, 0.08)
-    stays = oks_nms(table, np.arange(5), poses, np.array([0.5, 0.9, 0.3, 0.2, 0.1]), sigmas)
+    poses[..., 2] = np.array([0.5, 0.9, 0.3, 0.25, 0.21])[:, None]
+    stays = oks_nms(table, np.arange(5), poses, sigmas, (128, 96))
     assert stays.tolist() == [False, True, True, True, False]
 
 

@@ -219,9 +219,9 @@ def test_pseudo_pose_weighs_true_and_pseudo_labels(make_network, labeled, unlabe
 def test_data_distill_at_one_scale_is_the_flip_test(make_network, unlabeled) -> None:
     network, order = make_network(0).eval(), [1, 0, 2, 3]
     config = DataDistillConfig(scales=(1.0,))
-    found = data_distill.see(network, unlabeled.images, config, order)
-    plain = pseudo_pose.see(network, unlabeled.images, config, order)
-    mirrored = pseudo_pose.see(network, unlabeled.images.flip(-1), config, order).flip(-1)[:, order]
+    found = data_distill.see(network, unlabeled.images, config, "last", order)
+    plain = pseudo_pose.see(network, unlabeled.images, config, "last", order)
+    mirrored = pseudo_pose.see(network, unlabeled.images.flip(-1), config, "last", order).flip(-1)[:, order]
     torch.testing.assert_close(found, (plain + mirrored) / 2, atol=1e-5, rtol=1e-4)
 
 
@@ -233,8 +233,8 @@ def test_a_network_that_follows_the_picture_sees_alike_at_every_scale() -> None:
 
     images = torch.zeros(1, 3, 64, 48)
     images[:, :, 38:46, 10:18] = 1
-    found = data_distill.see(Bright(), images, DataDistillConfig(scales=(0.7, 1.0, 1.4)), [0])
-    straight, _ = locate(pseudo_pose.see(Bright(), (images + images.flip(-1)) / 2, DataDistillConfig(), [0]))
+    found = data_distill.see(Bright(), images, DataDistillConfig(scales=(0.7, 1.0, 1.4)), "last", [0])
+    straight, _ = locate(pseudo_pose.see(Bright(), (images + images.flip(-1)) / 2, DataDistillConfig(), "last", [0]))
     assert (locate(found)[0] - straight).abs().max() <= 4
 
 
