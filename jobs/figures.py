@@ -74,10 +74,11 @@ def teacher_and_reviewer(cells: list[Cell], folder: Path) -> np.ndarray:
 
 
 def farthest_apart(one: Tensor, other: Tensor, labelled: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The people of whom two networks place a keypoint most differently, the farthest first, and which keypoint that is.
+    """The people of whom two networks place a keypoint most differently, the farthest first, and which keypoint.
 
     Args:
-        one, other: [B, K, h, w] heatmaps.
+        one: [B, K, h, w] heatmaps of a network.
+        other: those of another.
         labelled: [B, K] bool; other keypoints do not count.
         count: people that are wanted.
 
