@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import shutil
 import sys
@@ -17,7 +18,7 @@ import ray.train.torch
 import tyro
 
 from jobs import cli, cluster
-from jobs.runs import BAD_PICTURES_FILE, protocol
+from jobs.runs import BAD_PICTURES_FILE, measure_of, protocol
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config, DataConfig, EvalConfig
@@ -90,9 +91,11 @@ def main(arguments: list[str]) -> None:
     out = (command.out or checkpoint.parent / "evaluation").absolute()
     cluster.connect()
     metrics = evaluate(checkpoint, config, out)
-    print(f"{checkpoint}\n{protocol(config)}")
-    for name, value in metrics.items():
-        print(f"  {name:<16} {value:.4f}")
+    print(checkpoint)
+    for measure, names in itertools.groupby(sorted(metrics, key=measure_of), key=measure_of):
+        print(protocol(config, metric=measure))
+        for name in names:
+            print(f"  {name:<16} {metrics[name]:.4f}")
     bad = out / BAD_PICTURES_FILE
     if bad.exists():
         print(f"WARNING: {len(bad.read_text().splitlines())} people count as missed, their pictures cannot be used: "

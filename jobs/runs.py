@@ -70,6 +70,11 @@ def append_line(path: Path, line: str) -> None:
         file.write(f"{line}\n")
 
 
+def measure_of(metric: str) -> str:
+    """The measure that a metric belongs to: `ap` for `ar50` and `ap_a`, `pckh` for `head_pckh`."""
+    return next((name for name in ("pckh", "pck") if name in metric.split("_")), "ap")
+
+
 def protocol(config: Config, people: int | None = None, metric: str | None = None) -> str:
     """A sentence that says what a metric is.
 
@@ -78,8 +83,7 @@ def protocol(config: Config, people: int | None = None, metric: str | None = Non
         people: on whom it was measured.
         metric: any of the evaluation's, such as `ar50` or `head_pckh`; the config's own if None.
     """
-    parts, evaluation = (metric or config.eval.metric).split("_"), config.eval
-    metric = next((name for name in ("pckh", "pck") if name in parts), "ap")
+    metric, evaluation = measure_of(metric or config.eval.metric), config.eval
     boxes = "ground-truth boxes" if config.data.val_detections is None else "detected boxes with OKS-NMS"
     measure = _MEASURES[metric]
     if metric == "pckh":

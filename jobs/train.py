@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from jobs import cli, cluster
-from jobs.runs import SPLIT_FILE, follow, write_run
+from jobs.runs import SPLIT_FILE, follow, protocol, write_run
 from jobs.stages import FIRST_STAGE
 from jobs.trainer import fit
 from trs import checkpoint as checkpoints
@@ -52,7 +52,8 @@ def main(arguments: list[str]) -> None:
     cluster.require_resources(config.train)
     write_run(config, sets, folder)
     print(f"{command.title}: {len(sets.labeled)} labelled, {len(sets.unlabeled)} unlabelled, {len(sets.val)} "
-          f"validation people of {len(sets.skeleton)} keypoints -> {folder}", flush=True)
+          f"validation people of {len(sets.skeleton)} keypoints -> {folder}\n{protocol(config, len(sets.val))}",
+          flush=True)
     done = False
     try:
         with follow(folder / FIRST_STAGE, config, "first stage: "), follow(folder, config):
