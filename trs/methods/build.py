@@ -7,18 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from trs.config import (
-    Config,
-    DataDistillConfig,
-    DualConfig,
-    FixMatchConfig,
-    MeanTeacherConfig,
-    PseudoPoseConfig,
-    SingleConfig,
-    SSPCMConfig,
-    SupervisedConfig,
-    TRSConfig,
-)
+from trs import config as configs
+from trs.config import Config
 from trs.methods import data_distill, pseudo_pose
 from trs.methods.base import Method
 from trs.methods.data_distill import DataDistill
@@ -33,11 +23,12 @@ from trs.methods.trs import TRS
 from trs.models.pose import PoseNetwork, build_pose_network
 
 METHODS: dict[type, type[Method]] = {
-    SupervisedConfig: Supervised, PseudoPoseConfig: PseudoPose, DataDistillConfig: DataDistill, SingleConfig: Single,
-    DualConfig: Dual, SSPCMConfig: SSPCM, MeanTeacherConfig: MeanTeacher, FixMatchConfig: FixMatch, TRSConfig: TRS}
+    configs.SupervisedConfig: Supervised, configs.PseudoPoseConfig: PseudoPose, configs.DataDistillConfig: DataDistill,
+    configs.SingleConfig: Single, configs.DualConfig: Dual, configs.SSPCMConfig: SSPCM,
+    configs.MeanTeacherConfig: MeanTeacher, configs.FixMatchConfig: FixMatch, configs.TRSConfig: TRS}
 
 LABELERS: dict[type, Callable[[PoseNetwork, Tensor, Any, str, list[int]], Tensor]] = {
-    PseudoPoseConfig: pseudo_pose.see, DataDistillConfig: data_distill.see}
+    configs.PseudoPoseConfig: pseudo_pose.see, configs.DataDistillConfig: data_distill.see}
 """How a method with a first stage reads the heatmaps of its pseudo labels."""
 
 

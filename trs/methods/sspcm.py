@@ -87,6 +87,11 @@ def closest_pair(easy: dict[str, Tensor], pairs: tuple[tuple[str, str], ...]) ->
     """
     places = {name: locate(heatmaps[0])[0] for name, heatmaps in easy.items()}
     distances = torch.stack([(places[one] - places[other]).norm(dim=-1) for one, other in pairs])
-    best = distances.argmin(0)
-    means = torch.stack([(easy[one] + easy[other]) / 2 for one, other in pairs])
-    return means.gather(0, best[None, None, ..., None, None].expand(1, *means.shape[1:])).squeeze(0)
+    best, names = distances.argmin(0), list(easy)
+    heatmaps = torch.stack(list(easy.values()))
+
+    def pick(side: int) -> Tensor:
+        network = best.new_tensor([names.index(pair[side]) for pair in pairs])[best]
+        return heatmaps.gather(0, network[None, None, ..., None, None].expand(1, *heatmaps.shape[1:])).squeeze(0)
+
+    return (pick(0) + pick(1)) / 2
