@@ -134,7 +134,7 @@ def test_a_table_is_trained_written_and_never_trained_again(drawn_root: Path, tm
                  "--only", "Supervised + MFL"]
     table.main(arguments)
     out = capsys.readouterr().out
-    assert "4 trainings, 0 done" in out and "[4/4] Supervised + MFL warm start, AP seed 0  ap 0." in out
+    assert "4 trainings, 0 done" in out and "[4/4] Supervised + MFL warm start, AP seed 0  AP 0." in out
     folder = next(tmp_path.glob("supervised-*-seed0"))
     assert "| Supervised + MFL |" in (tmp_path / "lspet.md").read_text()
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
