@@ -236,8 +236,8 @@ class MeanTeacherConfig(ConsistencyConfig):
 
     ema_momentum: float = 0.999
     """Momentum of the teacher, warmed up as min(1 - 1/(t+1), ema_momentum)."""
-    reviewer_mode: Literal["eval", "train"] = "eval"
-    """BatchNorm of the teacher: the student's running statistics, or its own batch's."""
+    reviewer_mode: Literal["eval", "train"] = "train"
+    """BatchNorm of the teacher: the student's running statistics, or those of its own batches; see TRS."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -271,8 +271,9 @@ class TRSConfig(ConsistencyConfig):
     """Which reviewer supervises a student: the teacher's, the student's own, or both."""
     reviewer_update: Literal["ema", "ema_and_supervised"] = "ema"
     """Reviewers follow by EMA only (Eq. 7), or also take the labelled gradients (text of Eq. 2-3)."""
-    reviewer_mode: Literal["eval", "train"] = "eval"
-    """BatchNorm of a reviewer: its peer's running statistics, or those of its own batches."""
+    reviewer_mode: Literal["eval", "train"] = "train"
+    """BatchNorm of a reviewer: its peer's running statistics, which do not belong to its averaged weights, or those of
+    its own batches, with which reviewers see better than their peers (README, the study on LSPET)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

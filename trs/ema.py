@@ -1,8 +1,8 @@
 """Eq. 7: the reviewer follows its network by an exponential moving average.
 
-BatchNorm: affine parameters are averaged like all parameters. Running mean and variance are copied by default, since
-they are averages already and an average of averages lags behind the weights it belongs to; counters are copied, never
-averaged. A reviewer that runs in train mode gathers its own statistics instead.
+BatchNorm: affine parameters are averaged like all parameters; running statistics and counters never are. A reviewer that
+runs in train mode gathers statistics of its own; for one in eval mode they are copied from its network, whose weights
+are close by.
 """
 
 from __future__ import annotations

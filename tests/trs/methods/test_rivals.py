@@ -101,7 +101,7 @@ def test_mean_teacher_is_a_trs_student_whose_teacher_is_its_own_reviewer(make_ne
     method = MeanTeacher(MeanTeacherConfig(unsup_weight=1.0), VIEW, make_network)
     for parameter in method.networks["teacher_a"].parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
-    trs = TRS(TRSConfig(unsup_weight=0.5, reviewer_role="student", augment=(), teacher_mode="eval"), VIEW, make_network)
+    trs = TRS(TRSConfig(unsup_weight=0.5, reviewer_role="student", augment=()), VIEW, make_network)
     for name, source in (("a", "a"), ("reviewer_a", "teacher_a"), ("b", "teacher_a"), ("reviewer_b", "teacher_a")):
         trs.networks[name].load_state_dict(method.networks[source].state_dict())
     for other in (method, trs):

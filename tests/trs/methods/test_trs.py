@@ -30,7 +30,8 @@ def reference(method: TRS, labeled, unlabeled) -> dict[str, torch.Tensor]:
     config = method.config
     theta = affine_theta(*draw_affine(unlabeled.keys, VIEW), (32, 24))
     teach = {name: copy.deepcopy(method.networks[name]).train(config.teacher_mode == "train") for name in ("a", "b")}
-    remember = {name: copy.deepcopy(method.networks[f"reviewer_{name}"]).eval() for name in ("a", "b")}
+    remember = {name: copy.deepcopy(method.networks[f"reviewer_{name}"]).train(config.reviewer_mode == "train")
+                for name in ("a", "b")}
     learn = {name: copy.deepcopy(method.networks[name]).train() for name in ("a", "b")}
     with torch.no_grad():
         easy = {name: network(unlabeled.images).clamp(0, 1) for name, network in teach.items()}
@@ -60,7 +61,7 @@ def reference(method: TRS, labeled, unlabeled) -> dict[str, torch.Tensor]:
 
 
 SWITCHES = [{}, {"reviewers": False}, {"reviewer_role": "student"}, {"reviewer_role": "both"},
-            {"locator": "teacher_and_reviewer"}, {"teacher_mode": "eval"}, {"mix_count": 0}, {"unsup_weight": 4.0}]
+            {"locator": "teacher_and_reviewer"}, {"teacher_mode": "eval"}, {"reviewer_mode": "eval"}, {"mix_count": 0}, {"unsup_weight": 4.0}]
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def test_reviewers_may_take_labelled_gradients(make_network, labeled, unlabeled)
 
 
 def test_agreement_is_one_for_equal_networks(make_network, labeled, unlabeled) -> None:
-    method = TRS(dataclasses.replace(CONFIG, teacher_mode="eval"), VIEW, make_network)
+    method = TRS(CONFIG, VIEW, make_network)
     assert method.losses(method.trained, labeled, unlabeled, step=0)["agreement"] == 1
 
 
