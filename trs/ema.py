@@ -1,8 +1,8 @@
 """Eq. 7: the reviewer follows its network by an exponential moving average.
 
-BatchNorm: affine parameters are averaged like all parameters; running statistics and counters never are. A reviewer that
-runs in train mode gathers statistics of its own; for one in eval mode they are copied from its network, whose weights
-are close by.
+BatchNorm: affine parameters are averaged like all parameters; running statistics and counters never are. A reviewer
+that runs in train mode gathers statistics of its own; for one in eval mode they are copied from its network, whose
+weights are close by.
 """
 
 from __future__ import annotations

@@ -61,7 +61,8 @@ def reference(method: TRS, labeled, unlabeled) -> dict[str, torch.Tensor]:
 
 
 SWITCHES = [{}, {"reviewers": False}, {"reviewer_role": "student"}, {"reviewer_role": "both"},
-            {"locator": "teacher_and_reviewer"}, {"teacher_mode": "eval"}, {"reviewer_mode": "eval"}, {"mix_count": 0}, {"unsup_weight": 4.0}]
+            {"locator": "teacher_and_reviewer"}, {"teacher_mode": "eval"}, {"reviewer_mode": "eval"},
+            {"mix_count": 0}, {"unsup_weight": 4.0}]
 
 
 @pytest.fixture
