@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import socket
+from collections.abc import Iterator
 
 import ray
 import ray.train
@@ -28,19 +31,45 @@ def connect() -> None:
     if ray.is_initialized():
         return
     quieten()
-    if os.environ.get("RAY_ADDRESS", "").startswith("http"):
-        raise InputError(f"RAY_ADDRESS={os.environ['RAY_ADDRESS']} takes jobs: start this with `ray job submit`, or "
-                         "unset RAY_ADDRESS to run on this machine")
-    if "RAY_ADDRESS" not in os.environ:
-        # This machine is not taken back by anybody; each training saves a process that would watch for it.
-        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
-    local = {} if "RAY_ADDRESS" in os.environ else {
-        "address": "local",  # not whatever cluster happens to run on this machine
-        "include_dashboard": True, "dashboard_host": "127.0.0.1",
-        # A training keeps a dozen processes, most of them idle. Ray would end idle ones above one per CPU after a
-        # second, and start them anew for the next batch: on 2 cores that took more time than the training itself.
-        "_system_config": {"num_workers_soft_limit": 32, "worker_maximum_startup_concurrency": 8}}
-    ray.init(logging_level=logging.WARNING, log_to_driver=False, **local)
+    address = os.environ.get("RAY_ADDRESS")
+    if address is None:
+        _start_here()
+    elif address.startswith("http"):
+        raise InputError(f"RAY_ADDRESS={address} takes jobs: start this with `ray job submit`, or unset RAY_ADDRESS to "
+                         "run on this machine")
+    else:
+        ray.init(logging_level=logging.WARNING, log_to_driver=False)
+
+
+def _start_here() -> None:
+    # This machine is not taken back by anybody; each training saves a process that would watch for it.
+    os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+    with _address_for_children():
+        ray.init(
+            address="local",  # not whatever cluster happens to run on this machine
+            logging_level=logging.WARNING, log_to_driver=False, include_dashboard=True, dashboard_host="127.0.0.1",
+            # A training keeps a dozen processes, most of them idle. Ray would end idle ones above one per CPU after a
+            # second, and start them anew for the next batch: on 2 cores that took more time than the training itself.
+            _system_config={"num_workers_soft_limit": 32, "worker_maximum_startup_concurrency": 8})
+
+
+@contextlib.contextmanager
+def _address_for_children() -> Iterator[None]:
+    """Processes of the cluster that starts inside inherit its address.
+
+    Ray's own helpers look for it on the machine when they are not told, and give up where several clusters run: the
+    reservations of stopped trials would then never be freed, and the next trial would wait for ever.
+    """
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = str(free.getsockname()[1])
+    told = {"RAY_GCS_SERVER_PORT": port, "RAY_ADDRESS": f"{ray.util.get_node_ip_address()}:{port}"}
+    os.environ.update(told)
+    try:
+        yield
+    finally:  # this process is connected, and what it may start beside the cluster is not the cluster's
+        for name in told:
+            del os.environ[name]
 
 
 def quieten() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,3 +86,23 @@ def test_concurrency_is_what_the_cluster_holds() -> None:
     assert cluster.concurrency(train, 1) == 1
     with pytest.raises(InputError, match="must be at least 1"):
         cluster.concurrency(train, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_beside_another_cluster_the_processes_know_their_own() -> None:
+    """Ray's cleaner of reservations asks for the cluster's address by this name, and would find two."""
+    script = """
+import os, ray
+from jobs import cluster
+cluster.connect()
+from ray._private.services import canonicalize_bootstrap_address_or_die as address
+found = ray.get(ray.remote(num_cpus=0)(lambda: address(None)).remote())
+assert found == ray.get_runtime_context().gcs_address, found
+assert "RAY_ADDRESS" not in os.environ
+print("alone")
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True,
+                          timeout=180)
+    assert done.stdout.strip().endswith("alone"), done.stderr
