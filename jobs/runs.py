@@ -91,7 +91,7 @@ def protocol(config: Config, people: int | None = None, metric: str | None = Non
         measure += " (head size: 0.6 of the head box)" if heads.exists() else " (head size: upper neck to head top)"
     return (f"{METRIC_NAMES[metric]}: {measure} on {f'{people:,}' if people else 'the'} validation people, "
             f"{boxes}, {'' if evaluation.flip_test else 'no '}flip test, {_DECODERS[evaluation.decoder]}; the mean of "
-            "the peers (of SSPCM its student) after a run's last epoch.")
+            "the networks that the method is scored by, after a run's last epoch.")
 
 
 @contextlib.contextmanager
