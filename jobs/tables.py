@@ -208,6 +208,8 @@ def lspet() -> Table:
         "TRS, reviewer_role both": (both, 2),
         "TRS, reviewer_update ema_and_supervised": (dataclasses.replace(trs, reviewer_update="ema_and_supervised"), 2),
         "TRS, reviewer_mode eval": (dataclasses.replace(trs, reviewer_mode="eval"), 2),
+        "TRS, confidence_threshold 0.1": (dataclasses.replace(trs, confidence_threshold=0.1), 2),
+        "TRS, ssco": (dataclasses.replace(trs, augment=("ssco",)), 2),
         **{f"TRS, alpha {alpha}": (dataclasses.replace(trs, ema_momentum=alpha), 2) for alpha in (0.99, 0.9995)},
         **{f"TRS, lambda {weight:g}": (dataclasses.replace(trs, unsup_weight=weight), 2) for weight in (0.5, 8.0)}}
     return Table("LSPET val, 500 labelled people", ("method",),
