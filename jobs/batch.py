@@ -13,8 +13,8 @@ from pathlib import Path
 import ray
 
 from jobs import cluster
-from jobs.cli import find_input_error
-from jobs.runs import checkpoint_name, read_metrics, write_run
+from jobs.cli import find_mistake
+from jobs.runs import read_metrics, write_run
 from jobs.train import prepare
 from jobs.trainer import fit
 from trs import checkpoint as checkpoints
@@ -54,7 +54,8 @@ def result(run: Run, folder: Path) -> dict[str, float] | None:
     if not metrics or metrics[-1]["epoch"] < run.config.train.epochs:
         return None
     # The metrics are written before the checkpoint: a run that was killed in between is not done.
-    return metrics[-1] if checkpoints.exists(folder / run.name / checkpoint_name(metrics[-1])) else None
+    last = folder / run.name / checkpoints.folder_name(int(metrics[-1]["step"]))
+    return metrics[-1] if checkpoints.exists(last) else None
 
 
 def with_starts(runs: Iterable[Run]) -> list[Run]:
@@ -111,7 +112,7 @@ def _failure(ended: ray.ObjectRef) -> str | None:
     try:
         ray.get(ended)
     except Exception as error:
-        return find_input_error(error) or str(error).strip().splitlines()[-1]
+        return find_mistake(error) or str(error).strip().splitlines()[-1]
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
+import errno
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Annotated, Literal, TypeVar
 import tyro
 
 from jobs.runs import CONFIG_FILE, sentence
+from jobs.stopping import Stopped
 from trs import config as configs
 from trs.config import METHOD_NAMES, PRESETS, Config
 from trs.errors import InputError
@@ -58,6 +60,10 @@ class Command:
         """What the settings come from."""
         return self.config.stem if self.config else self.preset
 
+
+_STORAGE = {errno.ENOSPC: "make room and go on with --resume", errno.EDQUOT: "make room and go on with --resume",
+            errno.EROFS: "choose another --out", errno.EACCES: "choose another --out or --data.root"}
+"""What to do about an error of the storage."""
 
 CommandType = TypeVar("CommandType", bound=Command)
 
@@ -109,30 +115,30 @@ def _starting_config(chosen: argparse.Namespace) -> Config:
 
 
 def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
-    """Run a command: a user's mistake ends in one sentence and exit code 2, Ctrl-C in 130."""
+    """Run a command: a user's mistake ends in one sentence and exit code 2, Ctrl-C in 130, SIGTERM in 143."""
     try:
         main(arguments)
     except KeyboardInterrupt:
         sys.exit(130)
-    except PermissionError as error:
-        print(f"error: there is no permission to write {error.filename}; choose another --out or --data.root",
-              file=sys.stderr)
-        sys.exit(2)
+    except Stopped:
+        sys.exit(143)
     except Exception as error:
-        mistake = find_input_error(error)
+        mistake = find_mistake(error)
         if mistake is None:
             raise
         print(f"error: {mistake}", file=sys.stderr)
         sys.exit(2)
 
 
-def find_input_error(error: BaseException | None) -> str | None:
-    """The user's mistake behind an exception, also where Ray has wrapped it."""
+def find_mistake(error: BaseException | None) -> str | None:
+    """What the user can mend behind an exception, as a sentence, also where Ray has wrapped it."""
     while error is not None:
         if isinstance(error, InputError):
             return sentence(error)
+        if isinstance(error, OSError) and error.errno in _STORAGE:
+            return f"{error.filename or 'the storage'} cannot be written: {error.strerror}; {_STORAGE[error.errno]}"
         for failure in getattr(error, "worker_failures", {}).values():
-            if (found := find_input_error(failure)) is not None:
+            if (found := find_mistake(failure)) is not None:
                 return found
         error = getattr(error, "cause", None) or error.__cause__
     return None

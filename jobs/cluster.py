@@ -136,5 +136,5 @@ def concurrency(train: TrainConfig, wanted: int | None) -> int:
 def scaling(train: TrainConfig) -> ray.train.ScalingConfig:
     """Ray Train's word for the workers of a training."""
     return ray.train.ScalingConfig(
-        num_workers=train.workers, use_gpu=train.use_gpu,
+        num_workers=(train.min_workers, train.workers) if train.min_workers else train.workers, use_gpu=train.use_gpu,
         resources_per_worker={"CPU": train.cpus_per_worker} | ({"GPU": 1} if train.use_gpu else {}))

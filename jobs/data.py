@@ -21,11 +21,11 @@ import ray
 import ray.data
 from ray.data import DataContext, Dataset, ExecutionResources
 
-from jobs.source import StepSource
+from jobs.source import BatchSource
 from trs.data.stream import Rows, delayed
 
 if TYPE_CHECKING:
-    from trs.loop import OpenBatches, StepRows
+    from trs.loop import OpenBatches, ShareRows
 
 WINDOW_BYTES = 64 * 2**20
 """Decoded pictures in a window of one stream; two windows of each stream are held."""
@@ -44,11 +44,11 @@ def open_batches(streams: dict[str, ray.ObjectRef], data_cpus: float, picture_by
         data_cpus: CPUs of this worker's reading tasks, shared among the streams that it reads.
         picture_bytes: of one decoded crop.
     """
-    def read(steps: Iterator[StepRows]) -> Iterator[dict[str, Rows]]:
+    def read(shares: Iterator[ShareRows]) -> Iterator[dict[str, Rows]]:
         with ThreadPoolExecutor(len(streams)) as pool:
             submitted = ({name: pool.submit(_materialize, streams[name], [rows[name] for rows in window],
                                             data_cpus / len(window[0])) for name in window[0]}
-                         for window in _windows(steps, picture_bytes))
+                         for window in _windows(shares, picture_bytes))
             for futures in delayed(submitted, depth=1):
                 batches = {name: _batches(*future.result()) for name, future in futures.items()}
                 for columns in zip(*batches.values(), strict=True):
@@ -57,22 +57,22 @@ def open_batches(streams: dict[str, ray.ObjectRef], data_cpus: float, picture_by
     return read
 
 
-def _windows(steps: Iterator[StepRows], picture_bytes: int) -> Iterator[list[StepRows]]:
+def _windows(shares: Iterator[ShareRows], picture_bytes: int) -> Iterator[list[ShareRows]]:
     size = FIRST_WINDOW
-    while window := list(islice(steps, size)):
+    while window := list(islice(shares, size)):
         yield window
         batch_bytes = picture_bytes * max(len(rows) for rows in window[0].values())
         size = max(FIRST_WINDOW, min(2 * size, WINDOW_BYTES // batch_bytes))
 
 
-def _materialize(stream: ray.ObjectRef, steps: list[range], cpus: float) -> tuple[Dataset, int]:
+def _materialize(stream: ray.ObjectRef, shares: list[range], cpus: float) -> tuple[Dataset, int]:
     context = DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
-    dataset = ray.data.read_datasource(StepSource(stream, steps), num_cpus=min(1.0, cpus),
+    dataset = ray.data.read_datasource(BatchSource(stream, shares), num_cpus=min(1.0, cpus),
                                        override_num_blocks=math.ceil(TASKS_PER_CPU * cpus))
     dataset.context.execution_options.preserve_order = True
     dataset.context.execution_options.resource_limits = ExecutionResources.for_limits(cpu=cpus)
-    return dataset.materialize(), len(steps[0])
+    return dataset.materialize(), len(shares[0])
 
 
 def _batches(window: Dataset, batch_size: int) -> Iterator[Rows]:

@@ -87,7 +87,7 @@ def main(arguments: list[str]) -> None:
                        default=Command(named, data=config.data, eval=config.eval))
     config = dataclasses.replace(
         config, data=command.data, eval=command.eval,
-        train=dataclasses.replace(config.train, workers=command.workers, use_gpu=command.use_gpu))
+        train=dataclasses.replace(config.train, workers=command.workers, min_workers=None, use_gpu=command.use_gpu))
     out = (command.out or checkpoint.parent / "evaluation").absolute()
     cluster.connect()
     metrics = evaluate(checkpoint, config, out)

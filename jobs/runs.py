@@ -17,6 +17,8 @@ from trs.errors import InputError
 
 CONFIG_FILE, SPLIT_FILE, METRICS_FILE = "config.yaml", "split.json", "metrics.jsonl"
 BAD_PICTURES_FILE = "bad_pictures.txt"
+EVENTS_FILE = "events.txt"
+"""What has happened to a run: restarts and what they cost, checkpoints that were damaged."""
 MISTAKE_FILE = "mistake.txt"
 """What stopped a run and would stop it again: no restart is worth its time until the user has changed something."""
 
@@ -51,17 +53,20 @@ def read_metrics(folder: Path) -> list[Metrics]:
     return found
 
 
-def checkpoint_name(metrics: Metrics) -> str:
-    """Of the folder of the checkpoint that belongs to an epoch's metrics."""
-    return f"checkpoint_{int(metrics['step']):08d}"
-
-
 def sentence(error: InputError) -> str:
     """A mistake's own words.
 
     Ray raises a task's error with the task's traceback for its text, and Ray Data adds lines of advice below it.
     """
     return str(getattr(error, "cause", None) or error).partition("\n")[0]
+
+
+def read_events(folder: Path) -> list[str]:
+    """What has happened to a run so far, oldest first."""
+    try:
+        return (folder / EVENTS_FILE).read_text().splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def append_line(path: Path, line: str) -> None:
@@ -96,16 +101,19 @@ def protocol(config: Config, people: int | None = None, metric: str | None = Non
 
 @contextlib.contextmanager
 def follow(folder: Path, config: Config, prefix: str = "") -> Iterator[None]:
-    """Print a line, behind a prefix, for each epoch that the run writes while the context lasts.
+    """Print a line, behind a prefix, for each epoch and each event that the run writes while the context lasts.
 
     The file is read rather than the workers' output, which Ray would prefix with process ids and mix with its own.
     """
     ended = threading.Event()
 
     def watch() -> None:
-        shown = len(read_metrics(folder))
+        shown, told = len(read_metrics(folder)), len(read_events(folder))
         while True:
             last = ended.wait(0.5)
+            for event in read_events(folder)[told:]:
+                told += 1
+                print(prefix + event, flush=True)
             for metrics in read_metrics(folder)[shown:]:
                 shown += 1
                 print(prefix + epoch_line(metrics, config.train.epochs, config.eval.metric), flush=True)

@@ -10,6 +10,7 @@ import torch
 from jobs import cli, cluster
 from jobs.runs import SPLIT_FILE, follow, protocol, write_run
 from jobs.stages import FIRST_STAGE
+from jobs.stopping import stop_gently
 from jobs.trainer import fit
 from trs import checkpoint as checkpoints
 from trs import loop
@@ -56,7 +57,7 @@ def main(arguments: list[str]) -> None:
           flush=True)
     done = False
     try:
-        with follow(folder / FIRST_STAGE, config, "first stage: "), follow(folder, config):
+        with stop_gently(folder), follow(folder / FIRST_STAGE, config, "first stage: "), follow(folder, config):
             fit(config, sets, folder)
         done = True
     finally:  # Ray ends a training that gets Ctrl-C by SystemExit

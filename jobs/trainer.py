@@ -15,8 +15,10 @@ import ray.train
 import ray.train.torch
 
 from jobs import cluster
+from jobs.interruption import TorchConfig
 from jobs.runs import MISTAKE_FILE, write_run
 from jobs.stages import FIRST_STAGE, PSEUDO_LABELS_FILE, first_stage, label_unlabeled
+from jobs.stopping import STOP_FILE
 from trs import config as configs
 from trs.config import Config
 from trs.data.sets import Sets
@@ -37,7 +39,7 @@ def put_streams(sets: Sets, config: Config) -> dict[str, ray.ObjectRef]:
     return {name: ray.put(stream_of(table, sets.skeleton.flip_order, config)) for name, table in people.items()}
 
 
-def fit(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = ()) -> None:
+def fit(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = (), stop: Path | None = None) -> None:
     """Train in `folder`: checkpoints lie there, and a run that was broken off there goes on.
 
     A method with a first stage runs that before, in a folder of its own below.
@@ -47,32 +49,37 @@ def fit(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = ())
         sets: from `prepare`.
         folder: of the run, on storage that every node sees, with what `jobs.runs.write_run` wrote.
         callbacks: Ray Train's user callbacks.
+        stop: the file that asks the run to save and end early, without an error; by default `stop` in `folder`.
 
     Raises:
         InputError: a mistake of the user's that a worker found.
         ray.train.TrainingFailedError: more failures than `train.max_failures`.
     """
+    stop = stop or folder / STOP_FILE
     first = first_stage(config)
     if first is not None:
         if not (folder / PSEUDO_LABELS_FILE).exists():
             write_run(first, sets, folder / FIRST_STAGE)
-            fit(first, sets, folder / FIRST_STAGE)
+            fit(first, sets, folder / FIRST_STAGE, stop=stop)
+            if stop.exists():
+                return
         sets = label_unlabeled(config, sets, folder)
-    _trainer(config, sets, folder, callbacks).fit()
+    _trainer(config, sets, folder, callbacks, stop).fit()
     mistake = folder / MISTAKE_FILE
     if mistake.exists():
         raise InputError(mistake.read_text())
 
 
-def _trainer(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any]) -> ray.train.torch.TorchTrainer:
+def _trainer(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any], stop: Path
+             ) -> ray.train.torch.TorchTrainer:
     settings = {"config": configs.to_dict(config), "sets": ray.put(sets), "streams": put_streams(sets, config),
-                "folder": str(folder)}
+                "folder": str(folder), "stop": str(stop)}
     return ray.train.torch.TorchTrainer(
         train_loop_per_worker,
         train_loop_config=settings,
+        torch_config=TorchConfig(),
         scaling_config=cluster.scaling(config.train),
         run_config=ray.train.RunConfig(
             name=folder.name, storage_path=str(folder.parent), callbacks=list(callbacks),
-            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2, checkpoint_score_attribute=config.eval.metric),
             failure_config=ray.train.FailureConfig(max_failures=config.train.max_failures,
                                                    controller_failure_limit=3)))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import tempfile
-from collections.abc import Callable
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,18 @@ import ray
 import ray.train
 import ray.train.torch
 import torch
+import torch.distributed as dist
 
 from jobs.data import open_batches
+from jobs.interruption import Interruption, leave
+from jobs.progress import Progress
 from jobs.runlog import RunLog
-from jobs.runs import BAD_PICTURES_FILE, MISTAKE_FILE, append_line, checkpoint_name, sentence
+from jobs.runs import BAD_PICTURES_FILE, EVENTS_FILE, MISTAKE_FILE, append_line, read_metrics, sentence
 from jobs.stages import save_labels
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs import loop
+from trs.config import Config
 from trs.data.sets import Sets
 from trs.errors import InputError
 from trs.evaluation.evaluate import evaluate, label
@@ -28,63 +32,96 @@ from trs.methods.build import LABELERS, build_method
 
 
 def run(settings: dict[str, Any]) -> None:
-    """Train, or go on from the last checkpoint that Ray Train hands over.
+    """Train, or go on from the run's newest checkpoint.
 
     Ray Train restarts the workers whatever they failed from. A mistake of the user's would meet every restart again, so
-    it is written down, and the restarted workers leave at once; `jobs.trainer.fit` reads it.
+    it is written down, and the restarted workers leave at once; `jobs.trainer.fit` reads it. A run that is asked to
+    stop ends without an error, for Ray Train would restart that too.
 
     settings:
         config: a config as plain values.
         sets: `Sets` in the object store.
         streams: `Stream`s in the object store, by name.
         folder: of the run.
+        stop: the file that asks it to stop.
     """
+    interruption = Interruption(Path(settings["stop"]))
     mistake = Path(settings["folder"], MISTAKE_FILE)
     if mistake.exists():
         return
     try:
-        _train(settings)
+        _train(settings, interruption)
     except InputError as error:
-        mistake.write_text(sentence(error))
+        with contextlib.suppress(OSError):  # the mistake may be a storage that is full
+            mistake.write_text(sentence(error))
         raise
+    except loop.Interrupted:
+        if not interruption.asked():
+            leave()
+            raise
 
 
-def _train(settings: dict[str, Any]) -> None:
+def _train(settings: dict[str, Any], interruption: Interruption) -> None:
     config = configs.from_dict(settings["config"])
     # Ray sets this for whole CPUs only; workers that each take the machine's threads wait for one another.
     torch.set_num_threads(max(1, int(config.train.cpus_per_worker)))
     sets: Sets = ray.get(settings["sets"])
     folder = Path(settings["folder"])
-    main = ray.train.get_context().get_world_rank() == 0
-    resumed = _latest_checkpoint()
+    context = ray.train.get_context()
+    main = context.get_world_rank() == 0
+    resumed = _resumed(folder, main)
     method = build_method(config, len(sets.skeleton))
     training = loop.start(config, sets, method, ray.train.torch.get_device(), resumed,
                           complain=lambda sentence: append_line(folder / BAD_PICTURES_FILE, sentence))
-    log = RunLog(folder, training.counters.step) if main else None
+    if main:
+        log = RunLog(folder, training.counters.step)
+        progress = Progress(folder, config.train.epochs * training.steps_per_epoch, config.train.batch_size
+                            * config.train.workers * (1 + method.uses_unlabeled))
+        progress.began(training.counters.step, context.get_world_size(), config.train.workers)
 
-    def report(metrics: loop.Metrics, save: Callable[[Path], None]) -> None:
-        if log is None:
-            ray.train.report(metrics)
-            return
-        log.write(metrics)
-        with tempfile.TemporaryDirectory() as temporary:
-            save(Path(temporary, "checkpoint"))
-            ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(f"{temporary}/checkpoint"),
-                             checkpoint_dir_name=checkpoint_name(metrics))
+    def save() -> None:
+        if main:
+            training.save(folder / checkpoints.folder_name(training.counters.step))
+            checkpoints.prune(folder, _best_step(folder, config))
+
+    def report(metrics: loop.Metrics) -> None:
+        if main:
+            log.write(metrics)
+            progress.evaluated(metrics, config.eval.metric)
+        save()
+        ray.train.report(metrics)
+
+    def interrupted() -> bool:
+        if main:
+            progress.step(training.counters.step)
+        return interruption()
 
     height, width = config.data.input_size
     picture_bytes = 3 * height * width
-    loop.train(training, open_batches(settings["streams"], config.train.data_cpus, picture_bytes), report,
-               wrap=ray.train.torch.prepare_model,
+    loop.train(training, open_batches(settings["streams"], config.train.data_cpus, picture_bytes), report, save,
+               interrupted, wrap=ray.train.torch.prepare_model,
                keep=lambda name, results: write_results(folder / "predictions", name, results))
 
 
-def _latest_checkpoint() -> checkpoints.Checkpoint | None:
-    found = ray.train.get_checkpoint()
-    if found is None:
-        return None
-    with found.as_directory() as folder:
-        return checkpoints.load(Path(folder))
+def _resumed(folder: Path, main: bool) -> checkpoints.Checkpoint | None:
+    """The newest whole checkpoint of the run as rank 0 sees it, on every worker."""
+    found = None
+    if main:
+        found = checkpoints.load_newest_whole(folder, lambda sentence: append_line(folder / EVENTS_FILE, sentence))
+    if not dist.is_initialized():
+        return found
+    # Workers that began from different steps would wait for one another for ever.
+    step = torch.tensor([-1 if found is None else found.counters.step], device=ray.train.torch.get_device())
+    dist.broadcast(step, src=0)
+    if main or step < 0:
+        return found
+    return checkpoints.load(folder / checkpoints.folder_name(int(step)))
+
+
+def _best_step(folder: Path, config: Config) -> list[int]:
+    """The step with the best metric so far, if there is one."""
+    scored = [metrics for metrics in read_metrics(folder) if math.isfinite(metrics[config.eval.metric])]
+    return [int(max(scored, key=lambda metrics: metrics[config.eval.metric])["step"])] if scored else []
 
 
 def evaluate_checkpoint(settings: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ method = build_method(config, len(sets.skeleton))
 training = loop.start(config, sets, method, torch.device("cpu"))
 streams = {{name: stream_of(people, sets.skeleton.flip_order, config)
            for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}}
-loop.train(training, lambda steps: read_ahead(streams, steps), lambda metrics, save: print("AP", metrics["ap"]))
+loop.train(training, lambda steps: read_ahead(streams, steps), lambda metrics: print("AP", metrics["ap"]))
 assert training.counters.step == 2, training.counters
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from trs.errors import InputError
 from trs.skeleton import Skeleton
 
 _NETWORKS, _OPTIMIZER, _STATE = "networks.safetensors", "optimizer.safetensors", "state.json"
+_PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,15 @@ class Counters:
 
     step: completed ones.
     labeled_row, unlabeled_row: the next row of each stream.
-    bad_images: pictures that were replaced so far.
+    bad_images: pictures that were replaced so far, on all workers.
+    reported_step: the last one after which the networks were evaluated.
     """
 
     step: int = 0
     labeled_row: int = 0
     unlabeled_row: int = 0
     bad_images: int = 0
+    reported_step: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,31 @@ class Checkpoint:
     skeleton: Skeleton
 
 
+def folder_name(step: int) -> str:
+    """Of the checkpoint after a step; names sort like steps."""
+    return f"checkpoint_{step:08d}"
+
+
 def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, counters: Counters, config: Config,
          skeleton: Skeleton) -> None:
-    """Write a checkpoint; the folder appears whole or not at all."""
-    partial = folder.with_name(folder.name + ".partial")
+    """Write a checkpoint; the folder appears whole or not at all.
+
+    Raises:
+        InputError: the storage is full or cannot be written; what was there before is as it was.
+    """
+    partial = folder.with_name(folder.name + _PARTIAL)
+    try:
+        _write(partial, networks, optimizer, counters, config, skeleton)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(partial, folder)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise InputError(f"the checkpoint {folder} cannot be written ({error}); make room or choose another --out, "
+                         "and go on with --resume") from error
+
+
+def _write(partial: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, counters: Counters, config: Config,
+           skeleton: Skeleton) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     save_file(_contiguous(networks.state_dict()), partial / _NETWORKS)
@@ -72,8 +96,9 @@ def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, co
              "skeleton": dataclasses.asdict(skeleton),
              "sha256": {name: _sha256(partial / name) for name in (_NETWORKS, _OPTIMIZER)}}
     (partial / _STATE).write_text(json.dumps(state, indent=1))
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    for file in partial.iterdir():  # on the disk before its name is: a machine may vanish as well as a process
+        with file.open("rb") as written:
+            os.fsync(written.fileno())
 
 
 def load(folder: Path) -> Checkpoint:
@@ -113,10 +138,42 @@ def newest(folder: Path) -> Path:
     """
     if exists(folder):
         return folder
-    found = sorted(folder.glob(f"checkpoint_*/{_STATE}"))
+    found = _of_run(folder)
     if not found:
         raise InputError(f"there is no checkpoint in {folder}; give a run's folder or a checkpoint's")
-    return found[-1].parent
+    return found[-1]
+
+
+def load_newest_whole(folder: Path, complain: Callable[[str], object]) -> Checkpoint | None:
+    """A run's newest checkpoint that is not damaged, or None if there is none.
+
+    Args:
+        folder: of the run.
+        complain: takes a sentence about each damaged checkpoint that was passed over.
+    """
+    for path in reversed(_of_run(folder)):
+        try:
+            return load(path)
+        except InputError as error:
+            complain(str(error))
+    return None
+
+
+def prune(folder: Path, keep: Collection[int]) -> None:
+    """Delete a run's checkpoints but the newest two and those after the steps in `keep`, and what a kill left half.
+
+    Two, because the newest may prove damaged.
+    """
+    kept = {folder_name(step) for step in keep} | {path.name for path in _of_run(folder)[-2:]}
+    for path in folder.glob("checkpoint_*"):
+        if path.is_dir() and path.name not in kept:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _of_run(folder: Path) -> list[Path]:
+    """A run's checkpoints, oldest first."""
+    found = (state.parent for state in folder.glob(f"checkpoint_*/{_STATE}"))
+    return sorted(path for path in found if not path.name.endswith(_PARTIAL))
 
 
 def restore_networks(networks: nn.Module, checkpoint: Checkpoint) -> None:

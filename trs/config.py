@@ -296,7 +296,7 @@ class TrainConfig:
     epochs: int = 100
     """Passes over the larger of the two sets."""
     batch_size: int = 32
-    """Labelled pictures, and as many unlabelled ones, per worker and step."""
+    """Labelled pictures, and as many unlabelled ones, per worker and step; a step of `workers` such shares."""
     learning_rate: float = 1e-3
     """Adam's learning rate."""
     lr_drops: tuple[float, ...] = (0.7, 0.9)
@@ -313,6 +313,10 @@ class TrainConfig:
     """Steps in a row whose gradients may be NaN or infinite, and are skipped, before the run stops."""
     workers: int = 1
     """Processes that train together (DDP)."""
+    min_workers: int | None = None
+    """Go on with so few when nodes are lost, each doing several shares of a step; by default with all or none."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints within an epoch: what the loss of a machine costs at most."""
     use_gpu: bool = False
     """One GPU for each worker."""
     cpus_per_worker: float = 1.0
@@ -323,8 +327,9 @@ class TrainConfig:
     """Times that a lost worker group is restarted from the last checkpoint."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "workers"):
+        for name in ("epochs", "batch_size", "workers", "checkpoint_every"):
             _require(getattr(self, name) >= 1, f"train.{name} must be at least 1, got {getattr(self, name)}")
+        _require(1 <= (self.min_workers or 1) <= self.workers, "train.min_workers must be from 1 to train.workers")
         _require(self.learning_rate > 0, "train.learning_rate must be positive")
         _require(all(0 < share <= 1 for share in self.lr_drops), "train.lr_drops are shares of the run in (0, 1]")
         _require(min(self.cpus_per_worker, self.data_cpus) > 0,

@@ -25,6 +25,15 @@ def broadcast_buffers(module: nn.Module) -> None:
             dist.broadcast(buffer, src=0)
 
 
+def sum_over_workers(values: list[float], device: torch.device) -> list[float]:
+    """Each value's sum over the workers; every worker gets the same sums, and waits for the others."""
+    if world_size() == 1:
+        return values
+    sums = torch.tensor(values, dtype=torch.float64, device=device)
+    dist.all_reduce(sums)
+    return sums.tolist()
+
+
 def gather_rows(rows: Tensor) -> Tensor:
     """Concatenate every worker's [n_i, ...] rows in the order of the workers; n_i may differ."""
     if world_size() == 1:

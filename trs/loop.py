@@ -3,16 +3,20 @@
     for each step:   rows -> batches -> losses -> backward -> optimiser -> method.after_step
     after each epoch:   evaluate, report
 
-Several workers run the same loop under torch.distributed; `wrap` then puts DDP around the trained networks.
+Several workers run the same loop under torch.distributed; `wrap` then puts DDP around the trained networks. A step
+consists of `train.workers` shares. Each worker does one; where workers are missing, those that are left do several, so
+the training stays the same.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -25,23 +29,27 @@ from trs.config import Config
 from trs.data.batch import labeled_batch, unlabeled_batch
 from trs.data.sets import Sets
 from trs.data.stream import Rows, batch_rows
-from trs.distributed import rank, world_size
+from trs.distributed import rank, sum_over_workers, world_size
 from trs.errors import InputError
 from trs.evaluation.evaluate import Keep, evaluate
 from trs.methods.base import Forward, Method
 
 Metrics = dict[str, float]
-StepRows = dict[str, range]
-OpenBatches = Callable[[Iterator[StepRows]], Iterator[dict[str, Rows]]]
-"""Reads rows by stream name, `labeled` and `unlabeled`, step after step, ahead of the loop."""
-Report = Callable[[Metrics, Callable[[Path], None]], None]
-"""Takes the metrics since the last report (AP on rank 0 only) and a function that saves the state into a folder."""
+ShareRows = dict[str, range]
+OpenBatches = Callable[[Iterator[ShareRows]], Iterator[dict[str, Rows]]]
+"""Reads rows by stream name, `labeled` and `unlabeled`, share after share, ahead of the loop."""
+Report = Callable[[Metrics], object]
+"""Takes the metrics since the last report (AP on rank 0 only); saves a checkpoint too."""
 Complain = Callable[[str], object]
 """Takes a sentence about a picture that cannot be used."""
 
 
 class Diverged(InputError):
     """The gradients stayed NaN or infinite; other settings may keep them finite."""
+
+
+class Interrupted(Exception):
+    """A machine is about to be taken away; the state of the last step is saved."""
 
 
 @dataclass
@@ -60,7 +68,12 @@ class Training:
     def steps_per_epoch(self) -> int:
         """An epoch is one pass over the larger set, whichever sets the method reads: equal epochs, equal steps."""
         larger = max(len(self.sets.labeled), len(self.sets.unlabeled))
-        return math.ceil(larger / (self.config.train.batch_size * world_size()))
+        return math.ceil(larger / (self.config.train.batch_size * self.config.train.workers))
+
+    @property
+    def shares(self) -> range:
+        """The shares of a step that are this worker's."""
+        return range(rank(), self.config.train.workers, world_size())
 
     def save(self, folder: Path) -> None:
         """Write the whole state."""
@@ -87,41 +100,64 @@ def start(config: Config, sets: Sets, method: Method, device: torch.device,
     return training
 
 
-def train(training: Training, open_batches: OpenBatches, report: Report,
+def train(training: Training, open_batches: OpenBatches, report: Report, save: Callable[[], object] = lambda: None,
+          interrupted: Callable[[], bool] = lambda: False,
           wrap: Callable[[nn.Module], Forward] = lambda networks: networks, keep: Keep = lambda name, results: None,
           ) -> None:
     """Run the steps that are left; evaluate and report after every `eval.every` epochs.
 
+    Args:
+        training: the state, which changes.
+        open_batches: reads the rows.
+        report: called on every worker after an evaluation.
+        save: called on every worker every `train.checkpoint_every` steps within an epoch, and before an end by
+            `interrupted`; one of them writes the state.
+        interrupted: whether this worker is about to be taken away; asked after each step, and true for one means all.
+        wrap: puts DDP around the trained networks.
+        keep: takes the poses of an evaluation.
+
     Raises:
+        Interrupted: a worker was, and the state is saved.
         Diverged: too many steps in a row had gradients that are not finite.
         InputError: too many pictures cannot be read.
     """
     config, counters = training.config, training.counters
     forward = wrap(training.method.trained)
     total_steps = config.train.epochs * training.steps_per_epoch
-    batches = open_batches(_rows_of_steps(training, total_steps))
+    batches = open_batches(_rows_of_shares(training, total_steps))
     clock = _Clock(total_steps, counters.step)
     means, skipped = _Means(), 0
-    for number in range(counters.step, total_steps):
-        rows = clock.wait(batches)
-        terms, finite = step(training, forward, rows, total_steps)
+    while True:
+        if _report_is_due(training, total_steps):
+            training.counters = dataclasses.replace(training.counters, reported_step=training.counters.step)
+            report({**means.result(), **clock.read(training), **_evaluate(training, keep)})
+            means = _Means()
+        if training.counters.step == total_steps:
+            return
+        shares = clock.wait(batches, len(training.shares))
+        terms, finite = step(training, forward, shares, total_steps)
+        stopping = _advance(training, shares, interrupted())
         if finite:
             means.add(terms)
         skipped = 0 if finite else skipped + 1
         if skipped > config.train.max_skipped_steps:
-            raise Diverged(f"the gradients of {skipped} steps in a row, up to step {number}, are not finite; "
-                           "lower --train.learning-rate or --method.unsup-weight")
+            raise Diverged(f"the gradients of {skipped} steps in a row, up to step {training.counters.step}, are not "
+                           "finite; lower --train.learning-rate or --method.unsup-weight")
         if training.counters.step % training.steps_per_epoch == 0:
             training.method.after_epoch()
-        if _report_is_due(training, total_steps):
-            metrics = {**means.result(), **clock.read(training), **_evaluate(training, keep)}
-            report(metrics, training.save)
-            means = _Means()
+        if stopping:
+            save()
+            sum_over_workers([0.0], training.device)  # until it is written, nobody leaves and takes the others along
+            raise Interrupted(f"stopped after step {training.counters.step}, whose state is saved")
+        if training.counters.step % config.train.checkpoint_every == 0 and not _report_is_due(training, total_steps):
+            save()
 
 
 def _report_is_due(training: Training, total_steps: int) -> bool:
+    """Whether an evaluation comes before the next step; one that was interrupted there still owes it."""
     done = training.counters.step
-    return done % (training.steps_per_epoch * training.config.eval.every) == 0 or done == total_steps
+    interval = training.steps_per_epoch * training.config.eval.every
+    return done > training.counters.reported_step and (done % interval == 0 or done == total_steps)
 
 
 def _evaluate(training: Training, keep: Keep) -> Metrics:
@@ -132,27 +168,21 @@ def _evaluate(training: Training, keep: Keep) -> Metrics:
     return metrics
 
 
-def step(training: Training, forward: Forward, rows: dict[str, Rows], total_steps: int
+def step(training: Training, forward: Forward, shares: list[dict[str, Rows]], total_steps: int
          ) -> tuple[dict[str, Tensor], bool]:
-    """One optimiser step on a worker's rows.
+    """One optimiser step on a worker's shares.
 
-    Returns: the loss terms, and whether the gradients were finite. If not, nothing has changed but the counters. After
-        DDP's reduction the gradients are the same on every worker, so all of them skip the step together.
+    Returns: the means of the loss terms over the shares, and whether the gradients were finite. If not, nothing has
+        changed. After DDP's reduction the gradients are the same on every worker, so all of them skip it together.
     """
     config, counters, optimizer = training.config, training.counters, training.optimizer
     for group in optimizer.param_groups:
         group["lr"] = schedule.learning_rate(counters.step, total_steps, config.train.learning_rate,
                                              config.train.lr_drops, config.train.warmup_steps)
-    labeled = labeled_batch(rows["labeled"], training.device, config.data.sigma)
-    unlabeled = (unlabeled_batch(rows["unlabeled"], training.device, config.data.sigma,
-                                 pseudo=config.method.first_stage is not None) if "unlabeled" in rows else None)
     buffers = list(training.method.networks.buffers())
     statistics = [buffer.clone() for buffer in buffers]
-    with torch.autocast(training.device.type, torch.bfloat16, enabled=_bfloat16(config, training.device)):
-        terms = training.method.losses(forward, labeled, unlabeled, counters.step,
-                                       counters.step // training.steps_per_epoch)
     optimizer.zero_grad()
-    terms["loss"].backward()
+    terms = [_backward(training, forward, rows, last=rows is shares[-1]) for rows in shares]
     gradients = [parameter.grad for parameter in training.method.trained.parameters() if parameter.grad is not None]
     finite = bool(torch.nn.utils.get_total_norm(gradients).isfinite())
     if finite:
@@ -160,21 +190,41 @@ def step(training: Training, forward: Forward, rows: dict[str, Rows], total_step
         training.method.after_step(counters.step)
     else:  # a NaN among BatchNorm's running statistics would stay there
         torch._foreach_copy_(buffers, statistics)
-    training.counters = _advance(training, rows)
-    return {name: term.detach() for name, term in terms.items()}, finite
+    return {name: torch.stack([share[name] for share in terms]).mean(0) for name in terms[0]}, finite
 
 
-def _advance(training: Training, rows: dict[str, Rows]) -> Counters:
-    """Count a step, its rows on all workers and its bad pictures; stop if there are too many."""
-    counters, consumed = training.counters, training.config.train.batch_size * world_size()
-    bad = [reason for columns in rows.values() for reason in columns["bad"] if reason]
+def _backward(training: Training, forward: Forward, rows: dict[str, Rows], last: bool) -> dict[str, Tensor]:
+    """The loss terms of a share, whose gradients are added; after the last share the workers average theirs."""
+    config, device = training.config, training.device
+    labeled = labeled_batch(rows["labeled"], device, config.data.sigma)
+    unlabeled = (unlabeled_batch(rows["unlabeled"], device, config.data.sigma,
+                                 pseudo=config.method.first_stage is not None) if "unlabeled" in rows else None)
+    alone = contextlib.nullcontext if last else getattr(forward, "no_sync", contextlib.nullcontext)
+    with alone():
+        with torch.autocast(device.type, torch.bfloat16, enabled=_bfloat16(config, device)):
+            terms = training.method.losses(forward, labeled, unlabeled, training.counters.step,
+                                           training.counters.step // training.steps_per_epoch)
+        # A mean over all shares, although DDP takes that over the workers.
+        (terms["loss"] * (world_size() / config.train.workers)).backward()
+    return {name: term.detach() for name, term in terms.items()}
+
+
+def _advance(training: Training, shares: list[dict[str, Rows]], interrupted: bool) -> bool:
+    """Count a step, its rows and its bad pictures on all workers; stop if there are too many.
+
+    Returns: whether any worker is interrupted.
+    """
+    counters, consumed = training.counters, training.config.train.batch_size * training.config.train.workers
+    complaints = [reason for rows in shares for columns in rows.values() for reason in columns["bad"] if reason]
+    bad, stopping = sum_over_workers([float(sum(1 + reason.count("\n") for reason in complaints)), float(interrupted)],
+                                     training.device)
     counters = dataclasses.replace(
         counters, step=counters.step + 1, labeled_row=counters.labeled_row + consumed,
-        unlabeled_row=counters.unlabeled_row + consumed * ("unlabeled" in rows),
-        bad_images=counters.bad_images + sum(1 + reason.count("\n") for reason in bad))
-    # A worker counts its own pictures, the rows are those of all.
-    _check_pictures(training, bad, counters.bad_images, (counters.labeled_row + counters.unlabeled_row) / world_size())
-    return counters
+        unlabeled_row=counters.unlabeled_row + consumed * ("unlabeled" in shares[0]),
+        bad_images=counters.bad_images + int(bad))
+    training.counters = counters
+    _check_pictures(training, complaints, counters.bad_images, counters.labeled_row + counters.unlabeled_row)
+    return stopping > 0
 
 
 def _check_pictures(training: Training, complaints: list[str], bad: int, read: float) -> None:
@@ -187,14 +237,15 @@ def _check_pictures(training: Training, complaints: list[str], bad: int, read: f
                          f"the last: {complaints[-1]}")
 
 
-def _rows_of_steps(training: Training, total_steps: int) -> Iterator[StepRows]:
-    """The rows that this worker reads in each step that is left."""
-    counters, size = training.counters, training.config.train.batch_size
+def _rows_of_shares(training: Training, total_steps: int) -> Iterator[ShareRows]:
+    """The rows of the shares that this worker does, in each step that is left."""
+    counters, train = training.counters, training.config.train
     for number in range(total_steps - counters.step):
-        rows = {"labeled": batch_rows(number, size, rank(), world_size(), counters.labeled_row)}
-        if training.method.uses_unlabeled:
-            rows["unlabeled"] = batch_rows(number, size, rank(), world_size(), counters.unlabeled_row)
-        yield rows
+        for share in training.shares:
+            rows = {"labeled": batch_rows(number, train.batch_size, share, train.workers, counters.labeled_row)}
+            if training.method.uses_unlabeled:
+                rows["unlabeled"] = batch_rows(number, train.batch_size, share, train.workers, counters.unlabeled_row)
+            yield rows
 
 
 def _bfloat16(config: Config, device: torch.device) -> bool:
@@ -228,11 +279,11 @@ class _Clock:
         self.began = self.epoch_began = time.monotonic()
         self.waited, self.epoch_step = 0.0, first_step
 
-    def wait(self, batches: Iterator[dict[str, Rows]]) -> dict[str, Rows]:
+    def wait(self, batches: Iterator[dict[str, Rows]], count: int) -> list[dict[str, Rows]]:
         began = time.monotonic()
-        rows = next(batches)
+        shares = list(islice(batches, count))
         self.waited += time.monotonic() - began
-        return rows
+        return shares
 
     def read(self, training: Training) -> Metrics:
         now, done = time.monotonic(), training.counters.step
@@ -241,6 +292,6 @@ class _Clock:
                    "learning_rate": training.optimizer.param_groups[0]["lr"],
                    "bad_images": training.counters.bad_images,
                    "steps_per_second": steps / epoch_seconds, "data_wait": self.waited / epoch_seconds,
-                   "seconds_left": (now - self.began) / (done - self.first_step) * (self.total_steps - done)}
+                   "seconds_left": (now - self.began) / max(1, done - self.first_step) * (self.total_steps - done)}
         self.epoch_began, self.epoch_step, self.waited = now, done, 0.0
         return metrics

@@ -69,8 +69,8 @@ def reading() -> list[Ratio]:
 
         def ours() -> int:
             read = open_batches({"labeled": reference}, float(PROCESSES), 3 * SIZE[0] * SIZE[1])
-            steps = iter([{"labeled": rows} for _, rows in jobs])
-            return sum(len(batch["labeled"]["image"]) for batch in read(steps))
+            shares = iter([{"labeled": rows} for _, rows in jobs])
+            return sum(len(batch["labeled"]["image"]) for batch in read(shares))
 
         with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
             ratios = [measure("bare decode + warp in as many processes", 0.90, lambda: pool.map(_read, jobs), ours),

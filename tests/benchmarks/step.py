@@ -54,7 +54,7 @@ def step() -> list[Ratio]:
 
     method.networks.train()
     ours = measure("bare passes / TRS step (1 / target: at most 1.05 steps)", 1 / 1.05, bare,
-                   lambda: loop.step(training, method.trained, rows, total_steps=1000), rounds=5)
+                   lambda: loop.step(training, method.trained, [rows], total_steps=1000), rounds=5)
     return [ours]
 
 

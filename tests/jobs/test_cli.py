@@ -75,7 +75,7 @@ def test_a_mistake_that_ray_has_wrapped_keeps_its_own_words() -> None:
     mistake = InputError("no picture can be read\nTo change retry attempts, configure ...")  # as Ray Data adds to it
     wrapped = RayTaskError("read", "Traceback: ...", mistake).as_instanceof_cause()
     assert isinstance(wrapped, InputError) and "Traceback" in str(wrapped)
-    assert cli.find_input_error(wrapped) == "no picture can be read"
+    assert cli.find_mistake(wrapped) == "no picture can be read"
 
 
 def test_unknown_options_are_refused_with_a_suggestion(capsys: pytest.CaptureFixture) -> None:

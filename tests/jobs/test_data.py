@@ -20,11 +20,11 @@ def streams(sets: Sets, config: Config) -> dict[str, Stream]:
 
 def test_ray_data_gives_the_rows_that_a_plain_reader_gives(streams: dict[str, Stream]) -> None:
     """Two streams of unequal length, over several passes and several windows, in order and to the last bit."""
-    steps = [{name: batch_rows(step, 4, start=6) for name in streams} for step in range(12)]
+    shares = [{name: batch_rows(step, 4, start=6) for name in streams} for step in range(12)]
     read = open_batches({name: ray.put(stream) for name, stream in streams.items()}, data_cpus=1, picture_bytes=1)
-    found = list(read(iter(steps)))
+    found = list(read(iter(shares)))
     assert len(found) == 12
-    for rows, batch in zip(steps, found, strict=True):
+    for rows, batch in zip(shares, found, strict=True):
         assert batch.keys() == {"labeled", "unlabeled"}
         for name, stream in streams.items():
             expected = stream.read(rows[name])
@@ -45,8 +45,8 @@ def test_a_bad_picture_is_named_in_its_row(streams: dict[str, Stream]) -> None:
 
 
 def test_windows_grow_to_the_limit_and_lose_no_step() -> None:
-    steps = [{"labeled": range(step, step + 10)} for step in range(100)]
-    windows = list(_windows(iter(steps), picture_bytes=2**20 // 10 * 2))
-    assert [step for window in windows for step in window] == steps
+    shares = [{"labeled": range(step, step + 10)} for step in range(100)]
+    windows = list(_windows(iter(shares), picture_bytes=2**20 // 10 * 2))
+    assert [step for window in windows for step in window] == shares
     assert [len(window) for window in windows[:4]] == [4, 8, 16, 32]
     assert max(map(len, windows)) == 32

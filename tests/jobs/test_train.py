@@ -107,7 +107,7 @@ def test_a_mistake_found_by_a_worker_ends_the_run_at_once_in_a_sentence(config: 
     broken = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root)))
     with pytest.raises(ray.train.TrainingFailedError) as failed:
         train(with_train(broken, max_failures=0), tmp_path / "never")
-    assert "pictures cannot be used" in str(cli.find_input_error(failed.value))
+    assert "pictures cannot be used" in str(cli.find_mistake(failed.value))
     with pytest.raises(InputError, match="pictures cannot be used"):
         train(with_train(broken, max_failures=3), tmp_path / "thrice")
     complaints = (tmp_path / "thrice" / "bad_pictures.txt").read_text()

@@ -1,12 +1,18 @@
 import copy
 import dataclasses
 import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from trs import checkpoint as checkpoints
+from trs import config as configs
 from trs import loop
 from trs.config import Config, SupervisedConfig
 from trs.data.sets import Sets
@@ -69,17 +75,112 @@ def test_a_pickle_is_never_opened(saved, tmp_path: Path) -> None:
     assert not alarm.exists()
 
 
-def test_a_failed_save_leaves_the_last_checkpoint_whole(saved, monkeypatch: pytest.MonkeyPatch) -> None:
-    training, folder = saved
+@pytest.fixture
+def small_storage(saved, tmp_path: Path) -> Iterator[Path]:
+    """A file system that holds one checkpoint, and not two."""
+    size = sum(file.stat().st_size for file in saved[1].iterdir()) * 3 // 2
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True,
+                             text=True)
+    if mounted.returncode:
+        pytest.skip(f"this test mounts a file system: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
 
-    def full(*args: object) -> None:
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "_sha256", full)
-    with pytest.raises(OSError):
-        training.save(folder)
-    monkeypatch.undo()
-    assert checkpoints.load(folder).counters.step == 3
+def test_on_a_full_storage_the_last_checkpoint_stays_whole(saved, small_storage: Path) -> None:
+    training, _ = saved
+    training.save(small_storage / "checkpoint_00000003")
+    with pytest.raises(InputError, match=r"cannot be written \(.*No space left.*\); make room"):
+        training.save(small_storage / "checkpoint_00000004")
+    assert [path.name for path in small_storage.iterdir()] == ["checkpoint_00000003"]
+    assert checkpoints.load(checkpoints.newest(small_storage)).counters.step == 3
+
+
+def test_on_a_storage_that_turns_read_only_the_last_checkpoint_stays_whole(saved, small_storage: Path) -> None:
+    training, _ = saved
+    training.save(small_storage / "checkpoint_00000003")
+    subprocess.run(["mount", "-o", "remount,ro", small_storage], check=True)
+    with pytest.raises(InputError, match="Read-only file system"):
+        training.save(small_storage / "checkpoint_00000004")
+    assert checkpoints.load(checkpoints.newest(small_storage)).counters.step == 3
+
+
+KILLED_WHILE_SAVING = """
+import os, signal, sys, torch
+from pathlib import Path
+from trs import checkpoint as checkpoints, config as configs, loop
+from trs.data.sets import load_sets
+from trs.methods.build import build_method
+
+folder, share = Path(sys.argv[1]), float(sys.argv[2])
+config = configs.load(folder / "config.yaml")
+sets = load_sets(config.data)
+training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
+training.counters = checkpoints.Counters(step=4)
+
+calls = 0
+
+def kill(frame, event, argument):
+    # Every function that is entered or left while the checkpoint is written is a moment to die at.
+    global calls
+    calls += 1
+    if calls == die_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+die_at = -1
+for name in ("other", "checkpoint_00000004"):
+    sys.setprofile(kill)
+    training.save(folder / name)
+    sys.setprofile(None)
+    calls, die_at = 0, int(share * calls)
+print("saved")
+"""
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.9, 0.97, 0.995])
+def test_killed_at_any_point_of_a_save_a_whole_checkpoint_is_the_newest(saved, config: Config, tmp_path: Path,
+                                                                        share: float) -> None:
+    _, folder = saved
+    folder.rename(tmp_path / "checkpoint_00000003")
+    configs.save(config, tmp_path / "config.yaml")
+    command = [sys.executable, "-c", KILLED_WHILE_SAVING, str(tmp_path), str(share)]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+    complaints: list[str] = []
+    found = checkpoints.load_newest_whole(tmp_path, complaints.append)
+    assert found is not None and found.counters.step in (3, 4) and not complaints
+    checkpoints.prune(tmp_path, ())
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_damaged_newest_checkpoint_is_named_and_passed_over(saved, tmp_path: Path) -> None:
+    training, _ = saved
+    for step in (3, 5, 7):
+        training.counters = checkpoints.Counters(step=step)
+        training.save(tmp_path / checkpoints.folder_name(step))
+    newest = tmp_path / "checkpoint_00000007" / "optimizer.safetensors"
+    content = bytearray(newest.read_bytes())
+    content[-1] ^= 1
+    newest.write_bytes(content)
+    (tmp_path / "checkpoint_00000005" / "networks.safetensors").unlink()
+    complaints: list[str] = []
+    found = checkpoints.load_newest_whole(tmp_path, complaints.append)
+    assert found is not None and found.counters.step == 3
+    assert ["checkpoint_00000007 is damaged" in complaints[0], "checkpoint_00000005 is no whole" in complaints[1]] == \
+        [True, True]
+    shutil.rmtree(tmp_path / "checkpoint_00000003")
+    assert checkpoints.load_newest_whole(tmp_path, complaints.append) is None
+
+
+def test_the_newest_two_checkpoints_and_the_best_are_kept(saved, tmp_path: Path) -> None:
+    training, _ = saved
+    for step in (1, 2, 3, 4, 5):
+        training.save(tmp_path / checkpoints.folder_name(step))
+    (tmp_path / "checkpoint_00000006.partial").mkdir()
+    checkpoints.prune(tmp_path, [2])
+    kept = sorted(path.name for path in tmp_path.glob("checkpoint_*"))
+    assert kept == ["checkpoint_00000002", "checkpoint_00000004", "checkpoint_00000005"]
 
 
 def test_a_checkpoint_of_another_method_is_refused(saved, config: Config, sets: Sets) -> None:

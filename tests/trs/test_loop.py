@@ -6,16 +6,21 @@ import contextlib
 import copy
 import dataclasses
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from trs import checkpoint as checkpoints
+from trs import config as configs
 from trs import loop
 from trs.config import Config, MeanTeacherConfig, MethodConfig, SSPCMConfig, SupervisedConfig, TRSConfig
+from trs.data.batch import labeled_batch
 from trs.data.sets import Sets, load_sets
-from trs.data.stream import read_ahead, stream_of
+from trs.data.stream import Stream, read_ahead, stream_of
 from trs.errors import InputError
 from trs.methods.build import build_method
 
@@ -32,9 +37,9 @@ def run(config: Config, sets: Sets, folder: Path, resume_from: Path | None = Non
     class BrokenOff(Exception):
         pass
 
-    def report(metrics, save):
+    def report(metrics):
         reports.append(metrics)
-        save(folder / f"checkpoint_{int(metrics['epoch'])}")
+        training.save(folder / f"checkpoint_{int(metrics['epoch'])}")
         if len(reports) == stop_after:
             raise BrokenOff
 
@@ -95,14 +100,14 @@ def test_steps_with_gradients_that_are_not_finite_change_nothing(config: Config,
     losses = method.losses
     method.losses = lambda *args: {name: term * float("nan") for name, term in losses(*args).items()}
     before = copy.deepcopy(method.networks.state_dict())
-    _, finite = loop.step(training, method.trained, rows, total_steps=10)
-    assert not finite and training.counters.step == 1
+    _, finite = loop.step(training, method.trained, [rows], total_steps=10)
+    assert not finite
     for name, value in method.networks.state_dict().items():  # BatchNorm's statistics too
         assert torch.equal(value, before[name]), name
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, max_skipped_steps=2))
     training.config = config
     with pytest.raises(loop.Diverged, match="up to step 3"):
-        loop.train(training, lambda steps: read_ahead(streams, steps), lambda metrics, save: None)
+        loop.train(training, lambda steps: read_ahead(streams, steps), lambda metrics: None)
 
 
 def test_too_many_bad_pictures_stop_the_run(config: Config, drawn_root: Path, tmp_path: Path,
@@ -126,3 +131,92 @@ def test_bfloat16_learns_too(config: Config, sets: Sets, tmp_path: Path) -> None
 def test_an_epoch_is_one_pass_over_the_larger_set(config: Config, sets: Sets) -> None:
     training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
     assert (len(sets.unlabeled), config.train.batch_size, training.steps_per_epoch) == (40, 8, 5)
+
+
+def streams_of(config: Config, sets: Sets) -> dict[str, Stream]:
+    return {name: stream_of(people, sets.skeleton.flip_order, config)
+            for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}
+
+
+def test_a_worker_that_does_the_shares_of_two_takes_the_step_of_two(config: Config, sets: Sets) -> None:
+    """The gradient is the mean over the shares, whoever computes them."""
+    config = dataclasses.replace(config, method=SupervisedConfig(),
+                                 train=dataclasses.replace(config.train, workers=2, batch_size=4))
+    training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
+    streams = streams_of(config, sets)
+    shares = [{"labeled": streams["labeled"].read(range(first, first + 4))} for first in (0, 4)]
+    gradients = []
+    for rows in shares:
+        labeled = labeled_batch(rows["labeled"], torch.device("cpu"), config.data.sigma)
+        terms = training.method.losses(training.method.trained, labeled, None, 0)
+        training.optimizer.zero_grad()
+        terms["loss"].backward()
+        gradients.append([parameter.grad.clone() for parameter in training.method.trained.parameters()])
+    loop.step(training, training.method.trained, shares, total_steps=10)
+    for parameter, one, other in zip(training.method.trained.parameters(), *gradients, strict=True):
+        torch.testing.assert_close(parameter.grad, (one + other) / 2)
+
+
+def test_two_shares_a_step_make_as_many_steps_as_two_workers(config: Config, sets: Sets, tmp_path: Path) -> None:
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, workers=2, batch_size=4))
+    training, reports = run(config, sets, tmp_path)
+    assert (training.counters.step, training.counters.unlabeled_row) == (10, 80)  # as many as with 8 on one worker
+    assert [report["step"] for report in reports] == [5, 10]
+
+
+def test_an_interruption_saves_the_step_and_owes_its_evaluation(config: Config, sets: Sets, tmp_path: Path) -> None:
+    through, reports = run(config, sets, tmp_path / "through")
+    training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
+    asked = iter([False] * 4 + [True])
+    with pytest.raises(loop.Interrupted, match="after step 5"):
+        loop.train(training, lambda shares: read_ahead(streams_of(config, sets), shares), lambda metrics: None,
+                   save=lambda: training.save(tmp_path / "saved"), interrupted=lambda: next(asked))
+    resumed, rest = run(config, sets, tmp_path, resume_from=tmp_path / "saved")
+    assert [report["step"] for report in rest] == [5, 10]
+    assert rest[0]["ap"] == reports[0]["ap"]
+    for name, tensor in through.method.networks.state_dict().items():
+        assert torch.equal(tensor, resumed.method.networks.state_dict()[name]), name
+
+
+KILLED_MID_EPOCH = """
+import dataclasses, os, signal, sys, torch
+from pathlib import Path
+from trs import checkpoint as checkpoints, config as configs, loop
+from trs.data.sets import load_sets
+from trs.data.stream import read_ahead, stream_of
+from trs.methods.build import build_method
+
+folder, die_at = Path(sys.argv[1]), int(sys.argv[2])
+config = configs.load(folder / "config.yaml")
+sets = load_sets(config.data)
+found = checkpoints.load_newest_whole(folder, print)
+training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"), found)
+streams = {"labeled": stream_of(sets.labeled, sets.skeleton.flip_order, config),
+           "unlabeled": stream_of(sets.unlabeled, sets.skeleton.flip_order, config)}
+
+def record(shares):
+    for number, rows in enumerate(read_ahead(streams, shares), training.counters.step):
+        if number == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        with open(folder / "ids.txt", "a") as file:
+            file.write(f"{number} {' '.join(map(str, rows['unlabeled']['id']))}\\n")
+        yield rows
+
+loop.train(training, record, lambda metrics: None,
+           save=lambda: training.save(folder / checkpoints.folder_name(training.counters.step)))
+"""
+
+
+def test_killed_mid_epoch_each_person_comes_once_an_epoch(config: Config, sets: Sets, tmp_path: Path) -> None:
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1, checkpoint_every=2))
+    configs.save(config, tmp_path / "config.yaml")
+    command = [sys.executable, "-c", KILLED_MID_EPOCH, str(tmp_path)]
+    assert subprocess.run([*command, "3"]).returncode == -signal.SIGKILL
+    first = [line.split() for line in (tmp_path / "ids.txt").read_text().splitlines()]
+    assert [line[0] for line in first] == ["0", "1", "2"]
+    assert subprocess.run([*command, "-1"]).returncode == 0
+    lines = [line.split() for line in (tmp_path / "ids.txt").read_text().splitlines()]
+    assert [line[0] for line in lines] == ["0", "1", "2", "2", "3", "4"]  # one step is lost, and done again
+    assert lines[2] == lines[3]
+    trained = [int(identity) for line in lines[:2] + lines[3:] for identity in line[1:]]
+    assert sorted(trained) == sorted(sets.unlabeled.ids)

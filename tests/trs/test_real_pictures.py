@@ -40,7 +40,7 @@ def train(config: Config, sets: Sets, folder: Path) -> loop.Metrics:
     streams = {name: stream_of(people, sets.skeleton.flip_order, config)
                for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}
     reports: list[loop.Metrics] = []
-    loop.train(training, lambda steps: read_ahead(streams, steps), lambda metrics, save: reports.append(metrics),
+    loop.train(training, lambda steps: read_ahead(streams, steps), reports.append,
                keep=lambda name, results: write_results(folder, name, results))
     return reports[-1]
 

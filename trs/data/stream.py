@@ -101,9 +101,9 @@ def stream_of(people: People, flip_order: list[int], config: Config) -> Stream:
     return Stream(people, flip_order, config.data.input_size, config.view, config.train.seed)
 
 
-def batch_rows(step: int, batch_size: int, rank: int = 0, workers: int = 1, start: int = 0) -> range:
-    """The rows of the stream that a worker reads in a step, counted from row `start` at step 0."""
-    first = start + (step * workers + rank) * batch_size
+def batch_rows(step: int, batch_size: int, share: int = 0, shares: int = 1, start: int = 0) -> range:
+    """The rows of the stream in a share of a step, counted from row `start` at step 0."""
+    first = start + (step * shares + share) * batch_size
     return range(first, first + batch_size)
 
 

@@ -26,7 +26,7 @@ def test_each_person_comes_once_a_pass_in_another_order(stream: Stream) -> None:
 
 def test_the_same_samples_for_any_number_of_workers(stream: Stream) -> None:
     alone = stream.read(row for step in range(2) for row in batch_rows(step, 4))
-    shares = [[stream.read(batch_rows(step, 2, rank, workers=2)) for rank in range(2)] for step in range(2)]
+    shares = [[stream.read(batch_rows(step, 2, rank, shares=2)) for rank in range(2)] for step in range(2)]
     for name in alone:
         together = np.concatenate([share[name] for step in shares for share in step])
         np.testing.assert_array_equal(together, alone[name])

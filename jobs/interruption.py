@@ -1,0 +1,93 @@
+"""Being told to stop, with a checkpoint first.
+
+    SIGTERM to the command    `kill`, `ray job stop`, a pod that ends: the command leaves a file, which the workers see
+    SIGTERM to a worker       a machine that shuts down
+    a node that is drained    spot capacity that is taken back, as cloud providers and Kubernetes announce it
+
+Workers ask after each step. After the first the run ends, to be resumed; after the others it goes on elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ray.train.torch
+from ray.train.torch.config import _TorchBackend
+from ray.train.v2._internal.execution.context import get_train_context
+
+_LOOK_SECONDS = 0.5
+_terminated = threading.Event()
+
+
+@dataclass
+class Interruption:
+    """Asked by a worker after each step.
+
+    file: that a stopping command leaves.
+    """
+
+    file: Path
+    _looked: float = field(default=0.0, init=False)
+    _found: bool = field(default=False, init=False)
+
+    def __call__(self) -> bool:
+        """Whether this worker is about to be taken away."""
+        return _terminated.is_set() or preempted() is not None or self.asked()
+
+    def asked(self) -> bool:
+        """Whether the command is being stopped; looked up now and then, for the file may lie on another machine."""
+        if not self._found and time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._found, self._looked = self.file.exists(), time.monotonic()
+        return self._found
+
+
+def preempted() -> list[int] | None:
+    """The workers whose nodes are being drained, or None.
+
+    Ray's public `ray.train.get_preemption_info` would make all workers wait for one another in each step.
+    """
+    info = get_train_context().preemption_context.preemption_info
+    return None if info is None else info.preempted_ranks
+
+
+def leave() -> None:
+    """End this worker's process if its node is being drained.
+
+    Ray then knows why it is gone: such an end does not count among the failures that a run may have.
+    """
+    if ray.train.get_context().get_world_rank() in (preempted() or []):
+        os._exit(0)
+
+
+def _catch_sigterm() -> None:
+    def note(number: int, frame: Any) -> None:
+        if _terminated.is_set():
+            sys.exit(128 + number)
+        _terminated.set()
+
+    signal.signal(signal.SIGTERM, note)
+
+
+class _Backend(_TorchBackend):
+    """Only a worker's main thread may set signal handlers; the training runs in another one."""
+
+    def on_training_start(self, worker_group: Any, backend_config: Any) -> None:
+        super().on_training_start(worker_group, backend_config)
+        worker_group.execute(_catch_sigterm)
+
+
+@dataclass
+class TorchConfig(ray.train.torch.TorchConfig):
+    """Ray Train's process group, whose workers notice SIGTERM."""
+
+    @property
+    def backend_cls(self) -> type[_TorchBackend]:
+        """What sets the process group up."""
+        return _Backend

@@ -1,0 +1,81 @@
+"""How far a run is: its progress, what has happened to it, and the same numbers for Prometheus.
+
+    progress.json   the last step that was begun, rewritten about once a second
+    events.txt      restarts with what they cost, damaged checkpoints: sentences that the command prints too
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ray.util.metrics import Counter, Gauge
+
+from jobs.runs import EVENTS_FILE, Metrics, append_line
+
+PROGRESS_FILE = "progress.json"
+_WRITE_SECONDS = 1.0
+
+
+@dataclass
+class Progress:
+    """Kept by rank 0.
+
+    folder: of the run.
+    total_steps: of the whole training.
+    samples_per_step: pictures, labelled or not, that all workers together train on in a step.
+    """
+
+    folder: Path
+    total_steps: int
+    samples_per_step: int
+    _written: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        tags = {"run": self.folder.name}
+        self._gauges = {name: Gauge(f"trs_{name}", description, tuple(tags)) for name, description in {
+            "step": "Completed steps.", "samples_per_second": "Pictures trained on per second.",
+            "data_wait": "Share of the time that the training waits for pictures.",
+            "score": "The metric that the run is judged by, after its last evaluation.",
+            "bad_images": "Pictures that could not be used."}.items()}
+        self._lost = Counter("trs_lost_steps", "Steps done again after a restart.", tuple(tags))
+        for metric in (*self._gauges.values(), self._lost):
+            metric.set_default_tags(tags)
+
+    def began(self, step: int, workers: int, wanted: int) -> None:
+        """Note a start; one that goes on says from where, with how many workers, and what is done again."""
+        before = _read(self.folder)
+        if before is not None:
+            lost = max(0, before - step)
+            self._lost.inc(lost) if lost else None
+            append_line(self.folder / EVENTS_FILE, f"going on after step {step} with {workers} of {wanted} workers; "
+                                                   f"{lost} steps are done again")
+        self.step(step, now=True)
+
+    def step(self, step: int, now: bool = False) -> None:
+        """Note a completed step, about once a second."""
+        if not now and time.monotonic() - self._written < _WRITE_SECONDS:
+            return
+        self._written = time.monotonic()
+        partial = self.folder / f"{PROGRESS_FILE}.partial"
+        partial.write_text(json.dumps({"step": step, "total_steps": self.total_steps, "time": time.time()}))
+        os.replace(partial, self.folder / PROGRESS_FILE)
+        self._gauges["step"].set(step)
+
+    def evaluated(self, metrics: Metrics, score: str) -> None:
+        """Show an evaluation's metrics."""
+        self._gauges["samples_per_second"].set(metrics["steps_per_second"] * self.samples_per_step)
+        self._gauges["score"].set(metrics[score])
+        for name in ("data_wait", "bad_images"):
+            self._gauges[name].set(metrics[name])
+
+
+def _read(folder: Path) -> int | None:
+    """The step that an earlier start of the run came to."""
+    try:
+        return int(json.loads((folder / PROGRESS_FILE).read_text())["step"])
+    except (OSError, ValueError, KeyError):
+        return None
