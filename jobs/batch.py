@@ -15,13 +15,15 @@ import ray
 from jobs import cluster
 from jobs.cli import find_mistake
 from jobs.runs import read_metrics, write_run
+from jobs.stopping import STOP_FILE
 from jobs.train import prepare
 from jobs.trainer import fit
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import METHOD_NAMES, Config
 
-_CHANGES_NOTHING = ("use_gpu", "cpus_per_worker", "data_cpus", "max_failures")
+_CHANGES_NOTHING = ("use_gpu", "cpus_per_worker", "data_cpus", "max_failures", "min_workers", "resize_seconds",
+                    "checkpoint_every")
 """Fields of the training's config that say where it runs, not what it learns."""
 
 
@@ -82,11 +84,16 @@ def train_all(runs: list[Run], folder: Path, concurrent: int) -> Iterator[Ended]
         runs: starts before what starts from them, as `with_starts` orders them.
         folder: of the runs' folders.
         concurrent: runs at a time.
+
+    When `folder` holds the file that asks to stop, no further run starts, and those that stop early are not yielded.
     """
+    stop = folder / STOP_FILE
     waiting = [run for run in runs if result(run, folder) is None]
     running: dict[ray.ObjectRef, tuple[Run, float]] = {}
     failed: set[str] = set()
     while waiting or running:
+        if stop.exists():
+            waiting.clear()
         for run in list(waiting):  # starts stand before what starts from them, so one pass reaches all
             if failed & {start.name for start in run.starts_from}:
                 waiting.remove(run)
@@ -96,11 +103,13 @@ def train_all(runs: list[Run], folder: Path, concurrent: int) -> Iterator[Ended]
         for run in ready[: concurrent - len(running)]:
             waiting.remove(run)
             running[_train.remote(run, folder)] = run, time.monotonic()
-        if not running:  # what waits has failed above
+        if not running:  # what waits has failed above, or is not to start any more
             continue
         ended, _ = ray.wait(list(running), num_returns=1)
         run, began = running.pop(ended[0])
         failure = _failure(ended[0])
+        if stop.exists() and result(run, folder) is None:
+            continue
         if failure is None and result(run, folder) is None:
             failure = "it has ended without a checkpoint of its last epoch"
         if failure is not None:
@@ -122,7 +131,7 @@ def _train(run: Run, folder: Path) -> None:
     config = run.whole_config(folder)
     sets = prepare(config, folder / run.name)
     write_run(config, sets, folder / run.name)
-    fit(config, sets, folder / run.name)
+    fit(config, sets, folder / run.name, stop=folder / STOP_FILE)
 
 
 def check(runs: list[Run], folder: Path) -> None:

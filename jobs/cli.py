@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
@@ -85,13 +85,10 @@ def parse(kind: type[CommandType], arguments: list[str], program: str) -> Comman
     start = _starting_config(chosen)
     command = tyro.cli(kind, prog=program, args=arguments, default=dataclasses.replace(kind(), settings=start),
                        config=(tyro.conf.AvoidSubcommands,))
-    settings = command.settings
-    if command.resume and (settings != start or _given(command)):
+    if command.resume and (command.settings != start or _given(command)):
         raise InputError(f"a resumed run keeps its settings; leave out {', '.join(_given(command)) or 'the others'}, "
                          f"or start a new run with --config {command.folder / CONFIG_FILE}")
-    short = {name: getattr(command, name) for name in ("epochs", "workers") if getattr(command, name) is not None}
-    train = dataclasses.replace(settings.train, **short)
-    return dataclasses.replace(command, settings=dataclasses.replace(settings, train=train))
+    return command
 
 
 def _given(command: Command) -> list[str]:
@@ -111,7 +108,10 @@ def _starting_config(chosen: argparse.Namespace) -> Config:
         config = PRESETS.get(chosen.preset or "demo", configs.demo)()
     if chosen.method in METHOD_NAMES and not isinstance(config.method, METHOD_NAMES[chosen.method]):
         config = dataclasses.replace(config, method=METHOD_NAMES[chosen.method]())
-    return config
+    # The short forms are defaults of the long ones, so that both are checked together with the rest.
+    short: dict[str, Any] = {
+        name: int(given) for name in ("epochs", "workers") if (given := getattr(chosen, name) or "").isdigit()}
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, **short))
 
 
 def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:

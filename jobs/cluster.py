@@ -137,4 +137,5 @@ def scaling(train: TrainConfig) -> ray.train.ScalingConfig:
     """Ray Train's word for the workers of a training."""
     return ray.train.ScalingConfig(
         num_workers=(train.min_workers, train.workers) if train.min_workers else train.workers, use_gpu=train.use_gpu,
+        elastic_resize_monitor_interval_s=train.resize_seconds,
         resources_per_worker={"CPU": train.cpus_per_worker} | ({"GPU": 1} if train.use_gpu else {}))

@@ -36,13 +36,13 @@ class Progress:
 
     def __post_init__(self) -> None:
         tags = {"run": self.folder.name}
-        self._gauges = {name: Gauge(f"trs_{name}", description, tuple(tags)) for name, description in {
+        self.gauges = {name: Gauge(f"trs_{name}", description, tuple(tags)) for name, description in {
             "step": "Completed steps.", "samples_per_second": "Pictures trained on per second.",
             "data_wait": "Share of the time that the training waits for pictures.",
             "score": "The metric that the run is judged by, after its last evaluation.",
             "bad_images": "Pictures that could not be used."}.items()}
         self._lost = Counter("trs_lost_steps", "Steps done again after a restart.", tuple(tags))
-        for metric in (*self._gauges.values(), self._lost):
+        for metric in (*self.gauges.values(), self._lost):
             metric.set_default_tags(tags)
 
     def began(self, step: int, workers: int, wanted: int) -> None:
@@ -63,14 +63,14 @@ class Progress:
         partial = self.folder / f"{PROGRESS_FILE}.partial"
         partial.write_text(json.dumps({"step": step, "total_steps": self.total_steps, "time": time.time()}))
         os.replace(partial, self.folder / PROGRESS_FILE)
-        self._gauges["step"].set(step)
+        self.gauges["step"].set(step)
 
     def evaluated(self, metrics: Metrics, score: str) -> None:
         """Show an evaluation's metrics."""
-        self._gauges["samples_per_second"].set(metrics["steps_per_second"] * self.samples_per_step)
-        self._gauges["score"].set(metrics[score])
+        self.gauges["samples_per_second"].set(metrics["steps_per_second"] * self.samples_per_step)
+        self.gauges["score"].set(metrics[score])
         for name in ("data_wait", "bad_images"):
-            self._gauges[name].set(metrics[name])
+            self.gauges[name].set(metrics[name])
 
 
 def _read(folder: Path) -> int | None:

@@ -18,13 +18,15 @@ import cv2
 import numpy as np
 import tyro
 
-from jobs import cli, cluster
+from jobs import cli, cluster, doctor
 from jobs.batch import Run, check, result, train_all, with_starts
 from jobs.cell import Cell
 from jobs.runs import METRIC_NAMES, duration, protocol
+from jobs.stopping import stop_gently
 from jobs.tables import TABLES, Table
 from trs import config as configs
 from trs.config import Config
+from trs.data.sets import load_sets
 from trs.errors import InputError
 
 TableName = Literal["table2", "table3", "table4", "table5", "table6", "table7", "table8", "table9", "table10",
@@ -59,12 +61,14 @@ def main(arguments: list[str]) -> None:
     check(runs, folder)
     cluster.connect()
     concurrent = cluster.concurrency(runs[0].config.train, command.concurrent)
+    doctor.require(runs[0].config, load_sets(runs[0].config.data), folder / runs[0].name)
     left = sum(result(run, folder) is None for run in runs)
     print(f"{table.caption}: {len(runs)} trainings, {len(runs) - left} done, {concurrent} at a time -> {folder}",
           flush=True)
     done = False
     try:
-        failures = _train(table, command.table, seeds, runs, folder, concurrent)
+        with stop_gently(folder):
+            failures = _train(table, command.table, seeds, runs, folder, concurrent)
         done = True
     finally:
         if not done:

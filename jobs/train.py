@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from jobs import cli, cluster
+from jobs import cli, cluster, doctor
 from jobs.runs import SPLIT_FILE, follow, protocol, write_run
 from jobs.stages import FIRST_STAGE
 from jobs.stopping import stop_gently
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> None:
         raise InputError(f"{folder} exists already: go on with --resume {folder.name}, or choose another --name")
     sets = prepare(config, folder)
     cluster.connect()
-    cluster.require_resources(config.train)
+    doctor.require(config, sets, folder)
     write_run(config, sets, folder)
     print(f"{command.title}: {len(sets.labeled)} labelled, {len(sets.unlabeled)} unlabelled, {len(sets.val)} "
           f"validation people of {len(sets.skeleton)} keypoints -> {folder}\n{protocol(config, len(sets.val))}",

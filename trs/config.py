@@ -315,6 +315,8 @@ class TrainConfig:
     """Processes that train together (DDP)."""
     min_workers: int | None = None
     """Go on with so few when nodes are lost, each doing several shares of a step; by default with all or none."""
+    resize_seconds: float = 60.0
+    """With min_workers: how often to look whether lost workers can be had again."""
     checkpoint_every: int = 500
     """Steps between two checkpoints within an epoch: what the loss of a machine costs at most."""
     use_gpu: bool = False

@@ -14,8 +14,9 @@ import ray.tune
 import yaml
 from optuna.trial import TrialState
 
-from jobs import cli, cluster
+from jobs import cli, cluster, doctor
 from jobs.runs import MISTAKE_FILE, duration, epoch_line, read_metrics, write_run
+from jobs.stopping import STOP_FILE, Stopped, stop_gently
 from jobs.train import prepare
 from trs import config as configs
 from trs.config import Config, SupervisedConfig
@@ -77,6 +78,7 @@ def main(arguments: list[str]) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     cluster.connect()
     concurrent = cluster.concurrency(config.train, command.concurrent)
+    doctor.require(config, sets, folder)
     write_run(config, sets, folder)
     save_plan(search, folder)
     study = open_study(folder, search.grace_epochs, search.reduction_factor)
@@ -85,13 +87,18 @@ def main(arguments: list[str]) -> None:
     print(f"{command.title}: {search.trials} trials, {concurrent} at a time, of {config.train.epochs} epochs on "
           f"{len(sets.labeled)} labelled and {len(sets.unlabeled)} unlabelled people -> {folder}", flush=True)
     print("searched: " + "  ".join(f"{name}={text}" for name, text in search.space.items()), flush=True)
-    run(folder, config, sets, search, study, concurrent)
+    ended_by: BaseException = KeyboardInterrupt()
+    try:
+        with stop_gently(folder):
+            run(folder, config, sets, search, study, concurrent)
+    except Stopped as stopped:
+        ended_by = stopped
     compare.main([str(folder)])
     left = trials_left(study, search.trials)
     if left:
         print(f"stopped with {left} trials left; go on with: python run_tune.py --resume {folder.name} "
               f"--out {folder.parent}", flush=True)
-        raise KeyboardInterrupt
+        raise ended_by
     if all(trial.state is TrialState.FAIL for trial in study.get_trials(deepcopy=False)):
         raise InputError(f"every trial failed; the lines above say why, the trials lie in {folder / TRIALS}")
 
@@ -136,7 +143,7 @@ def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.
     if samples == 0:
         return
     searcher = StudySearcher(study, search.distributions, reference, config.train.seed, config.eval.metric,
-                             lambda name: read_metrics(folder / TRIALS / name))
+                             lambda name: read_metrics(folder / TRIALS / name), (folder / STOP_FILE).exists)
     driver = ray.tune.with_parameters(run_trial, base=configs.to_dict(config), sets=sets, folder=str(folder))
     tuner = ray.tune.Tuner(
         ray.tune.with_resources(driver, {"CPU": cluster.DRIVER_CPUS}),

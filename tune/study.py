@@ -8,6 +8,7 @@ A resumed search hands out the trials that were running when it broke off, under
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,19 +78,24 @@ class StudySearcher(Searcher):
         seed: of the draws.
         metric: that is maximised.
         read_metrics: what the run of a trial's name has written so far, oldest first.
+        stopping: whether the search is being stopped: nothing new starts, and what ends early stays to be resumed.
     """
 
     def __init__(self, study: optuna.Study, space: Space, reference: bool, seed: int, metric: str = "ap",
-                 read_metrics: ReadMetrics = lambda name: []) -> None:
+                 read_metrics: ReadMetrics = lambda name: [], stopping: Callable[[], bool] = lambda: False) -> None:
         super().__init__(metric=metric, mode="max")
-        self.study, self.space, self.seed, self.read_metrics = study, space, seed, read_metrics
+        self.study, self.space, self.seed = study, space, seed
+        self.read_metrics, self.stopping = read_metrics, stopping
         self.reference_waits = reference
         self.broken_off = [optuna.trial.Trial(study, trial._trial_id) for trial in running(study)]
         self.asked: dict[str, optuna.trial.Trial] = {}
         self.pruned: set[str] = set()
+        self.diverged: set[str] = set()
 
-    def suggest(self, trial_id: str) -> dict[str, Any]:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:
         """The supervised reference first, then trials that were broken off, then new ones."""
+        if self.stopping():
+            return Searcher.FINISHED
         if self.reference_waits:
             self.reference_waits = False
             return {"name": SUPERVISED, "values": {}}
@@ -104,13 +110,16 @@ class StudySearcher(Searcher):
         return self.study.ask(self.space)
 
     def should_prune(self, trial_id: str, epoch: int, value: float) -> bool:
-        """Record a trial's score after an epoch; true if successive halving ends it there.
+        """Record a trial's score after an epoch; true if successive halving ends it there, or it is not a number.
 
         The reference and the paper's defaults run to their end: what is measured against must be measured whole.
         """
         trial = self.asked.get(trial_id)
         if trial is None:
             return False
+        if not math.isfinite(value):
+            self.diverged.add(trial_id)
+            return True
         trial.report(value, epoch)
         if trial.should_prune() and BASELINE not in trial.user_attrs:
             self.pruned.add(trial_id)
@@ -122,13 +131,15 @@ class StudySearcher(Searcher):
         trial = self.asked.pop(trial_id, None)
         if trial is None:
             return
+        if self.stopping() and trial_id not in self.pruned | self.diverged:
+            return
         reported = self._reported(trial)
-        for metrics in [] if trial_id in self.pruned else self.read_metrics(trial_name(trial.number)):
+        for metrics in [] if trial_id in self.pruned | self.diverged else self.read_metrics(trial_name(trial.number)):
             # Epochs that a search wrote just before it was killed never came to Tune.
             if int(metrics["epoch"]) not in reported:
                 trial.report(metrics[self.metric], int(metrics["epoch"]))
         reported = self._reported(trial)
-        if error or not reported:
+        if error or trial_id in self.diverged or not reported:
             self.study.tell(trial, state=TrialState.FAIL)
         elif trial_id in self.pruned:
             self.study.tell(trial, state=TrialState.PRUNED)

@@ -9,6 +9,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from jobs import cluster
 from jobs.runs import write_run
+from jobs.stopping import STOP_FILE
 from jobs.trainer import fit
 from trs import config as configs
 from trs.config import Config
@@ -39,4 +40,4 @@ def run_trial(suggestion: dict[str, Any], base: dict[str, Any], sets: Sets, fold
     config = trial_config(configs.from_dict(base), suggestion["name"], suggestion["values"])
     run = Path(folder, TRIALS, suggestion["name"])
     write_run(config, sets, run)
-    fit(config, sets, run, callbacks=[TuneReportCallback()])
+    fit(config, sets, run, callbacks=[TuneReportCallback()], stop=Path(folder, STOP_FILE))

@@ -3,39 +3,146 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import botocore.session
+import jsonschema
 import pytest
+import ray.autoscaler
 import yaml
+from botocore.validate import ParamValidator
 from ray._private.runtime_env.packaging import _get_excludes
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from jobs import cluster
+from jobs import cli, cluster
+from jobs.progress import Progress
 from trs.config import TrainConfig
 from trs.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_rays_validator_accepts_the_cluster() -> None:
-    config = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+CLUSTERS = ["cluster.yaml", "docs/clusters/gcp.yaml", "docs/clusters/on-premise.yaml"]
+
+GCP_INSTANCE = {  # fields of Compute Engine's instances.insert, as of API v1
+    "advancedMachineFeatures", "canIpForward", "confidentialInstanceConfig", "deletionProtection", "description",
+    "disks", "displayDevice", "guestAccelerators", "hostname", "labels", "machineType", "metadata", "minCpuPlatform",
+    "networkInterfaces", "networkPerformanceConfig", "params", "reservationAffinity", "resourcePolicies", "scheduling",
+    "serviceAccounts", "shieldedInstanceConfig", "sourceInstanceTemplate", "sourceMachineImage", "tags"}
+
+
+def load(name: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / name).read_text())
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_rays_validator_accepts_the_clusters(name: str) -> None:
+    validate_config(prepare_config(load(name)))
+
+
+def unknown_keys(config: dict[str, Any]) -> list[str]:
+    """What Ray's validator lets pass: keys of the provider and of its nodes that nobody reads."""
+    schema = json.loads((Path(ray.autoscaler.__path__[0]) / "ray-schema.json").read_text())
+    known = schema["properties"]["provider"]["properties"].keys()
+    found = [f"provider.{key}" for key in config["provider"] if key not in known]
+    for name, kind in config.get("available_node_types", {}).items():
+        node = kind["node_config"]
+        if config["provider"]["type"] == "aws":
+            report = ParamValidator().validate(node | {"MinCount": 1, "MaxCount": 1}, EC2.input_shape)
+            found += [f"{name}: {report.generate_report()}"] if report.has_errors() else []
+        else:
+            found += [f"{name}.{key}" for key in node if key not in GCP_INSTANCE]
+    return found
+
+
+EC2 = botocore.session.get_session().get_service_model("ec2").operation_model("RunInstances")
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_no_key_of_a_provider_or_a_node_is_unknown(name: str) -> None:
+    assert unknown_keys(load(name)) == []
+
+
+@pytest.mark.parametrize(("name", "part", "misspelt"), [
+    ("cluster.yaml", "provider", {"regoin": "us-west-2"}),
+    ("cluster.yaml", "gpu", {"InstanceMarketOption": {"MarketType": "spot"}}),
+    ("cluster.yaml", "gpu", {"BlockDeviceMappings": [{"Ebs": {"Size": 200}}]}),
+    ("docs/clusters/gcp.yaml", "gpu", {"schedulling": {"provisioningModel": "SPOT"}}),
+    ("docs/clusters/on-premise.yaml", "provider", {"worker_ip": []})])
+def test_a_misspelt_key_is_found_though_rays_validator_accepts_it(name: str, part: str, misspelt: dict) -> None:
+    config = load(name)
+    (config["provider"] if part == "provider" else config["available_node_types"][part]["node_config"]).update(misspelt)
     validate_config(prepare_config(config))
+    assert len(unknown_keys(config)) == 1
 
 
-def test_the_clusters_packages_are_those_that_were_tested() -> None:
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg")
-    tested = dict(requirement(line) for line in setup["options"]["install_requires"].splitlines()
-                  if line and not line.startswith("#"))
-    commands = yaml.safe_load((ROOT / "cluster.yaml").read_text())["setup_commands"]
-    installed = dict(requirement(quoted) for command in commands for quoted in re.findall(r'"([^"]+)"', command))
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_every_node_asks_for_a_token_and_nothing_is_open_to_the_world(name: str) -> None:
+    config = load(name)
+    for command in (*config["head_start_ray_commands"], *config["worker_start_ray_commands"]):
+        assert command == "ray stop" or command.startswith("RAY_AUTH_MODE=token ray start "), command
+    assert "--dashboard-host=127.0.0.1" in config["head_start_ray_commands"][-1]
+    assert config["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
+    assert "0.0.0.0" not in (ROOT / name).read_text()
+    if config["provider"]["type"] == "aws":  # else Ray makes a group whose SSH anybody reaches
+        assert all(kind["node_config"]["SecurityGroupIds"] for kind in config["available_node_types"].values())
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_the_clusters_packages_are_those_that_were_tested(name: str) -> None:
+    tested = tested_packages()
+    installed = dict(requirement(quoted) for command in load(name)["setup_commands"]
+                     for quoted in re.findall(r'"([^"]+)"', command))
     assert installed.pop("ray[data,default,train,tune]") == ["==2.60"]  # one version on all nodes
     tested.pop("ray[data,default,train,tune]")
     assert installed == tested
+
+
+def tested_packages() -> dict[str, list[str]]:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    return dict(requirement(line) for line in setup["options"]["install_requires"].splitlines()
+                if line and not line.startswith("#"))
+
+
+def rayjob_faults(job: dict[str, Any]) -> list[str]:
+    schema = json.loads(Path(__file__).with_name("rayjob.schema.json").read_text())
+    return [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(job)]
+
+
+def test_the_job_for_kubernetes_fits_kuberays_schema() -> None:
+    job = load("jobs/rayjob.yaml")
+    assert rayjob_faults(job) == []
+    assert job["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token", "secretName": "ray-token"}
+    job["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["maxReplica"] = 4
+    job["spec"]["backoffLimit"] = "none"
+    assert len(rayjob_faults(job)) == 2
+
+
+def test_the_job_for_kubernetes_runs_the_tested_ray_and_a_command_that_exists(tmp_path: Path) -> None:
+    spec = load("jobs/rayjob.yaml")["spec"]
+    version = spec["rayClusterSpec"]["rayVersion"]
+    assert tested_packages()["ray[data,default,train,tune]"] == [">=2.60", "<2.61"] and version == "2.60.0"
+    assert f"FROM rayproject/ray:{version}-py311-gpu\n" in (ROOT / "jobs" / "Dockerfile").read_text()
+    assert yaml.safe_load(spec["runtimeEnvYAML"])["env_vars"] == load("jobs/runtime_env.yaml")["env_vars"]
+    program, *arguments = shlex.split(spec["entrypoint"])[2:]
+    command = cli.parse(cli.Command, arguments, program)
+    assert (program, command.settings.train.workers, command.settings.train.min_workers) == ("jobs.train", 8, 4)
+
+
+def test_the_grafana_dashboard_shows_every_metric_of_a_training(tmp_path: Path) -> None:
+    dashboard = json.loads((ROOT / "jobs" / "grafana.json").read_text())
+    shown = {name for panel in dashboard["panels"] for target in panel["targets"]
+             for name in re.findall(r"ray_(trs_\w+)", target["expr"])}
+    progress = Progress(tmp_path, total_steps=10, samples_per_step=8)
+    assert shown == {f"trs_{name}" for name in progress.gauges} | {"trs_lost_steps_total"}
 
 
 def requirement(line: str) -> tuple[str, list[str]]:
@@ -94,7 +201,8 @@ def test_beside_another_cluster_the_processes_know_their_own() -> None:
     """Ray's cleaner of reservations asks for the cluster's address by this name, and would find two."""
     script = """
 import os, ray
-from jobs import cluster
+from jobs import cli, cluster
+from jobs.progress import Progress
 cluster.connect()
 from ray._private.services import canonicalize_bootstrap_address_or_die as address
 found = ray.get(ray.remote(num_cpus=0)(lambda: address(None)).remote())

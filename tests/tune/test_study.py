@@ -55,7 +55,26 @@ def test_a_trial_that_never_reported_or_reported_nan_does_not_count(study: optun
     searcher.on_trial_complete("a", None)
     assert searcher.should_prune("b", 1, float("nan"))
     searcher.on_trial_complete("b", {})
-    assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.PRUNED]
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.FAIL]
+
+
+def test_what_a_stopping_search_breaks_off_waits_for_its_resume(study: optuna.Study) -> None:
+    stopping: list[bool] = []
+    searcher = StudySearcher(study, SPACE, reference=False, seed=0, stopping=lambda: bool(stopping))
+    for name in "abc":
+        searcher.suggest(name)
+    for name, score in (("a", 0.3), ("b", 0.4), ("c", 0.1)):
+        searcher.should_prune(name, 1, score)
+    stopping.append(True)
+    assert searcher.suggest("d") == "FINISHED"
+    searcher.on_trial_complete("a", {})
+    searcher.on_trial_complete("b", error=True)
+    searcher.on_trial_complete("c", {})
+    states = [trial.state for trial in study.trials]
+    assert states == [TrialState.RUNNING, TrialState.RUNNING, TrialState.PRUNED]
+    assert trials_left(study, 3) == 2
+    again = StudySearcher(study, SPACE, reference=False, seed=0)
+    assert [again.suggest(name)["name"] for name in "ab"] == ["0000", "0001"]
 
 
 def test_a_resumed_search_goes_on_with_what_was_running(study: optuna.Study, tmp_path: Path) -> None:
