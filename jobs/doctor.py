@@ -32,10 +32,16 @@ _BYTES_PER_STREAM = 2 * WINDOW_BYTES
 
 @dataclass(frozen=True)
 class Finding:
-    """A check's result: what was looked at, and what is wrong with it in a sentence, or None."""
+    """A check's result.
+
+    about: what was looked at.
+    fault: what is wrong with it in a sentence, or None.
+    stops: whether a training must not start with it.
+    """
 
     about: str
     fault: str | None
+    stops: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,10 +75,12 @@ def examine(config: Config, sets: Sets, folder: Path) -> Iterator[Finding]:
 
 
 def require(config: Config, sets: Sets, folder: Path) -> None:
-    """Raises InputError with the first fault that `examine` finds."""
+    """Raises InputError with the first fault that must stop a training; others are printed."""
     for finding in examine(config, sets, folder):
-        if finding.fault is not None:
+        if finding.fault is not None and finding.stops:
             raise InputError(finding.fault)
+        if finding.fault is not None:
+            print(f"WARNING: {finding.fault}", file=sys.stderr, flush=True)
 
 
 def _fault_of(check: Callable[[], object]) -> str | None:
@@ -100,7 +108,7 @@ def _dashboard() -> Iterator[Finding]:
         return
     fault: str | None
     try:
-        with urllib.request.urlopen(f"http://{address}/api/version", timeout=10):
+        with urllib.request.urlopen(f"http://{address}/api/jobs/", timeout=10):
             fault = (f"the dashboard at {address} starts jobs for anybody who reaches it; start Ray with "
                      "RAY_AUTH_MODE=token on every node")
     except urllib.error.HTTPError as error:
@@ -109,7 +117,7 @@ def _dashboard() -> Iterator[Finding]:
         # On the head's loopback, as it should be, it cannot be asked from another node.
         head = ray.get_runtime_context().gcs_address.partition(":")[0] == ray.util.get_node_ip_address()
         fault = f"the dashboard at {address} does not answer ({error}); see its log" if head else None
-    yield Finding(f"dashboard at {address}", fault)
+    yield Finding(f"dashboard at {address}", fault, stops=False)
 
 
 def _nodes(folder: Path, files: list[str]) -> Iterator[Finding]:

@@ -9,7 +9,6 @@ Workers ask after each step. After the first the run ends, to be resumed; after 
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -39,7 +38,7 @@ class Interruption:
 
     def __call__(self) -> bool:
         """Whether this worker is about to be taken away."""
-        return _terminated.is_set() or preempted() is not None or self.asked()
+        return _terminated.is_set() or preempted() or self.asked()
 
     def asked(self) -> bool:
         """Whether the command is being stopped; looked up now and then, for the file may lie on another machine."""
@@ -48,22 +47,12 @@ class Interruption:
         return self._found
 
 
-def preempted() -> list[int] | None:
-    """The workers whose nodes are being drained, or None.
+def preempted() -> bool:
+    """Whether the node of any worker is being drained.
 
     Ray's public `ray.train.get_preemption_info` would make all workers wait for one another in each step.
     """
-    info = get_train_context().preemption_context.preemption_info
-    return None if info is None else info.preempted_ranks
-
-
-def leave() -> None:
-    """End this worker's process if its node is being drained.
-
-    Ray then knows why it is gone: such an end does not count among the failures that a run may have.
-    """
-    if ray.train.get_context().get_world_rank() in (preempted() or []):
-        os._exit(0)
+    return get_train_context().preemption_context.preemption_info is not None
 
 
 def _catch_sigterm() -> None:

@@ -53,6 +53,11 @@ def read_metrics(folder: Path) -> list[Metrics]:
     return found
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says."""
+    return str(error).strip().partition("\n")[0]
+
+
 def sentence(error: InputError) -> str:
     """A mistake's own words.
 

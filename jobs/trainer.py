@@ -6,6 +6,7 @@ networks to `jobs.worker`: each such process starts seconds sooner.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,8 @@ def fit(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = (),
         stop: the file that asks the run to save and end early, without an error; by default `stop` in `folder`.
 
     Raises:
-        InputError: a mistake of the user's that a worker found.
-        ray.train.TrainingFailedError: more failures than `train.max_failures`.
+        InputError: a mistake of the user's that a worker found, or more failures than `train.max_failures`.
+        ray.train.TrainingFailedError: the workers could not be started.
     """
     stop = stop or folder / STOP_FILE
     first = first_stage(config)
@@ -73,7 +74,7 @@ def fit(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = (),
 def _trainer(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any], stop: Path
              ) -> ray.train.torch.TorchTrainer:
     settings = {"config": configs.to_dict(config), "sets": ray.put(sets), "streams": put_streams(sets, config),
-                "folder": str(folder), "stop": str(stop)}
+                "folder": str(folder), "stop": str(stop), "start": uuid.uuid4().hex}
     return ray.train.torch.TorchTrainer(
         train_loop_per_worker,
         train_loop_config=settings,
@@ -81,5 +82,4 @@ def _trainer(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any],
         scaling_config=cluster.scaling(config.train),
         run_config=ray.train.RunConfig(
             name=folder.name, storage_path=str(folder.parent), callbacks=list(callbacks),
-            failure_config=ray.train.FailureConfig(max_failures=config.train.max_failures,
-                                                   controller_failure_limit=3)))
+            failure_config=ray.train.FailureConfig(max_failures=-1, controller_failure_limit=3)))

@@ -15,10 +15,10 @@ import torch
 import torch.distributed as dist
 
 from jobs.data import open_batches
-from jobs.interruption import Interruption, leave
+from jobs.interruption import Interruption
 from jobs.progress import Progress
 from jobs.runlog import RunLog
-from jobs.runs import BAD_PICTURES_FILE, EVENTS_FILE, MISTAKE_FILE, append_line, read_metrics, sentence
+from jobs.runs import BAD_PICTURES_FILE, EVENTS_FILE, MISTAKE_FILE, append_line, first_line, read_metrics, sentence
 from jobs.stages import save_labels
 from trs import checkpoint as checkpoints
 from trs import config as configs
@@ -34,7 +34,8 @@ from trs.methods.build import LABELERS, build_method
 def run(settings: dict[str, Any]) -> None:
     """Train, or go on from the run's newest checkpoint.
 
-    Ray Train restarts the workers whatever they failed from. A mistake of the user's would meet every restart again, so
+    Ray Train restarts the workers whatever they failed from, as often as they do; `Progress` ends a run that does not
+    come any further. A mistake of the user's would meet every restart again, so
     it is written down, and the restarted workers leave at once; `jobs.trainer.fit` reads it. A run that is asked to
     stop ends without an error, for Ray Train would restart that too.
 
@@ -44,6 +45,7 @@ def run(settings: dict[str, Any]) -> None:
         streams: `Stream`s in the object store, by name.
         folder: of the run.
         stop: the file that asks it to stop.
+        start: an id of the start by the command, as against those by Ray Train.
     """
     interruption = Interruption(Path(settings["stop"]))
     mistake = Path(settings["folder"], MISTAKE_FILE)
@@ -57,8 +59,10 @@ def run(settings: dict[str, Any]) -> None:
         raise
     except loop.Interrupted:
         if not interruption.asked():
-            leave()
             raise
+    except Exception as error:
+        append_line(Path(settings["folder"], EVENTS_FILE), f"a worker failed: {type(error).__name__}: {first_line(error)}")
+        raise
 
 
 def _train(settings: dict[str, Any], interruption: Interruption) -> None:
@@ -77,7 +81,7 @@ def _train(settings: dict[str, Any], interruption: Interruption) -> None:
         log = RunLog(folder, training.counters.step)
         progress = Progress(folder, config.train.epochs * training.steps_per_epoch, config.train.batch_size
                             * config.train.workers * (1 + method.uses_unlabeled))
-        progress.began(training.counters.step, context.get_world_size(), config.train.workers)
+        progress.began(training.counters.step, context.get_world_size(), config.train, settings["start"])
 
     def save() -> None:
         if main:

@@ -105,14 +105,11 @@ def test_a_mistake_found_by_a_worker_ends_the_run_at_once_in_a_sentence(config: 
     for picture in list((root / "train").iterdir())[::2]:
         picture.write_bytes(b"")
     broken = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root)))
-    with pytest.raises(ray.train.TrainingFailedError) as failed:
-        train(with_train(broken, max_failures=0), tmp_path / "never")
-    assert "pictures cannot be used" in str(cli.find_mistake(failed.value))
     with pytest.raises(InputError, match="pictures cannot be used"):
-        train(with_train(broken, max_failures=3), tmp_path / "thrice")
-    complaints = (tmp_path / "thrice" / "bad_pictures.txt").read_text()
-    assert "is not a picture that can be read" in complaints
-    assert complaints == (tmp_path / "never" / "bad_pictures.txt").read_text()  # no restart has read them again
+        train(with_train(broken, max_failures=3), tmp_path / "run")
+    complaints = (tmp_path / "run" / "bad_pictures.txt").read_text().splitlines()
+    assert all("is not a picture that can be read" in complaint for complaint in complaints)
+    assert len(complaints) < 20 and len(set(complaints)) == len(complaints)  # no restart has read them again
 
 
 def test_a_run_that_failed_by_a_mistake_goes_on_when_it_is_mended(trained: Path, config: Config, tmp_path: Path
