@@ -13,7 +13,7 @@ from pathlib import Path
 import ray
 
 from jobs import cluster
-from jobs.cli import find_mistake
+from jobs.failures import find_mistake
 from jobs.runs import read_metrics, write_run
 from jobs.stopping import STOP_FILE
 from jobs.train import prepare

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
-import errno
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +13,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
-from jobs.runs import CONFIG_FILE, sentence
+from jobs.failures import find_mistake
+from jobs.runs import CONFIG_FILE
 from jobs.stopping import Stopped
 from trs import config as configs
 from trs.config import METHOD_NAMES, PRESETS, Config
@@ -60,10 +60,6 @@ class Command:
         """What the settings come from."""
         return self.config.stem if self.config else self.preset
 
-
-_STORAGE = {errno.ENOSPC: "make room and go on with --resume", errno.EDQUOT: "make room and go on with --resume",
-            errno.EROFS: "choose another --out", errno.EACCES: "choose another --out or --data.root"}
-"""What to do about an error of the storage."""
 
 CommandType = TypeVar("CommandType", bound=Command)
 
@@ -128,17 +124,3 @@ def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
             raise
         print(f"error: {mistake}", file=sys.stderr)
         sys.exit(2)
-
-
-def find_mistake(error: BaseException | None) -> str | None:
-    """What the user can mend behind an exception, as a sentence, also where Ray has wrapped it."""
-    while error is not None:
-        if isinstance(error, InputError):
-            return sentence(error)
-        if isinstance(error, OSError) and error.errno in _STORAGE:
-            return f"{error.filename or 'the storage'} cannot be written: {error.strerror}; {_STORAGE[error.errno]}"
-        for failure in getattr(error, "worker_failures", {}).values():
-            if (found := find_mistake(failure)) is not None:
-                return found
-        error = getattr(error, "cause", None) or error.__cause__
-    return None

@@ -11,13 +11,10 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ray.util.metrics import Counter, Gauge
 
 from jobs.runs import EVENTS_FILE, Metrics, append_line
-from trs.config import TrainConfig
-from trs.errors import InputError
 
 PROGRESS_FILE = "progress.json"
 _WRITE_SECONDS = 0.2
@@ -36,8 +33,6 @@ class Progress:
     total_steps: int
     samples_per_step: int
     _written: float = field(default=0.0, init=False)
-    _began: dict[str, Any] = field(default_factory=dict, init=False)
-    _stuck: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         tags = {"run": self.folder.name}
@@ -50,31 +45,15 @@ class Progress:
         for metric in (*self.gauges.values(), self._lost):
             metric.set_default_tags(tags)
 
-    def began(self, step: int, workers: int, train: TrainConfig, start: str) -> None:
-        """Note a start of the workers; one that goes on says from where, with how many, and what is done again.
-
-        Args:
-            step: of the checkpoint, or 0.
-            workers: how many there are.
-            train: how many are wanted, and how often they may start from the same checkpoint.
-            start: id of the command's start; its first one may go on from anywhere.
-
-        Raises:
-            InputError: too many restarts without a step forward.
-        """
+    def began(self, step: int, workers: int, wanted: int) -> None:
+        """Note a start; one that goes on says from where, with how many workers, and what is done again."""
         before = _read(self.folder)
         if before is not None:
-            lost = max(0, before["step"] - step)
+            lost = max(0, before - step)
             self._lost.inc(lost) if lost else None
-            append_line(self.folder / EVENTS_FILE, f"going on after step {step} with {workers} of {train.workers} "
-                                                   f"workers; {lost} steps are done again")
-        same = before is not None and before["began"] == {"start": start, "step": step, "workers": workers}
-        self._began = {"start": start, "step": step, "workers": workers}
-        self._stuck = before["stuck"] + 1 if before is not None and same else 0
+            append_line(self.folder / EVENTS_FILE, f"going on after step {step} with {workers} of {wanted} workers; "
+                                                   f"{lost} steps are done again")
         self.step(step, now=True)
-        if self._stuck > train.max_failures:
-            raise InputError(f"the training has failed {self._stuck} times after step {step}, see {EVENTS_FILE} in "
-                             f"{self.folder}; mend the cause and go on with --resume, or raise --train.max-failures")
 
     def step(self, step: int, now: bool = False) -> None:
         """Note a completed step, a few times a second."""
@@ -82,8 +61,7 @@ class Progress:
             return
         self._written = time.monotonic()
         partial = self.folder / f"{PROGRESS_FILE}.partial"
-        partial.write_text(json.dumps({"step": step, "total_steps": self.total_steps, "time": time.time(),
-                                       "began": self._began, "stuck": self._stuck}))
+        partial.write_text(json.dumps({"step": step, "total_steps": self.total_steps, "time": time.time()}))
         os.replace(partial, self.folder / PROGRESS_FILE)
         self.gauges["step"].set(step)
 
@@ -95,9 +73,9 @@ class Progress:
             self.gauges[name].set(metrics[name])
 
 
-def _read(folder: Path) -> dict[str, Any] | None:
-    """What an earlier start of the run has noted."""
+def _read(folder: Path) -> int | None:
+    """The step that an earlier start of the run came to."""
     try:
-        return json.loads((folder / PROGRESS_FILE).read_text())
-    except (OSError, ValueError):
+        return int(json.loads((folder / PROGRESS_FILE).read_text())["step"])
+    except (OSError, ValueError, KeyError):
         return None

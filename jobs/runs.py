@@ -20,7 +20,7 @@ BAD_PICTURES_FILE = "bad_pictures.txt"
 EVENTS_FILE = "events.txt"
 """What has happened to a run: restarts and what they cost, checkpoints that were damaged."""
 MISTAKE_FILE = "mistake.txt"
-"""What stopped a run and would stop it again: no restart is worth its time until the user has changed something."""
+"""What ended a run and would end it again, until the user has changed something."""
 
 METRIC_NAMES = {"ap": "AP", "pckh": "PCKh", "pck": "PCK"}
 _MEASURES = {"ap": "COCO OKS-AP", "pckh": "PCKh@0.5 without pelvis and thorax",

@@ -6,7 +6,6 @@ networks to `jobs.worker`: each such process starts seconds sooner.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ import ray.train
 import ray.train.torch
 
 from jobs import cluster
+from jobs.failures import Failures, find_mistake
 from jobs.interruption import TorchConfig
-from jobs.runs import MISTAKE_FILE, write_run
+from jobs.runs import write_run
 from jobs.stages import FIRST_STAGE, PSEUDO_LABELS_FILE, first_stage, label_unlabeled
 from jobs.stopping import STOP_FILE
 from trs import config as configs
@@ -65,21 +65,24 @@ def fit(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = (),
             if stop.exists():
                 return
         sets = label_unlabeled(config, sets, folder)
-    _trainer(config, sets, folder, callbacks, stop).fit()
-    mistake = folder / MISTAKE_FILE
-    if mistake.exists():
-        raise InputError(mistake.read_text())
+    try:
+        _trainer(config, sets, folder, callbacks, stop).fit()
+    except ray.train.TrainingFailedError as error:
+        mistake = find_mistake(error)
+        raise error if mistake is None else InputError(mistake) from error
 
 
 def _trainer(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any], stop: Path
              ) -> ray.train.torch.TorchTrainer:
     settings = {"config": configs.to_dict(config), "sets": ray.put(sets), "streams": put_streams(sets, config),
-                "folder": str(folder), "stop": str(stop), "start": uuid.uuid4().hex}
+                "folder": str(folder), "stop": str(stop)}
     return ray.train.torch.TorchTrainer(
         train_loop_per_worker,
         train_loop_config=settings,
         torch_config=TorchConfig(),
         scaling_config=cluster.scaling(config.train),
         run_config=ray.train.RunConfig(
-            name=folder.name, storage_path=str(folder.parent), callbacks=list(callbacks),
+            name=folder.name, storage_path=str(folder.parent),
+            callbacks=[Failures(folder, config.train.max_failures), *callbacks],
+            # `Failures` says when it is enough.
             failure_config=ray.train.FailureConfig(max_failures=-1, controller_failure_limit=3)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 from pathlib import Path
@@ -18,14 +17,14 @@ from jobs.data import open_batches
 from jobs.interruption import Interruption
 from jobs.progress import Progress
 from jobs.runlog import RunLog
-from jobs.runs import BAD_PICTURES_FILE, EVENTS_FILE, MISTAKE_FILE, append_line, first_line, read_metrics, sentence
+from jobs.runs import BAD_PICTURES_FILE, EVENTS_FILE, append_line, read_metrics
 from jobs.stages import save_labels
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs import loop
 from trs.config import Config
 from trs.data.sets import Sets
-from trs.errors import InputError
+from trs.errors import Interrupted
 from trs.evaluation.evaluate import evaluate, label
 from trs.evaluation.results import write_results
 from trs.methods.build import LABELERS, build_method
@@ -34,10 +33,7 @@ from trs.methods.build import LABELERS, build_method
 def run(settings: dict[str, Any]) -> None:
     """Train, or go on from the run's newest checkpoint.
 
-    Ray Train restarts the workers whatever they failed from, as often as they do; `Progress` ends a run that does not
-    come any further. A mistake of the user's would meet every restart again, so
-    it is written down, and the restarted workers leave at once; `jobs.trainer.fit` reads it. A run that is asked to
-    stop ends without an error, for Ray Train would restart that too.
+    A run that is asked to stop ends without an error, for Ray Train restarts workers that fail.
 
     settings:
         config: a config as plain values.
@@ -45,24 +41,13 @@ def run(settings: dict[str, Any]) -> None:
         streams: `Stream`s in the object store, by name.
         folder: of the run.
         stop: the file that asks it to stop.
-        start: an id of the start by the command, as against those by Ray Train.
     """
     interruption = Interruption(Path(settings["stop"]))
-    mistake = Path(settings["folder"], MISTAKE_FILE)
-    if mistake.exists():
-        return
     try:
         _train(settings, interruption)
-    except InputError as error:
-        with contextlib.suppress(OSError):  # the mistake may be a storage that is full
-            mistake.write_text(sentence(error))
-        raise
-    except loop.Interrupted:
+    except Interrupted:
         if not interruption.asked():
             raise
-    except Exception as error:
-        append_line(Path(settings["folder"], EVENTS_FILE), f"a worker failed: {type(error).__name__}: {first_line(error)}")
-        raise
 
 
 def _train(settings: dict[str, Any], interruption: Interruption) -> None:
@@ -81,7 +66,7 @@ def _train(settings: dict[str, Any], interruption: Interruption) -> None:
         log = RunLog(folder, training.counters.step)
         progress = Progress(folder, config.train.epochs * training.steps_per_epoch, config.train.batch_size
                             * config.train.workers * (1 + method.uses_unlabeled))
-        progress.began(training.counters.step, context.get_world_size(), config.train, settings["start"])
+        progress.began(training.counters.step, context.get_world_size(), config.train.workers)
 
     def save() -> None:
         if main:

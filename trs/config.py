@@ -326,7 +326,7 @@ class TrainConfig:
     data_cpus: float = 1.0
     """CPUs of the Ray Data tasks that read for one worker; each task takes at most one."""
     max_failures: int = 3
-    """Restarts in a row from the same checkpoint; as long as it gets further, a run may lose its machines any time."""
+    """Failures in a row without a newer checkpoint; as long as it gets further, a run may lose its machines."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "workers", "checkpoint_every"):

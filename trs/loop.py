@@ -30,7 +30,7 @@ from trs.data.batch import labeled_batch, unlabeled_batch
 from trs.data.sets import Sets
 from trs.data.stream import Rows, batch_rows
 from trs.distributed import rank, sum_over_workers, world_size
-from trs.errors import InputError
+from trs.errors import InputError, Interrupted
 from trs.evaluation.evaluate import Keep, evaluate
 from trs.methods.base import Forward, Method
 
@@ -46,10 +46,6 @@ Complain = Callable[[str], object]
 
 class Diverged(InputError):
     """The gradients stayed NaN or infinite; other settings may keep them finite."""
-
-
-class Interrupted(Exception):
-    """A machine is about to be taken away; the state of the last step is saved."""
 
 
 @dataclass

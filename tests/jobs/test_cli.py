@@ -11,6 +11,7 @@ import pytest
 from ray.exceptions import RayTaskError
 
 from jobs import cli
+from jobs.failures import find_mistake
 from trs import config as configs
 from trs.config import PRESETS, SupervisedConfig, demo
 from trs.errors import InputError
@@ -75,7 +76,7 @@ def test_a_mistake_that_ray_has_wrapped_keeps_its_own_words() -> None:
     mistake = InputError("no picture can be read\nTo change retry attempts, configure ...")  # as Ray Data adds to it
     wrapped = RayTaskError("read", "Traceback: ...", mistake).as_instanceof_cause()
     assert isinstance(wrapped, InputError) and "Traceback" in str(wrapped)
-    assert cli.find_mistake(wrapped) == "no picture can be read"
+    assert find_mistake(wrapped) == "no picture can be read"
 
 
 def test_unknown_options_are_refused_with_a_suggestion(capsys: pytest.CaptureFixture) -> None:

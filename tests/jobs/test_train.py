@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import ray.train
 
-from jobs import cli
 from jobs.evaluate import evaluate
 from jobs.runs import read_metrics, write_run
 from jobs.train import prepare
@@ -118,4 +117,5 @@ def test_a_run_that_failed_by_a_mistake_goes_on_when_it_is_mended(trained: Path,
     write_run(config, sets, tmp_path / "run")
     (tmp_path / "run" / "mistake.txt").write_text("too high a learning rate")
     train(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "mistake.txt").exists()
     assert weights(tmp_path / "run") == weights(trained)

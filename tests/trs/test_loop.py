@@ -21,7 +21,7 @@ from trs.config import Config, MeanTeacherConfig, MethodConfig, SSPCMConfig, Sup
 from trs.data.batch import labeled_batch
 from trs.data.sets import Sets, load_sets
 from trs.data.stream import Stream, read_ahead, stream_of
-from trs.errors import InputError
+from trs.errors import InputError, Interrupted
 from trs.methods.build import build_method
 
 
@@ -168,7 +168,7 @@ def test_an_interruption_saves_the_step_and_owes_its_evaluation(config: Config, 
     through, reports = run(config, sets, tmp_path / "through")
     training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
     asked = iter([False] * 4 + [True])
-    with pytest.raises(loop.Interrupted, match="after step 5"):
+    with pytest.raises(Interrupted, match="after step 5"):
         loop.train(training, lambda shares: read_ahead(streams_of(config, sets), shares), lambda metrics: None,
                    save=lambda: training.save(tmp_path / "saved"), interrupted=lambda: next(asked))
     resumed, rest = run(config, sets, tmp_path, resume_from=tmp_path / "saved")
