@@ -125,7 +125,7 @@ def _failure(ended: ray.ObjectRef) -> str | None:
     return None
 
 
-@ray.remote(num_cpus=cluster.DRIVER_CPUS, max_retries=0)
+@ray.remote(num_cpus=0, resources=cluster.DRIVER, max_retries=0)
 def _train(run: Run, folder: Path) -> None:
     cluster.quieten()
     config = run.whole_config(folder)

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 import ray
 import ray.train
 from ray._private.state import state
+from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import get_or_create_autoscaling_coordinator
 
 from trs.config import TrainConfig
 from trs.errors import InputError
 
-DRIVER_CPUS = 0.01
-"""Whoever drives a training beside others only waits; a whole CPU each would starve the workers, and Ray refuses 0."""
+DRIVER = {"node:__internal_head__": 1e-3}
+"""Resources of whoever drives a training beside others. It only waits, so it takes no CPU from the workers; it waits on
+the head, which outlives the nodes that come and go, and with it the training goes on when those are lost."""
 
 
 def connect() -> None:
@@ -39,6 +41,9 @@ def connect() -> None:
                          "run on this machine")
     else:
         ray.init(logging_level=logging.WARNING, log_to_driver=False)
+    # Ray pins the actor that divides the cluster among trainings to the node of whoever asks for it first. Left to a
+    # worker, it would die with that worker's node, and nothing could start again.
+    get_or_create_autoscaling_coordinator()
 
 
 def _start_here() -> None:
@@ -94,42 +99,55 @@ def resources() -> dict[str, float]:
     return {name: max(held.get(name, 0.0), float(limit.get(name, 0.0))) for name in ("CPU", "GPU")}
 
 
-def cpus_needed(train: TrainConfig) -> float:
-    """CPUs of one training: its workers and the tasks that read for them."""
-    return train.workers * (train.cpus_per_worker + train.data_cpus)
+def cpus_needed(train: TrainConfig, workers: int) -> float:
+    """CPUs of a training with so many workers: for them and for the tasks that read for them."""
+    return workers * (train.cpus_per_worker + train.data_cpus)
 
 
-def require_resources(train: TrainConfig, extra_cpus: float = 0.0) -> None:
+def require_resources(train: TrainConfig) -> None:
     """Refuse a training that the cluster can never run, instead of waiting for ever.
-
-    Args:
-        train: of the training's config.
-        extra_cpus: of whoever drives the training, beside its workers and data tasks.
 
     Raises:
         InputError: with what is asked for and what there is.
     """
-    there = resources()
-    for name, wanted in (("CPU", cpus_needed(train) + extra_cpus), ("GPU", float(train.workers * train.use_gpu))):
+    there, workers = resources(), train.min_workers or train.workers
+    for name, wanted in (("CPU", cpus_needed(train, workers)), ("GPU", float(workers * train.use_gpu))):
         if wanted > there[name] + 1e-6:
             raise InputError(
-                f"one training asks for {wanted:g} {name}s ({train.workers} workers), the cluster has "
+                f"one training asks for {wanted:g} {name}s ({workers} workers), the cluster has "
                 f"{there[name]:g}; lower --train.workers, --train.cpus-per-worker or --train.data-cpus")
+    places = worker_places(train)
+    if places is not None and places < workers:
+        gpu = " and a GPU" if train.use_gpu else ""
+        raise InputError(f"{workers} workers of {train.cpus_per_worker:g} CPUs{gpu} each are asked for, and the "
+                         f"cluster's nodes have room for {places}; lower --train.workers or --train.cpus-per-worker")
+
+
+def worker_places(train: TrainConfig) -> int | None:
+    """Workers that fit on the nodes, each whole on one; None where an autoscaler may add others."""
+    if state.get_max_resources_from_cluster_config():
+        return None
+    there = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return sum(min(int((node.get("CPU", 0.0) + 1e-6) // train.cpus_per_worker),
+                   int(node.get("GPU", 0.0)) if train.use_gpu else train.workers) for node in there)
 
 
 def concurrency(train: TrainConfig, wanted: int | None) -> int:
-    """Trainings of one kind that the cluster can really run at a time, each with a driver beside its workers.
+    """Trainings of one kind that the cluster can really run at a time.
 
     Raises:
         InputError: not even one fits, or less than one is wanted.
     """
     if wanted is not None and wanted < 1:
         raise InputError(f"--concurrent must be at least 1, got {wanted}")
-    require_resources(train, extra_cpus=DRIVER_CPUS)
-    there = resources()
-    fit = int((there["CPU"] + 1e-6) // (cpus_needed(train) + DRIVER_CPUS))
+    require_resources(train)
+    there, places = resources(), worker_places(train)
+    fit = int((there["CPU"] + 1e-6) // cpus_needed(train, train.workers))
     if train.use_gpu:
         fit = min(fit, int(there["GPU"] // train.workers))
+    if places is not None:
+        fit = min(fit, places // train.workers)
+    fit = max(1, fit)  # one of fewer workers, with min_workers
     return min(fit, wanted) if wanted else fit
 
 

@@ -138,7 +138,7 @@ def _nodes(folder: Path, files: list[str]) -> Iterator[Finding]:
         answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_SECONDS)
         for answer in [*answered, *silent]:
             name = nodes[asked[answer]]
-            fault = _silence(name) if answer in silent else _compare(name, here, answer)
+            fault = _silence(name) if answer in silent else _answer(name, here, answer)
             yield Finding(f"node {name}: storage, pictures, versions", fault)
     finally:
         for file in probe.iterdir():
@@ -155,13 +155,17 @@ def _silence(name: str) -> str:
     return f"node {name} has not answered for {_ANSWER_SECONDS:.0f} s; look at it with `ray status`, or take it away"
 
 
-def _compare(name: str, here: NodeReport, answer: ray.ObjectRef) -> str | None:
+def _answer(name: str, here: NodeReport, answer: ray.ObjectRef) -> str | None:
     try:
-        there: NodeReport = ray.get(answer)
+        return compare(name, here, ray.get(answer))
     except ray.exceptions.RayError as error:
         if "No module named" in str(error):
             return f"node {name} has not the code of this project; submit with `ray job submit --working-dir .`"
         return f"node {name} cannot run a task: {str(error).strip().splitlines()[-1]}"
+
+
+def compare(name: str, here: NodeReport, there: NodeReport) -> str | None:
+    """What on a node differs from this process's machine, in a sentence, or None."""
     if there.storage is not None:
         return f"node {name} {there.storage}; let --out be a folder of storage that every node sees"
     for file, size in here.sizes.items():

@@ -6,6 +6,7 @@ networks to `jobs.worker`: each such process starts seconds sooner.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,9 @@ def fit(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = (),
         ray.train.TrainingFailedError: the workers could not be started.
     """
     stop = stop or folder / STOP_FILE
+    if config.train.min_workers is not None:
+        # Right after a loss Ray still counts the lost node in and waits for it; the next try asks for fewer workers.
+        os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = "60"
     first = first_stage(config)
     if first is not None:
         if not (folder / PSEUDO_LABELS_FILE).exists():
@@ -84,5 +88,5 @@ def _trainer(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any],
         run_config=ray.train.RunConfig(
             name=folder.name, storage_path=str(folder.parent),
             callbacks=[Failures(folder, config.train.max_failures), *callbacks],
-            # `Failures` says when it is enough.
-            failure_config=ray.train.FailureConfig(max_failures=-1, controller_failure_limit=3)))
+            # `Failures` says when it is enough. Workers may wait a night for machines that were taken away.
+            failure_config=ray.train.FailureConfig(max_failures=-1, controller_failure_limit=100)))

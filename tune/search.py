@@ -146,7 +146,7 @@ def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.
                              lambda name: read_metrics(folder / TRIALS / name), (folder / STOP_FILE).exists)
     driver = ray.tune.with_parameters(run_trial, base=configs.to_dict(config), sets=sets, folder=str(folder))
     tuner = ray.tune.Tuner(
-        ray.tune.with_resources(driver, {"CPU": cluster.DRIVER_CPUS}),
+        ray.tune.with_resources(driver, cluster.DRIVER),
         tune_config=ray.tune.TuneConfig(
             search_alg=ray.tune.search.ConcurrencyLimiter(searcher, max_concurrent=concurrent),
             scheduler=StudyPruner(searcher), num_samples=samples),

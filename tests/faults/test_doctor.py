@@ -1,0 +1,109 @@
+"""What the checks before a start say about clusters that are not as they should be."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs import doctor
+from trs import config as configs
+from trs.config import Config
+
+pytestmark = pytest.mark.long
+
+
+def examine(machines: Any, config: Config, tmp_path: Path, *options: str) -> tuple[int, str]:
+    configs.save(config, tmp_path / "config.yaml")
+    driver = machines.start("-m", "jobs.doctor", "--config", str(tmp_path / "config.yaml"), "--out",
+                            str(tmp_path / "runs"), *options)
+    return driver.wait(120), driver.output()
+
+
+def test_a_sound_cluster_passes_every_check(machines: Any, config: Config, tmp_path: Path) -> None:
+    machines.add(2)
+    machines.add(2)
+    code, said = examine(machines, config, tmp_path)
+    lines = said.splitlines()
+    assert code == 0 and len(lines) == 6, said  # resources, object store, dashboard, three nodes
+    assert all(line.startswith("ok ") for line in lines), said
+    assert not (tmp_path / "runs").exists() and not list(tmp_path.glob(".trs-probe*"))
+
+
+def test_too_little_of_anything_is_named(machines: Any, config: Config, tmp_path: Path) -> None:
+    wide = dataclasses.replace(config, train=dataclasses.replace(config.train, workers=20))
+    code, said = examine(machines, wide, tmp_path)
+    assert code == 2
+    assert "FAULT  resources: one training asks for" in said and "(20 workers)" in said
+    assert "FAULT  object store: 20 workers read ahead up to 5120 MiB" in said
+    assert said.splitlines()[-1] == "error: 2 of the checks found a fault; nothing was started"
+
+
+def test_a_storage_that_cannot_be_written_is_named(machines: Any, config: Config, tmp_path: Path) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", _folder(tmp_path / "runs")],
+                             capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"this test mounts a file system: {mounted.stderr.strip()}")
+    try:
+        code, said = examine(machines, config, tmp_path)
+        assert code == 2 and "cannot be written: Read-only file system; choose another --out" in said
+    finally:
+        subprocess.run(["umount", tmp_path / "runs"], check=True)
+
+
+OPEN_CLUSTER = """
+import ray, sys
+started = ray.init(address="local", num_cpus=4, include_dashboard=True, dashboard_host="127.0.0.1",
+                   log_to_driver=False, _temp_dir=sys.argv[1])
+print(started.address_info["gcs_address"], flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_dashboard_without_a_token_is_told(config: Config, tmp_path: Path) -> None:
+    configs.save(config, tmp_path / "config.yaml")
+    environment = os.environ | {"RAY_AUTH_MODE": "disabled"}
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as temporary:
+        cluster = subprocess.Popen([sys.executable, "-c", OPEN_CLUSTER, temporary], env=environment, text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert cluster.stdin is not None and cluster.stdout is not None
+        address = cluster.stdout.readline().strip()
+        done = subprocess.run([sys.executable, "-m", "jobs.doctor", "--config", tmp_path / "config.yaml", "--out",
+                               tmp_path / "runs"], cwd=Path(__file__).parents[2], capture_output=True, text=True,
+                              env=environment | {"RAY_ADDRESS": address})
+        cluster.stdin.close()
+        cluster.wait(60)
+    assert done.returncode == 2, done.stderr
+    assert "starts jobs for anybody who reaches it; start Ray with RAY_AUTH_MODE=token" in done.stdout
+
+
+def test_other_storage_pictures_and_versions_on_a_node_are_found(tmp_path: Path) -> None:
+    """One machine has one file system and one set of packages, so what a node answers is made here."""
+    probe = _folder(tmp_path / "probe")
+    (probe / "driver").write_text(probe.name)
+    picture = tmp_path / "a.jpg"
+    picture.write_bytes(b"12345")
+    here = doctor.report(probe, [str(picture)])
+    assert here.storage is None and here.sizes == {str(picture): 5} and None not in here.versions.values()
+    assert doctor.compare("n", here, here) is None
+    picture.write_bytes(b"123")
+    assert "a.jpg: 3 bytes instead of 5" in str(doctor.compare("n", here, doctor.report(probe, [str(picture)])))
+    picture.unlink()
+    assert "no such file instead of 5" in str(doctor.compare("n", here, doctor.report(probe, [str(picture)])))
+    older = dataclasses.replace(here, versions={**here.versions, "torch": "2.11.0"})
+    assert "node n has torch 2.11.0, this one" in str(doctor.compare("n", here, older))
+    (probe / "driver").write_text("another")
+    assert "sees other files" in str(doctor.compare("n", here, doctor.report(probe, [str(picture)])))
+    (probe / "driver").unlink()
+    assert "does not see what this one writes" in str(doctor.compare("n", here, doctor.report(probe, [str(picture)])))
+
+
+def _folder(path: Path) -> Path:
+    os.makedirs(path)
+    return path

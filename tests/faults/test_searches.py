@@ -1,0 +1,159 @@
+"""Searches on several nodes that are killed, stopped and worn down; what is left must be whole."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from jobs.runs import read_metrics
+from trs import config as configs
+from trs.config import Config
+from tune.study import read_study
+
+pytestmark = pytest.mark.long
+SOAK_SECONDS = int(os.environ.get("TRS_SOAK_SECONDS", "60"))
+
+
+@pytest.fixture(scope="module")
+def config_file(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trials of one worker, 20 steps in 2 epochs; one fits on a node of two CPUs."""
+    train = dataclasses.replace(config.train, epochs=2, batch_size=4, cpus_per_worker=1.2, data_cpus=0.4,
+                                checkpoint_every=3)
+    file = tmp_path_factory.mktemp("config") / "config.yaml"
+    configs.save(dataclasses.replace(config, train=train), file)
+    return file
+
+
+def search(machines: Any, config_file: Path, folder: Path, *options: str) -> Any:
+    return machines.start("run_tune.py", "--config", str(config_file), "--out", str(folder.parent), "--name",
+                          folder.name, *options)
+
+
+def resume(machines: Any, folder: Path) -> Any:
+    return machines.start("run_tune.py", "--out", str(folder.parent), "--resume", folder.name)
+
+
+def assert_each_once(folder: Path, trials: int) -> None:
+    """Every trial ended exactly once, and its reported scores are those that its run has written."""
+    found = read_study(folder).get_trials()
+    assert [trial.number for trial in found] == list(range(trials))
+    assert all(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in found), found
+    for trial in found:
+        written = {int(metrics["epoch"]): metrics["ap"]
+                   for metrics in read_metrics(folder / "trials" / f"{trial.number:04d}")}
+        assert trial.intermediate_values == {epoch: written[epoch] for epoch in trial.intermediate_values}
+        assert len({tuple(other.params.items()) for other in found}) == trials
+    rows = list(csv.DictReader((folder / "leaderboard.csv").open()))
+    assert Counter(row["trial"] for row in rows) == Counter([f"{number:04d}" for number in range(trials)]
+                                                            + ["supervised"])
+
+
+def nodes(machines: Any, count: int) -> None:
+    while len(machines.others()) < count:
+        machines.add(2)
+
+
+def running(folder: Path) -> bool:
+    """Whether a trial has begun to train."""
+    return any((folder / "trials").glob("*/progress.json"))
+
+
+def test_a_killed_search_and_its_resume_run_the_exact_number_of_trials(machines: Any, config_file: Path,
+                                                                       tmp_path: Path) -> None:
+    nodes(machines, 3)
+    driver = search(machines, config_file, tmp_path / "search", "--trials", "4")
+    machines.wait_until(lambda: any(trial.state.is_finished() for trial in read_study(tmp_path / "search").get_trials())
+                        if (tmp_path / "search" / "study.db").exists() else False, 300)
+    driver.process.kill()
+    driver.wait()
+    ended = {trial.number: trial.values for trial in read_study(tmp_path / "search").get_trials()
+             if trial.state.is_finished()}
+    machines.wait_until(lambda: not machines.workers())
+    driver = resume(machines, tmp_path / "search")
+    assert driver.wait(400) == 0, driver.output()
+    assert_each_once(tmp_path / "search", 4)
+    trials = read_study(tmp_path / "search").get_trials()
+    assert {number: trials[number].values for number in ended} == ended  # none has run twice
+
+
+def test_sigterm_stops_a_search_gently_and_resume_ends_it(machines: Any, config_file: Path, tmp_path: Path) -> None:
+    nodes(machines, 3)
+    driver = search(machines, config_file, tmp_path / "search", "--trials", "3")
+    machines.wait_until(lambda: running(tmp_path / "search"), 200)
+    began = time.monotonic()
+    driver.process.send_signal(signal.SIGTERM)
+    assert driver.wait(120) == 143, driver.output()
+    print(f"search SIGTERM: {time.monotonic() - began:.0f} s")
+    assert "go on with: python run_tune.py --resume search" in driver.output()
+    driver = resume(machines, tmp_path / "search")
+    assert driver.wait(400) == 0, driver.output()
+    assert_each_once(tmp_path / "search", 3)
+
+
+def test_a_trial_that_crashes_or_diverges_is_marked_failed_and_the_search_ends(machines: Any, config_file: Path,
+                                                                              tmp_path: Path) -> None:
+    nodes(machines, 1)
+    for node in machines.others()[1:]:
+        machines.lose(node)
+    driver = search(machines, config_file, tmp_path / "search", "--trials", "3", "--no-reference",
+                    "--train.max-failures", "0", "--train.max-skipped-steps", "2", "--epochs", "1",
+                    "--space", "train.learning_rate=1e-3,1e30", "--space", "method.ema_momentum=0.999",
+                    "--space", "method.unsup_weight=0.5", "--space", "method.mix_count=5")
+    machines.wait_until(lambda: (tmp_path / "search" / "trials" / "0000" / "progress.json").exists(), 200)
+    machines.workers()[0].kill()
+    driver.wait(400)
+    states = [trial.state for trial in read_study(tmp_path / "search").get_trials()]
+    assert states[0] is TrialState.FAIL and len(states) == 3
+    assert all(state.is_finished() for state in states)
+    assert "[0000] FAILED: the training has failed 1 times in a row" in driver.output()
+    for number, trial in enumerate(read_study(tmp_path / "search").get_trials()[1:], 1):
+        if trial.params["train.learning_rate"] == 1e30:
+            assert trial.state is TrialState.FAIL
+            assert f"[{number:04d}] FAILED: the gradients of" in driver.output()
+
+
+LEFT_OVER = """
+import ray
+from ray.util.state import list_actors, list_placement_groups
+ray.init(log_to_driver=False)
+groups = [group.placement_group_id for group in list_placement_groups(limit=10000) if group.state != "REMOVED"]
+actors = [actor.class_name for actor in list_actors(limit=10000) if actor.state != "DEAD"]
+print(groups, [name for name in actors if name not in {detached}])
+"""
+DETACHED = ["_AutoscalingCoordinatorActor", "_StatsActor", "TrainStateActor", "JobSupervisor"]
+"""Ray's own, one of each for the whole cluster."""
+
+
+def test_a_search_survives_the_night(machines: Any, config_file: Path, tmp_path: Path) -> None:
+    """Workers and nodes vanish at random every 20 s; `TRS_SOAK_SECONDS=300` makes the night longer."""
+    nodes(machines, 3)
+    trials = max(2, SOAK_SECONDS // 36)
+    chance, log = random.Random(0), []
+    driver = search(machines, config_file, tmp_path / "search", "--trials", str(trials), "--train.max-failures", "100")
+    end = time.monotonic() + SOAK_SECONDS
+    while time.monotonic() < end and driver.process.poll() is None:
+        time.sleep(20)
+        workers = machines.workers()
+        if workers and chance.random() < 0.5:
+            chance.choice(workers).kill()
+            log.append("worker")
+        else:
+            machines.lose(chance.choice(machines.others()))
+            machines.add(2)
+            log.append("node")
+    assert driver.wait(1200) == 0, driver.output()
+    print(f"{trials} trials, killed: {dict(Counter(log))}")
+    assert_each_once(tmp_path / "search", trials)
+    left = machines.start("-c", LEFT_OVER.replace("{detached}", repr(DETACHED)))
+    assert left.wait() == 0 and left.output().strip().splitlines()[-1] == "[] []", left.output()
+    assert [str(path) for path in tmp_path.rglob("*") if path.suffix == ".partial" or "probe" in path.name] == []
