@@ -127,9 +127,9 @@ def worker_places(train: TrainConfig) -> int | None:
     """Workers that fit on the nodes, each whole on one; None where an autoscaler may add others."""
     if state.get_max_resources_from_cluster_config():
         return None
-    there = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return sum(min(int((node.get("CPU", 0.0) + 1e-6) // train.cpus_per_worker),
-                   int(node.get("GPU", 0.0)) if train.use_gpu else train.workers) for node in there)
+    wanted = {"CPU": train.cpus_per_worker} | ({"GPU": 1.0} if train.use_gpu else {})
+    return sum(min(int((node["Resources"].get(name, 0.0) + 1e-6) // amount) for name, amount in wanted.items())
+               for node in ray.nodes() if node["Alive"])
 
 
 def concurrency(train: TrainConfig, wanted: int | None) -> int:

@@ -197,6 +197,9 @@ def test_workers_must_fit_on_whole_nodes(monkeypatch: pytest.MonkeyPatch) -> Non
         cluster.require_resources(TrainConfig(workers=2, cpus_per_worker=3, data_cpus=0.5))
     assert cluster.concurrency(TrainConfig(cpus_per_worker=1.2, data_cpus=0.1), None) == 4
     assert cluster.concurrency(TrainConfig(workers=2, cpus_per_worker=0.5, data_cpus=0.1, use_gpu=True), None) == 2
+    monkeypatch.setattr(cluster.ray, "nodes", lambda: [{"Alive": True, "Resources": {"CPU": 8.0}}])
+    assert cluster.concurrency(TrainConfig(workers=2, cpus_per_worker=1.2, data_cpus=0.1), None) == 3
+    monkeypatch.setattr(cluster.ray, "nodes", lambda: [small] * 4)
     elastic = TrainConfig(workers=8, min_workers=3, cpus_per_worker=1.2, data_cpus=0.1)
     assert cluster.concurrency(elastic, None) == 1
     with pytest.raises(InputError, match=r"asks for 10\.4 CPUs \(8 workers\)"):
