@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ WINDOW_BYTES = 64 * 2**20
 FIRST_WINDOW = 4
 """Steps in the first window, so that the training begins soon; each further one has twice as many, up to the limit."""
 
+_PATIENCE_SECONDS = 600.0
 TASKS_PER_CPU = 2
 """Reading tasks of a window for each CPU that may read it."""
 
@@ -45,16 +46,27 @@ def open_batches(streams: dict[str, ray.ObjectRef], data_cpus: float, picture_by
         picture_bytes: of one decoded crop.
     """
     def read(shares: Iterator[ShareRows]) -> Iterator[dict[str, Rows]]:
-        with ThreadPoolExecutor(len(streams)) as pool:
+        pool = ThreadPoolExecutor(len(streams))
+        try:
             submitted = ({name: pool.submit(_materialize, streams[name], [rows[name] for rows in window],
                                             data_cpus / len(window[0])) for name in window[0]}
                          for window in _windows(shares, picture_bytes))
             for futures in delayed(submitted, depth=1):
-                batches = {name: _batches(*future.result()) for name, future in futures.items()}
+                batches = {name: _batches(*_wait(future)) for name, future in futures.items()}
                 for columns in zip(*batches.values(), strict=True):
                     yield dict(zip(batches, columns, strict=True))
+        finally:  # whoever breaks off does not wait for what is being read
+            pool.shutdown(wait=False, cancel_futures=True)
 
     return read
+
+
+def _wait(future: Future[tuple[Dataset, int]]) -> tuple[Dataset, int]:
+    try:
+        return future.result(_PATIENCE_SECONDS)
+    except TimeoutError as error:
+        raise RuntimeError(f"no picture has come for {_PATIENCE_SECONDS:.0f} s: no CPU is free for the reading tasks, "
+                           "or the storage does not answer; lower --train.cpus-per-worker, or add nodes") from error
 
 
 def _windows(shares: Iterator[ShareRows], picture_bytes: int) -> Iterator[list[ShareRows]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ray.train import UserCallback
 
-from jobs.runs import EVENTS_FILE, MISTAKE_FILE, append_line, first_line, sentence
+from jobs.runs import EVENTS_FILE, FAILURES_FILE, MISTAKE_FILE, append_line, first_line, sentence
 from trs import checkpoint as checkpoints
 from trs.errors import InputError, Interrupted
 
@@ -52,28 +52,36 @@ class Failures(UserCallback):
         errors = list(worker_exceptions.values())
         mistake = next((found for error in errors if (found := find_mistake(error)) is not None), None)
         if mistake is None and not any(isinstance(error, Interrupted) or _preempted(error) for error in errors):
-            mistake = self._count(errors[0])
+            mistake = self._count(cause_of(errors))
         if mistake is not None:
             with contextlib.suppress(OSError):  # the mistake may be a storage that is full
                 (self.folder / MISTAKE_FILE).write_text(mistake)
             raise InputError(mistake)
 
-    def _count(self, error: Exception) -> str | None:
+    def _count(self, cause: str) -> str | None:
         """What to say if it is one failure too many."""
-        cause = f"{type(error).__name__}: {first_line(error)}"
-        append_line(self.folder / EVENTS_FILE, f"the workers failed: {cause}")
+        with contextlib.suppress(OSError):
+            append_line(self.folder / EVENTS_FILE, f"the workers failed: {cause}")
         newest = self._newest()
         self.failures, self.newest = self.failures + 1 if newest == self.newest else 1, newest
         if self.failures <= self.max_failures:
             return None
         return (f"the training has failed {self.failures} times in a row from the same checkpoint, the last time by "
-                f"{cause}; mend it and go on with --resume, or raise --train.max-failures")
+                f"{cause} (see {FAILURES_FILE}); mend it and go on with --resume, or raise --train.max-failures")
 
     def _newest(self) -> str:
         try:
             return checkpoints.newest(self.folder).name
         except InputError:
             return ""
+
+
+def cause_of(errors: list[Exception]) -> str:
+    """One line for the failure of several workers: when one dies, the others fail by its silence."""
+    dead = [error for error in errors if hasattr(error, "health_check_failure")]
+    error = dead[0].health_check_failure if dead else errors[0]
+    reasons = [line for line in str(error).splitlines() if line.startswith("The actor is dead because")]
+    return reasons[0] if reasons else f"{type(error).__name__}: {first_line(error)}"
 
 
 def _preempted(error: Exception) -> bool:

@@ -2,7 +2,7 @@
 
     SIGTERM to the command    `kill`, `ray job stop`, a pod that ends: the command leaves a file, which the workers see
     SIGTERM to a worker       a machine that shuts down
-    a node that is drained    spot capacity that is taken back, as cloud providers and Kubernetes announce it
+    a node that is drained    `ray drain-node`, a Kubernetes pod that ends
 
 Workers ask after each step. After the first the run ends, to be resumed; after the others it goes on elsewhere.
 """
@@ -21,12 +21,14 @@ import ray.train.torch
 from ray.train.torch.config import _TorchBackend
 from ray.train.v2._internal.execution.context import get_train_context
 
+from trs.errors import Interruption
+
 _LOOK_SECONDS = 0.5
 _terminated = threading.Event()
 
 
 @dataclass
-class Interruption:
+class Watch:
     """Asked by a worker after each step.
 
     file: that a stopping command leaves.
@@ -34,17 +36,19 @@ class Interruption:
 
     file: Path
     _looked: float = field(default=0.0, init=False)
-    _found: bool = field(default=False, init=False)
 
-    def __call__(self) -> bool:
-        """Whether this worker is about to be taken away."""
-        return _terminated.is_set() or preempted() or self.asked()
+    def __call__(self) -> Interruption | None:
+        """Why this worker ought to stop, if it ought to."""
+        if self._told_to_stop():
+            return Interruption.STOP
+        return Interruption.LEAVE if _terminated.is_set() or preempted() else None
 
-    def asked(self) -> bool:
-        """Whether the command is being stopped; looked up now and then, for the file may lie on another machine."""
-        if not self._found and time.monotonic() - self._looked > _LOOK_SECONDS:
-            self._found, self._looked = self.file.exists(), time.monotonic()
-        return self._found
+    def _told_to_stop(self) -> bool:
+        """Looked up now and then, for the file may lie on another machine."""
+        if time.monotonic() - self._looked < _LOOK_SECONDS:
+            return False
+        self._looked = time.monotonic()
+        return self.file.exists()
 
 
 def preempted() -> bool:

@@ -1,13 +1,13 @@
 """How far a run is: its progress, what has happened to it, and the same numbers for Prometheus.
 
-    progress.json   the last step that was begun, rewritten a few times a second
+    progress.json   the last completed step, rewritten about once a second
     events.txt      restarts with what they cost, damaged checkpoints: sentences that the command prints too
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +15,10 @@ from pathlib import Path
 from ray.util.metrics import Counter, Gauge
 
 from jobs.runs import EVENTS_FILE, Metrics, append_line
+from trs.files import write_whole
 
 PROGRESS_FILE = "progress.json"
-_WRITE_SECONDS = 0.2
+_WRITE_SECONDS = 1.0
 
 
 @dataclass
@@ -52,17 +53,17 @@ class Progress:
             lost = max(0, before - step)
             self._lost.inc(lost) if lost else None
             append_line(self.folder / EVENTS_FILE, f"going on after step {step} with {workers} of {wanted} workers; "
-                                                   f"{lost} steps are done again")
+                                                   f"about {lost} steps are done again")
         self.step(step, now=True)
 
     def step(self, step: int, now: bool = False) -> None:
-        """Note a completed step, a few times a second."""
+        """Note a completed step, about once a second."""
         if not now and time.monotonic() - self._written < _WRITE_SECONDS:
             return
         self._written = time.monotonic()
-        partial = self.folder / f"{PROGRESS_FILE}.partial"
-        partial.write_text(json.dumps({"step": step, "total_steps": self.total_steps, "time": time.time()}))
-        os.replace(partial, self.folder / PROGRESS_FILE)
+        with contextlib.suppress(OSError):  # to be seen is not worth the end of a training
+            write_whole(self.folder / PROGRESS_FILE,
+                        json.dumps({"step": step, "total_steps": self.total_steps, "time": time.time()}))
         self.gauges["step"].set(step)
 
     def evaluated(self, metrics: Metrics, score: str) -> None:

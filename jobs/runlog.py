@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
 from jobs.runs import METRICS_FILE, Metrics, read_metrics
+from trs.files import write_whole
 
 
 class RunLog:
-    """Writes metrics into a run's folder; after a restart it goes on after the step that was restored."""
+    """Writes metrics into a run's folder; a restart goes on after the last evaluation that its checkpoint knows of."""
 
-    def __init__(self, folder: Path, first_step: int) -> None:
+    def __init__(self, folder: Path, reported_step: int) -> None:
         self.file = folder / METRICS_FILE
-        kept = [metrics for metrics in read_metrics(folder) if metrics["step"] <= first_step]
-        partial = self.file.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(metrics) + "\n" for metrics in kept))
-        os.replace(partial, self.file)
-        self.events = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1)
+        kept = [metrics for metrics in read_metrics(folder) if metrics["step"] <= reported_step]
+        write_whole(self.file, "".join(json.dumps(metrics) + "\n" for metrics in kept))
+        self.events = SummaryWriter(str(folder / "tensorboard"), purge_step=reported_step + 1)
 
     def write(self, metrics: Metrics) -> None:
         """Append an epoch's metrics to both."""

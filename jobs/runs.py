@@ -19,6 +19,8 @@ CONFIG_FILE, SPLIT_FILE, METRICS_FILE = "config.yaml", "split.json", "metrics.js
 BAD_PICTURES_FILE = "bad_pictures.txt"
 EVENTS_FILE = "events.txt"
 """What has happened to a run: restarts and what they cost, checkpoints that were damaged."""
+FAILURES_FILE = "failures.txt"
+"""Tracebacks of what the workers failed from."""
 MISTAKE_FILE = "mistake.txt"
 """What ended a run and would end it again, until the user has changed something."""
 

@@ -72,8 +72,11 @@ def _label(config: Config, sets: Sets, folder: Path) -> None:
                 "sets": ray.put(sets), "folder": str(folder)}
     try:
         ray.train.torch.TorchTrainer(
-            label_per_worker, train_loop_config=settings, scaling_config=cluster.scaling(config.train),
-            run_config=ray.train.RunConfig(name=name, storage_path=str(folder))).fit()
+            label_per_worker, train_loop_config=settings,
+            scaling_config=cluster.scaling(dataclasses.replace(config.train, min_workers=None)),
+            run_config=ray.train.RunConfig(
+                name=name, storage_path=str(folder),
+                failure_config=ray.train.FailureConfig(max_failures=config.train.max_failures))).fit()
     finally:
         shutil.rmtree(folder / name, ignore_errors=True)
 

@@ -28,6 +28,7 @@ from trs import config as configs
 from trs.config import Config
 from trs.data.sets import load_sets
 from trs.errors import InputError
+from trs.files import write_whole
 
 TableName = Literal["table2", "table3", "table4", "table5", "table6", "table7", "table8", "table9", "table10",
                     "figure4", "figure5", "figure6", "lspet"]
@@ -62,6 +63,7 @@ def main(arguments: list[str]) -> None:
     cluster.connect()
     concurrent = cluster.concurrency(runs[0].config.train, command.concurrent)
     doctor.require(runs[0].config, load_sets(runs[0].config.data), folder / runs[0].name)
+    folder.mkdir(parents=True, exist_ok=True)
     left = sum(result(run, folder) is None for run in runs)
     print(f"{table.caption}: {len(runs)} trainings, {len(runs) - left} done, {concurrent} at a time -> {folder}",
           flush=True)
@@ -177,9 +179,7 @@ def write(table: Table, name: str, seeds: Iterable[int], folder: Path) -> None:
     measured = [(cell, _values(cell, seeds, folder)) for cell in table.cells]
     for suffix, text in (("md", markdown(table, measured)), ("csv", as_csv(table, measured)),
                          ("json", as_json(table, measured))):
-        partial = folder / f"{name}.{suffix}.partial"
-        partial.write_text(text)
-        os.replace(partial, folder / f"{name}.{suffix}")
+        write_whole(folder / f"{name}.{suffix}", text)
 
 
 def draw(table: Table, target: Path) -> None:

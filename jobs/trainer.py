@@ -69,11 +69,20 @@ def fit(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = (),
             if stop.exists():
                 return
         sets = label_unlabeled(config, sets, folder)
-    try:
-        _trainer(config, sets, folder, callbacks, stop).fit()
-    except ray.train.TrainingFailedError as error:
-        mistake = find_mistake(error)
-        raise error if mistake is None else InputError(mistake) from error
+    judge = Failures(folder, config.train.max_failures)
+    while True:
+        try:
+            _trainer(config, sets, folder, callbacks, stop).fit()
+            return
+        except ray.train.TrainingFailedError as error:
+            mistake = find_mistake(error)
+            if mistake is not None:
+                raise InputError(mistake) from error
+            # Ray Train gives up when a machine is lost while the workers start.
+            start = getattr(error, "controller_failure", None)
+            if not isinstance(start, (ray.exceptions.RayActorError, ray.exceptions.RayTaskError)):
+                raise
+            judge.after_exception(None, {0: start})
 
 
 def _trainer(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any], stop: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,17 @@ import torch
 import torch.distributed as dist
 
 from jobs.data import open_batches
-from jobs.interruption import Interruption
+from jobs.interruption import Watch
 from jobs.progress import Progress
 from jobs.runlog import RunLog
-from jobs.runs import BAD_PICTURES_FILE, EVENTS_FILE, append_line, read_metrics
+from jobs.runs import BAD_PICTURES_FILE, EVENTS_FILE, FAILURES_FILE, append_line, read_metrics
 from jobs.stages import save_labels
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs import loop
 from trs.config import Config
 from trs.data.sets import Sets
-from trs.errors import Interrupted
+from trs.errors import InputError, Interrupted, Interruption
 from trs.evaluation.evaluate import evaluate, label
 from trs.evaluation.results import write_results
 from trs.methods.build import LABELERS, build_method
@@ -42,15 +43,19 @@ def run(settings: dict[str, Any]) -> None:
         folder: of the run.
         stop: the file that asks it to stop.
     """
-    interruption = Interruption(Path(settings["stop"]))
     try:
-        _train(settings, interruption)
-    except Interrupted:
-        if not interruption.asked():
+        _train(settings)
+    except Interrupted as interrupted:
+        if not interrupted.stop:
             raise
+    except InputError:
+        raise
+    except Exception:
+        append_line(Path(settings["folder"], FAILURES_FILE), traceback.format_exc())
+        raise
 
 
-def _train(settings: dict[str, Any], interruption: Interruption) -> None:
+def _train(settings: dict[str, Any]) -> None:
     config = configs.from_dict(settings["config"])
     # Ray sets this for whole CPUs only; workers that each take the machine's threads wait for one another.
     torch.set_num_threads(max(1, int(config.train.cpus_per_worker)))
@@ -63,7 +68,7 @@ def _train(settings: dict[str, Any], interruption: Interruption) -> None:
     training = loop.start(config, sets, method, ray.train.torch.get_device(), resumed,
                           complain=lambda sentence: append_line(folder / BAD_PICTURES_FILE, sentence))
     if main:
-        log = RunLog(folder, training.counters.step)
+        log = RunLog(folder, training.counters.reported_step)
         progress = Progress(folder, config.train.epochs * training.steps_per_epoch, config.train.batch_size
                             * config.train.workers * (1 + method.uses_unlabeled))
         progress.began(training.counters.step, context.get_world_size(), config.train.workers)
@@ -80,10 +85,12 @@ def _train(settings: dict[str, Any], interruption: Interruption) -> None:
         save()
         ray.train.report(metrics)
 
-    def interrupted() -> bool:
+    watch = Watch(Path(settings["stop"]))
+
+    def interrupted() -> Interruption | None:
         if main:
-            progress.step(training.counters.step)
-        return interruption()
+            progress.step(training.counters.step + 1)  # counted when all have answered
+        return watch()
 
     height, width = config.data.input_size
     picture_bytes = 3 * height * width

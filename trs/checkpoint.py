@@ -12,6 +12,7 @@ counters say which samples come next. The learning rate is a function of the ste
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -33,6 +34,7 @@ from trs.skeleton import Skeleton
 
 _NETWORKS, _OPTIMIZER, _STATE = "networks.safetensors", "optimizer.safetensors", "state.json"
 _PARTIAL = ".partial"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, co
 
     Raises:
         InputError: the storage is full or cannot be written; what was there before is as it was.
+        OSError, SafetensorError: it failed otherwise.
     """
     partial = folder.with_name(folder.name + _PARTIAL)
     try:
@@ -82,6 +85,8 @@ def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, co
         os.replace(partial, folder)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if not any(f"rrno {number}" in str(error) or f"os error {number}" in str(error) for number in _NO_ROOM):
+            raise  # a storage that is out of reach for a while is no mistake of the user's
         raise InputError(f"the checkpoint {folder} cannot be written ({error}); make room or choose another --out, "
                          "and go on with --resume") from error
 
@@ -115,14 +120,18 @@ def load(folder: Path) -> Checkpoint:
         skeleton = state["skeleton"]
         return Checkpoint(
             networks=load_file(folder / _NETWORKS), optimizer=load_file(folder / _OPTIMIZER),
-            counters=Counters(**state["counters"]), config=configs.from_dict(state["config"]),
+            counters=_counters(state["counters"]), config=configs.from_dict(state["config"]),
             skeleton=Skeleton(tuple(skeleton["names"]), tuple((a, b) for a, b in skeleton["limbs"]),
                               tuple(skeleton["sigmas"]), skeleton["category_id"]))
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"{folder} is no whole checkpoint ({type(error).__name__}: {error}); it needs {_STATE}, "
                          f"{_NETWORKS} and {_OPTIMIZER}") from error
+
+
+def _counters(state: dict[str, int]) -> Counters:
+    return Counters(**{"reported_step": state["step"], **state})  # there was none in the first checkpoints
 
 
 def exists(folder: Path) -> bool:
@@ -145,17 +154,28 @@ def newest(folder: Path) -> Path:
 
 
 def load_newest_whole(folder: Path, complain: Callable[[str], object]) -> Checkpoint | None:
-    """A run's newest checkpoint that is not damaged, or None if there is none.
+    """A run's newest checkpoint that is not damaged, or None if it has none. Damaged ones are renamed out of the way.
 
     Args:
         folder: of the run.
-        complain: takes a sentence about each damaged checkpoint that was passed over.
+        complain: takes a sentence about each of them.
+
+    Raises:
+        InputError: there are checkpoints, and all of them are damaged: to begin anew would throw the run away.
     """
+    damaged: list[tuple[Path, str]] = []
     for path in reversed(_of_run(folder)):
         try:
-            return load(path)
+            found = load(path)
         except InputError as error:
-            complain(str(error))
+            damaged.append((path, str(error)))
+            continue
+        for other, sentence in damaged:
+            complain(sentence)
+            other.rename(other.with_name(f"damaged_{other.name}"))
+        return found
+    if damaged:
+        raise InputError(f"no checkpoint of {folder} is whole: {damaged[0][1]}")
     return None
 
 

@@ -15,6 +15,7 @@ import cattrs.strategies
 import yaml
 
 from trs.errors import InputError
+from trs.files import write_whole
 
 BackboneName = Literal["resnet_tiny", "resnet_small", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
                        "hrnet_w32", "hrnet_w48"]
@@ -418,7 +419,7 @@ def _reason(error: BaseException, kind: type | None) -> str:
 
 def save(config: Config, path: Path) -> None:
     """Write the config as YAML."""
-    path.write_text(yaml.safe_dump(to_dict(config), sort_keys=False))
+    write_whole(path, yaml.safe_dump(to_dict(config), sort_keys=False))
 
 
 def load(path: Path) -> Config:

@@ -1,5 +1,7 @@
 """What ends a training early: a mistake of the user's, or the loss of a machine."""
 
+from enum import Enum
+
 
 class InputError(ValueError):
     """Something the user can mend: its message is one sentence that names the fault and the remedy.
@@ -8,5 +10,22 @@ class InputError(ValueError):
     """
 
 
+class Interruption(Enum):
+    """Why a training ends before its last step, the stronger reason first."""
+
+    STOP = "it was told to"
+    LEAVE = "a machine is about to be taken away"
+
+
 class Interrupted(Exception):
-    """A machine is about to be taken away; the state of the last step is saved."""
+    """A training was interrupted after a step; its state is saved.
+
+    stop: whether it was told to stop for good, and not only to leave a machine that is about to be taken away.
+    """
+
+    def __init__(self, step: int, stop: bool) -> None:
+        super().__init__(step, stop)
+        self.step, self.stop = step, stop
+
+    def __str__(self) -> str:
+        return f"interrupted after step {self.step}, whose state is saved"

@@ -5,7 +5,7 @@
 
 Several workers run the same loop under torch.distributed; `wrap` then puts DDP around the trained networks. A step
 consists of `train.workers` shares. Each worker does one; where workers are missing, those that are left do several, so
-the training stays the same.
+the training stays the same but for BatchNorm's running statistics, which then see every share.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from trs.data.batch import labeled_batch, unlabeled_batch
 from trs.data.sets import Sets
 from trs.data.stream import Rows, batch_rows
 from trs.distributed import rank, sum_over_workers, world_size
-from trs.errors import InputError, Interrupted
+from trs.errors import InputError, Interrupted, Interruption
 from trs.evaluation.evaluate import Keep, evaluate
 from trs.methods.base import Forward, Method
 
@@ -97,7 +97,7 @@ def start(config: Config, sets: Sets, method: Method, device: torch.device,
 
 
 def train(training: Training, open_batches: OpenBatches, report: Report, save: Callable[[], object] = lambda: None,
-          interrupted: Callable[[], bool] = lambda: False,
+          interrupted: Callable[[], Interruption | None] = lambda: None,
           wrap: Callable[[nn.Module], Forward] = lambda networks: networks, keep: Keep = lambda name, results: None,
           ) -> None:
     """Run the steps that are left; evaluate and report after every `eval.every` epochs.
@@ -108,12 +108,12 @@ def train(training: Training, open_batches: OpenBatches, report: Report, save: C
         report: called on every worker after an evaluation.
         save: called on every worker every `train.checkpoint_every` steps within an epoch, and before an end by
             `interrupted`; one of them writes the state.
-        interrupted: whether this worker is about to be taken away; asked after each step, and true for one means all.
+        interrupted: asked after each step; what one worker answers holds for all.
         wrap: puts DDP around the trained networks.
         keep: takes the poses of an evaluation.
 
     Raises:
-        Interrupted: a worker was, and the state is saved.
+        Interrupted: the state is saved.
         Diverged: too many steps in a row had gradients that are not finite.
         InputError: too many pictures cannot be read.
     """
@@ -132,7 +132,7 @@ def train(training: Training, open_batches: OpenBatches, report: Report, save: C
             return
         shares = clock.wait(batches, len(training.shares))
         terms, finite = step(training, forward, shares, total_steps)
-        stopping = _advance(training, shares, interrupted())
+        interruption = _advance(training, shares, interrupted())
         if finite:
             means.add(terms)
         skipped = 0 if finite else skipped + 1
@@ -141,10 +141,10 @@ def train(training: Training, open_batches: OpenBatches, report: Report, save: C
                            "finite; lower --train.learning-rate or --method.unsup-weight")
         if training.counters.step % training.steps_per_epoch == 0:
             training.method.after_epoch()
-        if stopping:
+        if interruption is not None:
             save()
             sum_over_workers([0.0], training.device)  # until it is written, nobody leaves and takes the others along
-            raise Interrupted(f"stopped after step {training.counters.step}, whose state is saved")
+            raise Interrupted(training.counters.step, stop=interruption is Interruption.STOP)
         if training.counters.step % config.train.checkpoint_every == 0 and not _report_is_due(training, total_steps):
             save()
 
@@ -205,22 +205,22 @@ def _backward(training: Training, forward: Forward, rows: dict[str, Rows], last:
     return {name: term.detach() for name, term in terms.items()}
 
 
-def _advance(training: Training, shares: list[dict[str, Rows]], interrupted: bool) -> bool:
+def _advance(training: Training, shares: list[dict[str, Rows]], here: Interruption | None) -> Interruption | None:
     """Count a step, its rows and its bad pictures on all workers; stop if there are too many.
 
-    Returns: whether any worker is interrupted.
+    Returns: what interrupts the workers, given what this one says; to be told to stop is the stronger.
     """
     counters, consumed = training.counters, training.config.train.batch_size * training.config.train.workers
     complaints = [reason for rows in shares for columns in rows.values() for reason in columns["bad"] if reason]
-    bad, stopping = sum_over_workers([float(sum(1 + reason.count("\n") for reason in complaints)), float(interrupted)],
-                                     training.device)
+    bad, *votes = sum_over_workers([float(sum(1 + reason.count("\n") for reason in complaints)),
+                                    *(float(here is kind) for kind in Interruption)], training.device)
     counters = dataclasses.replace(
         counters, step=counters.step + 1, labeled_row=counters.labeled_row + consumed,
         unlabeled_row=counters.unlabeled_row + consumed * ("unlabeled" in shares[0]),
         bad_images=counters.bad_images + int(bad))
     training.counters = counters
     _check_pictures(training, complaints, counters.bad_images, counters.labeled_row + counters.unlabeled_row)
-    return stopping > 0
+    return next((kind for kind, vote in zip(Interruption, votes, strict=True) if vote), None)
 
 
 def _check_pictures(training: Training, complaints: list[str], bad: int, read: float) -> None:

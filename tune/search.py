@@ -22,6 +22,7 @@ from trs import config as configs
 from trs.config import Config, SupervisedConfig
 from trs.data.sets import Sets
 from trs.errors import InputError
+from trs.files import write_whole
 from tune import compare
 from tune.space import Space, check_space, default_space, describe, load_space, paper_defaults, parse_space
 from tune.study import BASELINE, SUPERVISED, StudyPruner, StudySearcher, open_study, trials_left
@@ -94,9 +95,9 @@ def main(arguments: list[str]) -> None:
     except Stopped as stopped:
         ended_by = stopped
     compare.main([str(folder)])
-    left = trials_left(study, search.trials)
+    left = trials_left(study, search.trials) + _reference_is_left(folder, config, search)
     if left:
-        print(f"stopped with {left} trials left; go on with: python run_tune.py --resume {folder.name} "
+        print(f"stopped with {left} trainings left; go on with: python run_tune.py --resume {folder.name} "
               f"--out {folder.parent}", flush=True)
         raise ended_by
     if all(trial.state is TrialState.FAIL for trial in study.get_trials(deepcopy=False)):
@@ -117,7 +118,7 @@ def _plan(command: Command) -> Search:
 
 def save_plan(search: Search, folder: Path) -> None:
     """Write search.yaml."""
-    (folder / SEARCH_FILE).write_text(yaml.safe_dump(dataclasses.asdict(search), sort_keys=False))
+    write_whole(folder / SEARCH_FILE, yaml.safe_dump(dataclasses.asdict(search), sort_keys=False))
 
 
 def _load(folder: Path) -> Search:
@@ -138,7 +139,7 @@ def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.
         study: new, or of an earlier start.
         concurrent: trials at a time.
     """
-    reference = search.reference and _epochs_done(folder, SUPERVISED) < config.train.epochs
+    reference = _reference_is_left(folder, config, search)
     samples = trials_left(study, search.trials) + reference
     if samples == 0:
         return
@@ -156,9 +157,9 @@ def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.
     tuner.fit()
 
 
-def _epochs_done(folder: Path, name: str) -> int:
-    metrics = read_metrics(folder / TRIALS / name)
-    return int(metrics[-1]["epoch"]) if metrics else 0
+def _reference_is_left(folder: Path, config: Config, search: Search) -> bool:
+    metrics = read_metrics(folder / TRIALS / SUPERVISED)
+    return search.reference and (not metrics or metrics[-1]["epoch"] < config.train.epochs)
 
 
 class Progress(ray.tune.Callback):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ray.train._internal.session import get_session
 from ray.tune.integration.ray_train import TuneReportCallback
+from ray.util.queue import Queue
 
 from jobs import cluster
 from jobs.runs import write_run
@@ -40,4 +42,6 @@ def run_trial(suggestion: dict[str, Any], base: dict[str, Any], sets: Sets, fold
     config = trial_config(configs.from_dict(base), suggestion["name"], suggestion["values"])
     run = Path(folder, TRIALS, suggestion["name"])
     write_run(config, sets, run)
+    # Ray would put the queue of the reports anywhere, and with its node the trial would be lost.
+    get_session()._inter_actor_queue = Queue(1, actor_options={"num_cpus": 0, "resources": cluster.DRIVER})
     fit(config, sets, run, callbacks=[TuneReportCallback()], stop=Path(folder, STOP_FILE))

@@ -72,8 +72,9 @@ def test_a_killed_search_and_its_resume_run_the_exact_number_of_trials(machines:
                                                                        tmp_path: Path) -> None:
     nodes(machines, 3)
     driver = search(machines, config_file, tmp_path / "search", "--trials", "4")
-    machines.wait_until(lambda: any(trial.state.is_finished() for trial in read_study(tmp_path / "search").get_trials())
-                        if (tmp_path / "search" / "study.db").exists() else False, 300)
+    machines.wait_until(lambda: running(tmp_path / "search"), 200)
+    study = read_study(tmp_path / "search")
+    machines.wait_until(lambda: any(trial.state.is_finished() for trial in study.get_trials()), 300)
     driver.process.kill()
     driver.wait()
     ended = {trial.number: trial.values for trial in read_study(tmp_path / "search").get_trials()
@@ -102,13 +103,14 @@ def test_sigterm_stops_a_search_gently_and_resume_ends_it(machines: Any, config_
 
 def test_a_trial_that_crashes_or_diverges_is_marked_failed_and_the_search_ends(machines: Any, config_file: Path,
                                                                               tmp_path: Path) -> None:
+    space = tmp_path / "space.yaml"
+    space.write_text("train.learning_rate: 0.001,1e30\nmethod.unsup_weight: 0.1..1\n")
     nodes(machines, 1)
     for node in machines.others()[1:]:
         machines.lose(node)
     driver = search(machines, config_file, tmp_path / "search", "--trials", "3", "--no-reference",
                     "--train.max-failures", "0", "--train.max-skipped-steps", "2", "--epochs", "1",
-                    "--space", "train.learning_rate=1e-3,1e30", "--space", "method.ema_momentum=0.999",
-                    "--space", "method.unsup_weight=0.5", "--space", "method.mix_count=5")
+                    "--space-file", str(space))
     machines.wait_until(lambda: (tmp_path / "search" / "trials" / "0000" / "progress.json").exists(), 200)
     machines.workers()[0].kill()
     driver.wait(400)
@@ -116,10 +118,12 @@ def test_a_trial_that_crashes_or_diverges_is_marked_failed_and_the_search_ends(m
     assert states[0] is TrialState.FAIL and len(states) == 3
     assert all(state.is_finished() for state in states)
     assert "[0000] FAILED: the training has failed 1 times in a row" in driver.output()
-    for number, trial in enumerate(read_study(tmp_path / "search").get_trials()[1:], 1):
-        if trial.params["train.learning_rate"] == 1e30:
-            assert trial.state is TrialState.FAIL
-            assert f"[{number:04d}] FAILED: the gradients of" in driver.output()
+    diverging = [trial for trial in read_study(tmp_path / "search").get_trials()[1:]
+                 if trial.params["train.learning_rate"] == 1e30]
+    assert diverging, "the seed draws one"
+    for trial in diverging:
+        assert trial.state is TrialState.FAIL
+        assert f"[{trial.number:04d}] FAILED: the gradients of" in driver.output()
 
 
 LEFT_OVER = """

@@ -222,8 +222,7 @@ def test_beside_another_cluster_the_processes_know_their_own() -> None:
     """Ray's cleaner of reservations asks for the cluster's address by this name, and would find two."""
     script = """
 import os, ray
-from jobs import cli, cluster
-from jobs.progress import Progress
+from jobs import cluster
 cluster.connect()
 from ray._private.services import canonicalize_bootstrap_address_or_die as address
 found = ray.get(ray.remote(num_cpus=0)(lambda: address(None)).remote())

@@ -10,7 +10,7 @@ from ray.exceptions import RayActorError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
 
-from jobs.failures import Failures, find_mistake
+from jobs.failures import Failures, cause_of, find_mistake
 from jobs.runs import read_events
 from trs.errors import InputError, Interrupted
 
@@ -45,7 +45,7 @@ def test_failures_count_only_in_a_row_without_a_newer_checkpoint(tmp_path: Path)
 def test_what_was_announced_counts_never(tmp_path: Path) -> None:
     failures = Failures(tmp_path, max_failures=0)
     preempted = RayActorError(preempted=True)
-    for error in (Interrupted("after step 3"), preempted, WorkerHealthCheckFailedError("gone", preempted)):
+    for error in (Interrupted(3, stop=False), preempted, WorkerHealthCheckFailedError("gone", preempted)):
         fail(failures, error)
     with pytest.raises(InputError, match="failed 1 times"):
         fail(failures, WorkerHealthCheckFailedError("gone", RayActorError()))
@@ -59,3 +59,10 @@ def test_a_mistake_is_found_wherever_ray_has_wrapped_it() -> None:
     assert find_mistake(ControllerError(full)) == (
         "/shared/a cannot be written: No space left on device; make room and go on with --resume")
     assert find_mistake(OSError(errno.ECONNRESET, "reset")) is None and find_mistake(RuntimeError()) is None
+
+
+def test_of_a_dead_worker_and_those_that_fail_by_its_silence_the_dead_one_is_the_cause() -> None:
+    death = RayActorError(error_msg="The actor died\nThe actor is dead because its node has died: spot.\nMore")
+    assert cause_of([RuntimeError("gloo: connection reset\nby peer"), WorkerHealthCheckFailedError("no", death)]) == (
+        "The actor is dead because its node has died: spot.")
+    assert cause_of([RuntimeError("out of memory\ntraceback")]) == "RuntimeError: out of memory"

@@ -1,7 +1,6 @@
 import copy
 import dataclasses
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -130,6 +129,7 @@ def kill(frame, event, argument):
         os.kill(os.getpid(), signal.SIGKILL)
 
 die_at = -1
+training.save(folder / "other")  # whatever is done once only
 for name in ("other", "checkpoint_00000004"):
     sys.setprofile(kill)
     training.save(folder / name)
@@ -169,8 +169,17 @@ def test_a_damaged_newest_checkpoint_is_named_and_passed_over(saved, tmp_path: P
     assert found is not None and found.counters.step == 3
     assert ["checkpoint_00000007 is damaged" in complaints[0], "checkpoint_00000005 is no whole" in complaints[1]] == \
         [True, True]
-    shutil.rmtree(tmp_path / "checkpoint_00000003")
-    assert checkpoints.load_newest_whole(tmp_path, complaints.append) is None
+    assert checkpoints.newest(tmp_path).name == "checkpoint_00000003"  # the others are out of the way
+    assert {path.name for path in tmp_path.glob("damaged_*")} == \
+        {"damaged_checkpoint_00000005", "damaged_checkpoint_00000007"}
+    newest = tmp_path / "checkpoint_00000003" / "networks.safetensors"
+    newest.write_bytes(b"")
+    with pytest.raises(InputError, match=r"no checkpoint of .* is whole: .*00000003 is damaged"):
+        checkpoints.load_newest_whole(tmp_path, complaints.append)
+
+
+def test_a_run_without_a_checkpoint_has_none_to_go_on_from(tmp_path: Path) -> None:
+    assert checkpoints.load_newest_whole(tmp_path, print) is None
 
 
 def test_the_newest_two_checkpoints_and_the_best_are_kept(saved, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from trs.config import Config, MeanTeacherConfig, MethodConfig, SSPCMConfig, Sup
 from trs.data.batch import labeled_batch
 from trs.data.sets import Sets, load_sets
 from trs.data.stream import Stream, read_ahead, stream_of
-from trs.errors import InputError, Interrupted
+from trs.errors import InputError, Interrupted, Interruption
 from trs.methods.build import build_method
 
 
@@ -167,10 +167,11 @@ def test_two_shares_a_step_make_as_many_steps_as_two_workers(config: Config, set
 def test_an_interruption_saves_the_step_and_owes_its_evaluation(config: Config, sets: Sets, tmp_path: Path) -> None:
     through, reports = run(config, sets, tmp_path / "through")
     training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
-    asked = iter([False] * 4 + [True])
-    with pytest.raises(Interrupted, match="after step 5"):
+    asked = iter([None] * 4 + [Interruption.LEAVE])
+    with pytest.raises(Interrupted, match="after step 5") as interrupted:
         loop.train(training, lambda shares: read_ahead(streams_of(config, sets), shares), lambda metrics: None,
                    save=lambda: training.save(tmp_path / "saved"), interrupted=lambda: next(asked))
+    assert not interrupted.value.stop
     resumed, rest = run(config, sets, tmp_path, resume_from=tmp_path / "saved")
     assert [report["step"] for report in rest] == [5, 10]
     assert rest[0]["ap"] == reports[0]["ap"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from trs.data.people import People
 from trs.errors import InputError
+from trs.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def apply_split(people: People, split: Split, include_labeled: bool = False) -> 
 
 def save_split(split: Split, path: Path) -> None:
     """Write the manifest as JSON."""
-    path.write_text(json.dumps(asdict(split)) + "\n")
+    write_whole(path, json.dumps(asdict(split)) + "\n")
 
 
 def load_split(path: Path) -> Split:
