@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray.train._internal.session import get_session
 from ray.tune.integration.ray_train import TuneReportCallback
 from ray.util.queue import Queue
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from jobs import cluster
 from jobs.runs import write_run
@@ -43,5 +45,6 @@ def run_trial(suggestion: dict[str, Any], base: dict[str, Any], sets: Sets, fold
     run = Path(folder, TRIALS, suggestion["name"])
     write_run(config, sets, run)
     # Ray would put the queue of the reports anywhere, and with its node the trial would be lost.
-    get_session()._inter_actor_queue = Queue(1, actor_options={"num_cpus": 0, "resources": cluster.DRIVER})
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    get_session()._inter_actor_queue = Queue(1, actor_options={"num_cpus": 0, "scheduling_strategy": here})
     fit(config, sets, run, callbacks=[TuneReportCallback()], stop=Path(folder, STOP_FILE))
