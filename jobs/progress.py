@@ -9,15 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ray.util.metrics import Counter, Gauge
 
-from jobs.runs import EVENTS_FILE, Metrics, append_line
+from jobs.runs import EVENTS_FILE, PROGRESS_FILE, Metrics, Position, append_line, read_position
 from trs.files import write_whole
 
-PROGRESS_FILE = "progress.json"
 _WRITE_SECONDS = 1.0
 
 
@@ -48,9 +47,9 @@ class Progress:
 
     def began(self, step: int, workers: int, wanted: int) -> None:
         """Note a start; one that goes on says from where, with how many workers, and what is done again."""
-        before = _read(self.folder)
+        before = read_position(self.folder)
         if before is not None:
-            lost = max(0, before - step)
+            lost = max(0, before.step - step)
             self._lost.inc(lost) if lost else None
             append_line(self.folder / EVENTS_FILE, f"going on after step {step} with {workers} of {wanted} workers; "
                                                    f"about {lost} steps are done again")
@@ -63,7 +62,7 @@ class Progress:
         self._written = time.monotonic()
         with contextlib.suppress(OSError):  # to be seen is not worth the end of a training
             write_whole(self.folder / PROGRESS_FILE,
-                        json.dumps({"step": step, "total_steps": self.total_steps, "time": time.time()}))
+                        json.dumps(asdict(Position(step, self.total_steps, time.time()))))
         self.gauges["step"].set(step)
 
     def evaluated(self, metrics: Metrics, score: str) -> None:
@@ -72,11 +71,3 @@ class Progress:
         self.gauges["score"].set(metrics[score])
         for name in ("data_wait", "bad_images"):
             self.gauges[name].set(metrics[name])
-
-
-def _read(folder: Path) -> int | None:
-    """The step that an earlier start of the run came to."""
-    try:
-        return int(json.loads((folder / PROGRESS_FILE).read_text())["step"])
-    except (OSError, ValueError, KeyError):
-        return None

@@ -1,11 +1,9 @@
-"""A run's folder: the config, the split and the metrics in it, and the lines that a person follows."""
+"""A run's folder: the config, the split, the metrics and what else is written there."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import threading
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from trs import config as configs
@@ -17,6 +15,8 @@ from trs.errors import InputError
 
 CONFIG_FILE, SPLIT_FILE, METRICS_FILE = "config.yaml", "split.json", "metrics.jsonl"
 BAD_PICTURES_FILE = "bad_pictures.txt"
+PROGRESS_FILE = "progress.json"
+"""The last completed step, rewritten about once a second."""
 EVENTS_FILE = "events.txt"
 """What has happened to a run: restarts and what they cost, checkpoints that were damaged."""
 FAILURES_FILE = "failures.txt"
@@ -76,6 +76,27 @@ def read_events(folder: Path) -> list[str]:
         return []
 
 
+@dataclass(frozen=True)
+class Position:
+    """How far a run is.
+
+    step: the last completed one, of `total_steps`.
+    time: of writing, in seconds since the epoch.
+    """
+
+    step: int
+    total_steps: int
+    time: float
+
+
+def read_position(folder: Path) -> Position | None:
+    """How far a run is; None before its first start."""
+    try:
+        return Position(**json.loads((folder / PROGRESS_FILE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
 def append_line(path: Path, line: str) -> None:
     """Append a line; several workers may write to the same file."""
     with path.open("a") as file:
@@ -104,66 +125,3 @@ def protocol(config: Config, people: int | None = None, metric: str | None = Non
     return (f"{METRIC_NAMES[metric]}: {measure} on {f'{people:,}' if people else 'the'} validation people, "
             f"{boxes}, {'' if evaluation.flip_test else 'no '}flip test, {_DECODERS[evaluation.decoder]}; the mean of "
             "the networks that the method is scored by, after a run's last epoch.")
-
-
-@contextlib.contextmanager
-def follow(folder: Path, config: Config, prefix: str = "") -> Iterator[None]:
-    """Print a line, behind a prefix, for each epoch and each event that the run writes while the context lasts.
-
-    The file is read rather than the workers' output, which Ray would prefix with process ids and mix with its own.
-    """
-    ended = threading.Event()
-
-    def watch() -> None:
-        shown, told = len(read_metrics(folder)), len(read_events(folder))
-        while True:
-            last = ended.wait(0.5)
-            for event in read_events(folder)[told:]:
-                told += 1
-                print(prefix + event, flush=True)
-            for metrics in read_metrics(folder)[shown:]:
-                shown += 1
-                print(prefix + epoch_line(metrics, config.train.epochs, config.eval.metric), flush=True)
-            if last:
-                return
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join()
-
-
-def epoch_line(metrics: Metrics, epochs: int, metric: str = "ap") -> str:
-    """One epoch in a line: the metric of the peers' mean, of each network, loss, warnings, time left."""
-    networks = "  ".join(f"{name.removeprefix(f'{metric}_')} {value:.3f}" for name, value in metrics.items()
-                         if name.startswith(f"{metric}_"))
-    line = (f"epoch {metrics['epoch']:.0f}/{epochs}  {METRIC_NAMES[metric]} {metrics[metric]:.3f}  ({networks})  "
-            f"loss {metrics['loss']:.4f}  {metrics['steps_per_second']:.1f} steps/s  "
-            f"{duration(metrics['seconds_left'])} left")
-    if metrics["bad_images"]:
-        line += f"  {metrics['bad_images']:.0f} bad pictures, see {BAD_PICTURES_FILE}"
-    warning = heat_warning(metrics)
-    return f"{line}  WARNING: {warning}" if warning else line
-
-
-def heat_warning(metrics: Metrics) -> str | None:
-    """What is wrong if the networks' mean peak heat is not a healthy one's.
-
-    Above 1.2 the peers raise each other's heat; below 0.1, once the first epochs are over, they have gone flat.
-    """
-    heat = metrics["peak_heat"]
-    if heat > 1.2:
-        return f"the mean peak heat has risen to {heat:.2f}, the consistency loss blows up"
-    if heat < 0.1 and metrics["epoch"] > 3:
-        return f"the mean peak heat has fallen to {heat:.2f}, the heatmaps have collapsed"
-    return None
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: 45 s, 12 min, 3.4 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -21,7 +21,8 @@ import tyro
 from jobs import cli, cluster, doctor
 from jobs.batch import Run, check, result, train_all, with_starts
 from jobs.cell import Cell
-from jobs.runs import METRIC_NAMES, duration, protocol
+from jobs.lines import duration
+from jobs.runs import METRIC_NAMES, protocol
 from jobs.stopping import stop_gently
 from jobs.tables import TABLES, Table
 from trs import config as configs

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from jobs import cli, cluster, doctor
-from jobs.runs import SPLIT_FILE, follow, protocol, write_run
+from jobs.lines import follow
+from jobs.runs import SPLIT_FILE, protocol, write_run
 from jobs.stages import FIRST_STAGE
 from jobs.stopping import stop_gently
 from jobs.trainer import fit

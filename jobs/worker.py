@@ -94,8 +94,9 @@ def _train(settings: dict[str, Any]) -> None:
 
     height, width = config.data.input_size
     picture_bytes = 3 * height * width
-    loop.train(training, open_batches(settings["streams"], config.train.data_cpus, picture_bytes), report, save,
-               interrupted, wrap=ray.train.torch.prepare_model,
+    batches = open_batches(settings["streams"], config.train.data_cpus, picture_bytes,
+                           complain=lambda sentence: append_line(folder / EVENTS_FILE, sentence))
+    loop.train(training, batches, report, save, interrupted, wrap=ray.train.torch.prepare_model,
                keep=lambda name, results: write_results(folder / "predictions", name, results))
 
 

@@ -7,7 +7,9 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,54 @@ def ray_cluster() -> Iterator[None]:
     if address is not None:
         os.environ["RAY_ADDRESS"] = address
     shutil.rmtree(Path(temporary), ignore_errors=True)
+
+
+class Cloud(ThreadingHTTPServer):
+    """Metadata of a machine in EC2 or Google Cloud, served as they document it."""
+
+    taken_back = False
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: Cloud
+
+    def do_PUT(self) -> None:
+        asked = self.path == "/latest/api/token" and "X-aws-ec2-metadata-token-ttl-seconds" in self.headers
+        self._say(200 if asked else 400, "secret")
+
+    def do_GET(self) -> None:
+        if self.path == "/latest/meta-data/spot/instance-action":
+            if self.headers["X-aws-ec2-metadata-token"] != "secret":
+                self._say(401, "Unauthorized")
+            elif not self.server.taken_back:
+                self._say(404, "Not Found")
+            else:
+                self._say(200, '{"action": "terminate", "time": "2026-01-01T00:00:00Z"}')
+        elif self.path == "/computeMetadata/v1/instance/preempted" and self.headers["Metadata-Flavor"] == "Google":
+            self._say(200, "TRUE" if self.server.taken_back else "FALSE")
+        else:
+            self._say(403, "Forbidden")
+
+    def _say(self, code: int, text: str) -> None:
+        self.send_response(code)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *arguments: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    """Set its `taken_back`, and the machine learns that it must go."""
+    server = Cloud(("127.0.0.1", 0), _Answer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -10,7 +10,8 @@ import jinja2
 import plotly.graph_objects as go
 import plotly.offline
 
-from jobs.runs import heat_warning, protocol
+from jobs.lines import heat_warning
+from jobs.runs import protocol
 from tune.charts import importance, learning_curves, parallel_coordinates
 from tune.gallery import Gallery, make_gallery
 from tune.leaderboard import Entry, Leaderboard, shown

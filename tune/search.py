@@ -15,7 +15,8 @@ import yaml
 from optuna.trial import TrialState
 
 from jobs import cli, cluster, doctor
-from jobs.runs import MISTAKE_FILE, duration, epoch_line, read_metrics, write_run
+from jobs.lines import duration, epoch_line
+from jobs.runs import MISTAKE_FILE, read_metrics, write_run
 from jobs.stopping import STOP_FILE, Stopped, stop_gently
 from jobs.train import prepare
 from trs import config as configs

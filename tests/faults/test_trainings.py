@@ -137,22 +137,22 @@ def test_a_lost_node_is_replaced_by_a_spare(machines: Any, through: Path, config
     assert_equal(tmp_path / "run", through)
 
 
-def test_a_drained_node_is_left_with_a_checkpoint_at_once(machines: Any, through: Path, config_file: Path,
-                                                          tmp_path: Path) -> None:
-    """As Ray's autoscaler and Kubernetes announce that spot capacity is taken back."""
+def test_a_spot_machine_that_is_taken_back_is_left_with_a_checkpoint_at_once(
+        machines: Any, through: Path, config_file: Path, tmp_path: Path, cloud: Any) -> None:
+    """The cloud's notice, the drain of the node as Kubernetes and Ray's autoscaler announce it too, and its end."""
     keep_two(machines)
     machines.add(2)
     driver = start(machines, config_file, tmp_path / "run", "--train.max-failures", "0")
     machines.wait_until(lambda: step_of(tmp_path / "run") >= 23)
     node = machines.node_of(machines.workers()[0])
-    subprocess.run(["ray", "drain-node", "--address", machines.address, "--node-id", node.node_id, "--reason",
-                    "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot", "--deadline-remaining-seconds", "60"],
-                   check=True, capture_output=True)
+    watcher = machines.start("jobs/spot.py", "aws", "--metadata", cloud.address, "--node-id", node.node_id)
+    cloud.taken_back = True
     seconds = seconds_until(machines, tmp_path / "run", 23)
+    assert watcher.wait() == 0, watcher.output()
     machines.lose(node)
     assert driver.wait() == 0, driver.output()
     assert lost_steps(tmp_path / "run") in ([0], [1])
-    print(f"node drained: {seconds:.0f} s, {lost_steps(tmp_path / 'run')[0]} steps lost")
+    print(f"node taken back: {seconds:.0f} s, {lost_steps(tmp_path / 'run')[0]} steps lost")
     assert_equal(tmp_path / "run", through)
 
 

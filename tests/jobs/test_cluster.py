@@ -22,7 +22,7 @@ from botocore.validate import ParamValidator
 from ray._private.runtime_env.packaging import _get_excludes
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from jobs import cli, cluster
+from jobs import cli, cluster, spot
 from jobs.progress import Progress
 from trs.config import TrainConfig
 from trs.errors import InputError
@@ -88,7 +88,7 @@ def test_a_misspelt_key_is_found_though_rays_validator_accepts_it(name: str, par
 def test_every_node_asks_for_a_token_and_nothing_is_open_to_the_world(name: str) -> None:
     config = load(name)
     for command in (*config["head_start_ray_commands"], *config["worker_start_ray_commands"]):
-        assert command == "ray stop" or command.startswith("RAY_AUTH_MODE=token ray start "), command
+        assert command == "ray stop" or re.match(r"RAY_AUTH_MODE=token (ray start|nohup python3 ~/spot\.py) ", command)
     assert "--dashboard-host=127.0.0.1" in config["head_start_ray_commands"][-1]
     assert config["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
     assert "0.0.0.0" not in (ROOT / name).read_text()
@@ -96,9 +96,19 @@ def test_every_node_asks_for_a_token_and_nothing_is_open_to_the_world(name: str)
         assert all(kind["node_config"]["SecurityGroupIds"] for kind in config["available_node_types"].values())
 
 
+@pytest.mark.parametrize("name", ["cluster.yaml", "docs/clusters/gcp.yaml"])
+def test_spot_nodes_watch_for_the_notice_of_their_cloud(name: str) -> None:
+    config = load(name)
+    assert (ROOT / config["file_mounts"]["~/spot.py"]).samefile(spot.__file__)
+    command = config["worker_start_ray_commands"][-1]
+    cloud = re.search(r"python3 ~/spot\.py (\w+) ", command)
+    assert cloud is not None and cloud[1] == config["provider"]["type"] and cloud[1] in spot.NOTICED
+    assert command.endswith("&")  # Ray waits for the command's end
+
+
 @pytest.mark.parametrize("name", CLUSTERS)
 def test_the_clusters_packages_are_those_that_were_tested(name: str) -> None:
-    tested = tested_packages()
+    tested = packages_of_setup()
     installed = dict(requirement(quoted) for command in load(name)["setup_commands"]
                      for quoted in re.findall(r'"([^"]+)"', command))
     assert installed.pop("ray[data,default,train,tune]") == ["==2.60"]  # one version on all nodes
@@ -106,7 +116,7 @@ def test_the_clusters_packages_are_those_that_were_tested(name: str) -> None:
     assert installed == tested
 
 
-def tested_packages() -> dict[str, list[str]]:
+def packages_of_setup() -> dict[str, list[str]]:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     return dict(requirement(line) for line in setup["options"]["install_requires"].splitlines()
@@ -130,7 +140,7 @@ def test_the_job_for_kubernetes_fits_kuberays_schema() -> None:
 def test_the_job_for_kubernetes_runs_the_tested_ray_and_a_command_that_exists(tmp_path: Path) -> None:
     spec = load("jobs/rayjob.yaml")["spec"]
     version = spec["rayClusterSpec"]["rayVersion"]
-    assert tested_packages()["ray[data,default,train,tune]"] == [">=2.60", "<2.61"] and version == "2.60.0"
+    assert packages_of_setup()["ray[data,default,train,tune]"] == [">=2.60", "<2.61"] and version == "2.60.0"
     assert f"FROM rayproject/ray:{version}-py311-gpu\n" in (ROOT / "jobs" / "Dockerfile").read_text()
     assert yaml.safe_load(spec["runtimeEnvYAML"])["env_vars"] == load("jobs/runtime_env.yaml")["env_vars"]
     program, *arguments = shlex.split(spec["entrypoint"])[2:]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import ray
 
+from jobs import data
 from jobs.data import _windows, open_batches
 from trs.config import Config
 from trs.data.sets import Sets
@@ -42,6 +43,28 @@ def test_a_bad_picture_is_named_in_its_row(streams: dict[str, Stream]) -> None:
     batches = list(read(iter([{"labeled": range(0, 8)}])))
     assert sum("gone.jpg" in reason for reason in batches[0]["labeled"]["bad"]) == 1
     assert len(batches[0]["labeled"]["image"]) == 8
+
+
+def test_workers_that_hold_every_cpu_get_their_pictures_from_their_own_node(
+        streams: dict[str, Stream], monkeypatch: pytest.MonkeyPatch) -> None:
+    @ray.remote(num_cpus=8)
+    class Everything:
+        def held(self) -> bool:
+            return True
+
+    monkeypatch.setattr(data, "STARVED_SECONDS", 2.0)
+    hog = Everything.remote()
+    assert ray.get(hog.held.remote())
+    shares = [{"labeled": batch_rows(step, 4, start=0)} for step in range(8)]
+    complaints: list[str] = []
+    read = open_batches({"labeled": ray.put(streams["labeled"])}, 1, picture_bytes=2**30, complain=complaints.append)
+    batches = read(iter(shares))
+    found = [next(batches) for _ in range(6)]  # the windows of steps 0 to 3 and 4 to 7
+    assert len(complaints) == 1 and "no CPU is free to read" in complaints[0]
+    ray.kill(hog)
+    found += list(batches)
+    for rows, batch in zip(shares, found, strict=True):
+        np.testing.assert_array_equal(batch["labeled"]["image"], streams["labeled"].read(rows["labeled"])["image"])
 
 
 def test_windows_grow_to_the_limit_and_lose_no_step() -> None:

@@ -1,4 +1,4 @@
-"""The lines that a person follows."""
+"""A run's folder, and what its numbers are."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runs import epoch_line, measure_of, protocol
+from jobs.runs import measure_of, protocol
 from trs.config import Config, mpii_1k
-
-METRICS = {"epoch": 2, "loss": 0.01, "steps_per_second": 3.0, "seconds_left": 100.0, "bad_images": 0, "peak_heat": 0.4,
-           "ap": 0.5, "ap_a": 0.4, "pckh": 0.7, "pckh_a": 0.6, "head_pckh": 0.9}
 
 
 @pytest.mark.parametrize(("metric", "measure"), [
@@ -35,8 +32,3 @@ def test_detected_boxes_are_told() -> None:
     base = Config()
     config = dataclasses.replace(base, data=dataclasses.replace(base.data, val_detections="boxes.json"))
     assert "detected boxes with OKS-NMS" in protocol(config) and "ground-truth boxes" in protocol(base)
-
-
-def test_an_epochs_line_shows_the_metric_that_is_searched() -> None:
-    assert "AP 0.500  (a 0.400)" in epoch_line(METRICS, 3)
-    assert "PCKh 0.700  (a 0.600)" in epoch_line(METRICS, 3, "pckh")
