@@ -183,7 +183,10 @@ class Progress(ray.tune.Callback):
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Say how it ended, and how long the rest may take."""
-        self._end(trial, "stopped early" if trial.last_result.get("epoch", 0) < self.epochs else "finished")
+        # Its folder knows, also where a search goes on with a trial that was killed after its last epoch.
+        metrics = read_metrics(self.folder / TRIALS / trial.config["name"])
+        finished = bool(metrics) and metrics[-1]["epoch"] >= self.epochs
+        self._end(trial, "finished" if finished else "stopped early")
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """Say that it failed, and why or where to read it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import typing
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from trs.errors import InputError
 Space = dict[str, BaseDistribution]
 Values = dict[str, Any]
 
-
+_EXPONENTIAL = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _DEFAULT_RANGES = ("method.ema_momentum=0.9,0.97,0.99,0.997,0.999,0.9995", "method.unsup_weight=0.1..10:log",
                    "method.mix_count=0..9", "method.confidence_threshold=0..0.8")
 
@@ -88,12 +89,12 @@ def _parse(line: str) -> tuple[str, BaseDistribution]:
     try:
         if name and ".." in text:
             bounds, _, scale = text.partition(":")
-            low, high = (yaml.safe_load(_with_point(bound)) for bound in bounds.split(".."))
+            low, high = (_value(bound) for bound in bounds.split(".."))
             if scale not in ("", "log"):
                 raise ValueError(f"the scale {scale!r} is not 'log'")
             kind = IntDistribution if isinstance(low, int) and isinstance(high, int) else FloatDistribution
             return name, kind(low, high, log=scale == "log")
-        choices = [yaml.safe_load(_with_point(choice)) for choice in text.split(",") if choice]
+        choices = [_value(choice) for choice in text.split(",") if choice]
         if name and choices:
             return name, CategoricalDistribution(choices)
     except (TypeError, ValueError, yaml.YAMLError) as error:
@@ -101,10 +102,9 @@ def _parse(line: str) -> tuple[str, BaseDistribution]:
     raise InputError(f"cannot read the search range {line!r}; write name=low..high, name=low..high:log or name=a,b,c")
 
 
-def _with_point(number: str) -> str:
-    # YAML 1.1 reads 1e-4 as a string, 1.0e-4 as a number.
-    mantissa, exponent, power = number.partition("e")
-    return f"{mantissa}.0e{power}" if exponent and mantissa.lstrip("-").isdigit() else number
+def _value(text: str) -> Any:
+    """What YAML reads; and numbers such as 1e-4, which YAML 1.1 takes for a string for want of a point."""
+    return float(text) if _EXPONENTIAL.fullmatch(text) else yaml.safe_load(text)
 
 
 def _describe(distribution: BaseDistribution) -> str:

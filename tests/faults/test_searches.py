@@ -104,7 +104,7 @@ def test_sigterm_stops_a_search_gently_and_resume_ends_it(machines: Any, config_
 def test_a_trial_that_crashes_or_diverges_is_marked_failed_and_the_search_ends(machines: Any, config_file: Path,
                                                                               tmp_path: Path) -> None:
     space = tmp_path / "space.yaml"
-    space.write_text("train.learning_rate: 0.001,1e30\nmethod.unsup_weight: 0.1..1\n")
+    space.write_text("train.learning_rate: 0.004,1e30\nmethod.unsup_weight: 0.1..1\n")
     nodes(machines, 1)
     for node in machines.others()[1:]:
         machines.lose(node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import shutil
+import sqlite3
 from pathlib import Path
 
 import optuna
@@ -19,7 +20,7 @@ from trs.config import Config
 from trs.errors import InputError
 from tune import compare, search
 from tune.space import default_space, describe, paper_defaults
-from tune.study import BASELINE, SUPERVISED, open_study, read_study
+from tune.study import BASELINE, STUDY_FILE, SUPERVISED, open_study, read_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
@@ -63,6 +64,15 @@ def test_a_search_broken_off_and_resumed_accounts_for_every_trial_once(config: C
     before = (folder / "trials" / "0000" / "metrics.jsonl").read_bytes()
     run(folder, config, plan, study)  # nothing is left, nothing runs twice
     assert len(read_study(folder).get_trials()) == 3
+    assert (folder / "trials" / "0000" / "metrics.jsonl").read_bytes() == before
+
+    # A kill between a trial's last epoch and the study's note of it: the trial has nothing new to report.
+    with sqlite3.connect(folder / STUDY_FILE) as database:
+        database.execute("UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE number = 0")
+        database.execute("DELETE FROM trial_values WHERE trial_id = (SELECT trial_id FROM trials WHERE number = 0)")
+    run(folder, config, plan, open_study(folder, grace_epochs=1, reduction_factor=2))
+    again = read_study(folder).get_trials()
+    assert [(trial.state, trial.value) for trial in again] == [(trial.state, trial.value) for trial in trials]
     assert (folder / "trials" / "0000" / "metrics.jsonl").read_bytes() == before
 
     compare.main([str(folder)])

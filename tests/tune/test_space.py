@@ -28,6 +28,8 @@ def test_a_range_that_cannot_be_read_is_quoted(line: str) -> None:
 
 def test_a_file_names_the_same_space(tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
+    assert parse_space(["train.learning_rate=0.004,1e-4,1e30"]) == {
+        "train.learning_rate": CategoricalDistribution([0.004, 1e-4, 1e30])}
     path.write_text("train.learning_rate: 1e-4..1e-2:log\nmodel.levels: [1, 2, 3]\n")
     assert load_space(path) == parse_space(["train.learning_rate=1e-4..1e-2:log", "model.levels=1,2,3"])
     path.write_text("- a\n")
