@@ -11,19 +11,14 @@ from torch import Tensor
 
 from jobs.cell import Cell
 from jobs.runs import SPLIT_FILE
-from trs import checkpoint as checkpoints
-from trs import config as configs
-from trs.config import Config
 from trs.data import geometry
-from trs.data.batch import normalize
 from trs.data.heatmaps import DECODERS, locate
 from trs.data.people import People
 from trs.data.sets import Sets, load_sets
 from trs.data.split import load_split
-from trs.evaluation.predict import Crops, read_crops, read_heatmaps
-from trs.methods.base import Method
-from trs.methods.build import build_method
-from trs.visualize import draw_skeleton, overlay_heatmap, sheet
+from trs.evaluation.predict import Crops, read_crops
+from trs.evaluation.predictor import Predictor, load_predictor
+from trs.visualize import draw_skeleton, enlarge, overlay_heatmap, sheet
 
 PEOPLE = 6
 """Rows of a figure."""
@@ -41,8 +36,7 @@ def predictions(cells: list[Cell], folder: Path) -> np.ndarray:
                 for row, image in enumerate(crops.images)]]
     for cell in cells:
         trained = _Trained(folder / cell.run.name)
-        heatmaps = torch.stack([trained.see(name, crops) for name in trained.method.peers]).mean(0)
-        keypoints, heat = DECODERS[trained.config.eval.decoder](heatmaps)
+        keypoints, heat = DECODERS[trained.predictor.config.eval.decoder](trained.predictor.heatmaps(crops))
         poses = torch.cat([keypoints, heat[..., None]], dim=-1).double().numpy()
         columns.append([draw_skeleton(_enlarged(image), _on(image, pose), trained.sets.skeleton)
                         for image, pose in zip(crops.images, poses, strict=True)])
@@ -55,7 +49,7 @@ def heatmaps(cells: list[Cell], folder: Path) -> np.ndarray:
     crops = first.crops(first.most_labelled(PEOPLE))
     columns = [[_enlarged(image) for image in crops.images]]
     for cell in cells:
-        columns.append(list(_glowing(crops, _Trained(folder / cell.run.name).see("a", crops))))
+        columns.append(list(_glowing(crops, _Trained(folder / cell.run.name).predictor.heatmaps(crops, "a"))))
     return sheet(columns, ["picture", *(" ".join(cell.row) for cell in cells)])
 
 
@@ -63,7 +57,7 @@ def teacher_and_reviewer(cells: list[Cell], folder: Path) -> np.ndarray:
     """Figure 6: the people of whom a teacher and its reviewer see one keypoint farthest apart, and that keypoint."""
     trained = _Trained(folder / cells[0].run.name)
     crops = trained.crops(trained.most_labelled(CANDIDATES))
-    teacher, reviewer = trained.see("a", crops), trained.see("reviewer_a", crops)
+    teacher, reviewer = (trained.predictor.heatmaps(crops, name) for name in ("a", "reviewer_a"))
     labelled = torch.as_tensor(trained.sets.val.keypoint_weights[crops.rows] > 0)
     chosen, keypoint = farthest_apart(teacher, reviewer, labelled, PEOPLE)
     shown = Crops(crops.images[chosen.numpy()], crops.matrices[chosen.numpy()], crops.rows[chosen.numpy()])
@@ -93,12 +87,8 @@ class _Trained:
     """A run's newest checkpoint, ready to look at people."""
 
     def __init__(self, run: Path) -> None:
-        checkpoint = checkpoints.load(checkpoints.newest(run))
-        self.config: Config = configs.load(run / "config.yaml")
-        self.sets: Sets = load_sets(self.config.data, load_split(run / SPLIT_FILE))
-        self.method: Method = build_method(checkpoint.config, len(checkpoint.skeleton))
-        checkpoints.restore_networks(self.method.networks, checkpoint)
-        self.method.networks.eval()
+        self.predictor: Predictor = load_predictor(run, torch.device("cpu"))
+        self.sets: Sets = load_sets(self.predictor.config.data, load_split(run / SPLIT_FILE))
 
     def most_labelled(self, count: int) -> np.ndarray:
         """Rows of validation people with the most labelled keypoints, spread over the file."""
@@ -108,14 +98,7 @@ class _Trained:
 
     def crops(self, rows: np.ndarray) -> Crops:
         """Plain crops of people."""
-        return next(read_crops(self.sets.val, [rows], self.config.data.input_size, []))
-
-    @torch.no_grad()
-    def see(self, name: str, crops: Crops) -> Tensor:
-        """[B, K, h, w] heatmaps of one network."""
-        images = normalize(torch.as_tensor(crops.images))
-        return read_heatmaps(self.method.predictors[name], images, self.config.eval.flip_test, self.config.model.fuse,
-                             self.sets.skeleton.flip_order)
+        return next(read_crops(self.sets.val, [rows], self.predictor.config.data.input_size, []))
 
     def labels(self, crops: Crops, index: int) -> np.ndarray:
         """[K, 3] annotated keypoints of a crop, in its pixels, and their weights."""
@@ -130,9 +113,7 @@ def _factor(image: np.ndarray) -> int:
 
 
 def _enlarged(image: np.ndarray) -> np.ndarray:
-    factor = _factor(image)
-    grown = np.array([[factor, 0.0, 0.0], [0.0, factor, 0.0]])
-    return geometry.warp(image, grown, (factor * image.shape[0], factor * image.shape[1]))
+    return enlarge(image, _factor(image))
 
 
 def _on(image: np.ndarray, pose: np.ndarray) -> np.ndarray:

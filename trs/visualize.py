@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from trs.data import geometry
 from trs.skeleton import Skeleton
 
 # Orange and sky blue stay apart in every kind of colour blindness; what lies on neither side is nearly white.
@@ -68,6 +69,12 @@ def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     glow = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     opacity = _HEAT_OPACITY * heat[..., None]
     return ((1 - opacity) * image + opacity * glow).round().astype(np.uint8)
+
+
+def enlarge(image: np.ndarray, factor: int) -> np.ndarray:
+    """A picture [H, W, 3] so many times as large, smoothly."""
+    grown = np.array([[factor, 0.0, 0.0], [0.0, factor, 0.0]])
+    return geometry.warp(image, grown, (factor * image.shape[0], factor * image.shape[1]))
 
 
 def sheet(columns: Sequence[Sequence[np.ndarray]], titles: Sequence[str]) -> np.ndarray:

@@ -49,6 +49,20 @@ def read_image(root: str, file: str, size: tuple[int, int]) -> np.ndarray:
     raise BadImage(f"{file} is {image.shape[0]}x{image.shape[1]} pixels, its annotation says {size[0]}x{size[1]}")
 
 
+def read_photo(path: Path) -> np.ndarray:
+    """Decode any picture into RGB uint8 [H, W, 3], turned as its EXIF orientation says.
+
+    Raises:
+        BadImage: missing, truncated, no picture, or too large.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadImage(f"{path}: {error.strerror}") from error
+    _check_header(str(path), content)
+    return _decode(str(path), content, 0)
+
+
 @functools.lru_cache(maxsize=8)
 def _real_folder(root: str) -> str:
     return os.path.join(os.path.realpath(root), "")

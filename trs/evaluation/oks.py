@@ -18,11 +18,24 @@ MIN_KEYPOINT_SCORE = 0.2
 """Heat below which a keypoint does not count towards a person's score (SimpleBaseline)."""
 
 
-def pose_scores(people: People, rows: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-    """[N] the box's score times the mean heat of the keypoints above MIN_KEYPOINT_SCORE (SimpleBaseline)."""
+def mean_heat(keypoints: np.ndarray) -> np.ndarray:
+    """[N] the mean heat of the keypoints [N, K, 3] above MIN_KEYPOINT_SCORE."""
     heat = keypoints[..., 2]
     sure = heat > MIN_KEYPOINT_SCORE
-    return people.scores[rows] * (heat * sure).sum(-1) / np.maximum(sure.sum(-1), 1)
+    return (heat * sure).sum(-1) / np.maximum(sure.sum(-1), 1)
+
+
+def pose_scores(people: People, rows: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+    """[N] the box's score times the pose's mean heat (SimpleBaseline)."""
+    return people.scores[rows] * mean_heat(keypoints)
+
+
+def coco_result(image_id: int, pose: np.ndarray, score: float, category_id: int) -> dict[str, Any]:
+    """A pose [K, 3] of x, y in the picture (continuous) and heat as a record of COCO's result format."""
+    # Back to COCO's pixel indices, see trs.data.geometry.
+    written = (pose - [0.5, 0.5, 0.0]).ravel().tolist()
+    return {"image_id": image_id, "category_id": category_id, "score": float(score),
+            "keypoints": [round(value, 4) for value in written]}
 
 
 def coco_results(people: People, rows: np.ndarray, keypoints: np.ndarray, category_id: int = 1) -> list[dict[str, Any]]:
@@ -35,10 +48,7 @@ def coco_results(people: People, rows: np.ndarray, keypoints: np.ndarray, catego
         category_id: of the people in the ground truth.
     """
     scores = pose_scores(people, rows, keypoints)
-    # Back to COCO's pixel indices, see trs.data.geometry.
-    written = np.concatenate([keypoints[..., :2] - 0.5, keypoints[..., 2:]], axis=-1).reshape(len(rows), -1)
-    return [{"image_id": int(people.image_ids[rows[index]]), "category_id": category_id, "score": float(scores[index]),
-             "keypoints": [round(float(value), 4) for value in written[index]]}
+    return [coco_result(int(people.image_ids[rows[index]]), keypoints[index], scores[index], category_id)
             for index in np.argsort(people.ids[rows], kind="stable")]
 
 

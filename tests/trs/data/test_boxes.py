@@ -1,0 +1,45 @@
+"""Boxes of pictures from the files that people have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trs.data.boxes import read_boxes
+from trs.errors import InputError
+
+
+def written(tmp_path: Path, content: Any) -> Path:
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    return tmp_path / "boxes.json"
+
+
+def test_a_coco_file_names_its_pictures(tmp_path: Path) -> None:
+    find = read_boxes(written(tmp_path, {
+        "images": [{"id": 7, "file_name": "folder/a.jpg"}, {"id": 8, "file_name": "b.jpg"}],
+        "annotations": [{"image_id": 7, "bbox": [1, 2, 3, 4]}, {"image_id": 7, "bbox": [5, 6, 7, 8], "iscrowd": 1},
+                        {"image_id": 7, "bbox": [0, 0, 9, 9], "category_id": 2},
+                        {"image_id": 8, "bbox": [1, 1, 0, 1]}]}), 0.5)
+    np.testing.assert_array_equal(find("a.jpg"), [[1, 2, 3, 4]])
+    assert find("b.jpg").shape == find("c.jpg").shape == (0, 4)
+
+
+def test_a_detectors_results_are_found_by_number_or_name_above_their_score(tmp_path: Path) -> None:
+    find = read_boxes(written(tmp_path, [
+        {"image_id": 139, "bbox": [1, 2, 3, 4], "score": 0.9}, {"image_id": 139, "bbox": [5, 6, 7, 8], "score": 0.4},
+        {"file_name": "in/photo.png", "bbox": [9, 9, 9, 9], "score": 0.5}]), 0.5)
+    np.testing.assert_array_equal(find("000000000139.jpg"), [[1, 2, 3, 4]])
+    np.testing.assert_array_equal(find("COCO_val2014_000000000139.jpg"), [[1, 2, 3, 4]])
+    np.testing.assert_array_equal(find("photo.png"), [[9, 9, 9, 9]])
+
+
+@pytest.mark.parametrize(("content", "sentence"), [
+    ({"images": []}, "holds no boxes"), ([{"image_id": 1, "bbox": [1, 2, 3]}], "needs 4 finite numbers under 'bbox'"),
+    ([{"bbox": [1, 2, 3, 4]}], "no finite number under 'image_id'")])
+def test_a_malformed_file_is_named(tmp_path: Path, content: Any, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        read_boxes(written(tmp_path, content), 0.5)

@@ -1,0 +1,68 @@
+"""Where people are in pictures, by the picture's file name: for pictures that no training knows.
+
+From a COCO file (`images` and `annotations`) or a detector's results (a list of records with `bbox` and `score`), whose
+pictures are named by `file_name`, or by `image_id`, the number in COCO's file names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trs.data.records import number, numbers, read_json
+from trs.errors import InputError
+
+FindBoxes = Callable[[str], np.ndarray]
+"""The boxes [N, 4] xywh of the picture with this file name, or of the frame of a video with this number."""
+
+
+def read_boxes(path: Path, min_score: float) -> FindBoxes:
+    """The boxes of people in a file.
+
+    Args:
+        path: a COCO file, or a detector's results.
+        min_score: detected boxes below it are left out.
+
+    Raises:
+        InputError: the file is missing or malformed; the message names the record.
+    """
+    content = read_json(path)
+    records, names = content, {}
+    if isinstance(content, dict):
+        records = content.get("annotations")
+        names = {picture.get("id"): Path(str(picture.get("file_name"))).name for picture in content.get("images", [])}
+    if not isinstance(records, list):
+        raise InputError(f"{path} holds no boxes: neither a COCO file's 'annotations' nor a detector's list of results")
+    found: dict[str, list[list[float]]] = {}
+    for record in records:
+        if _counts(record) and (record.get("score") is None or number(path, record, "score") >= min_score):
+            box = list(numbers(path, record, "bbox", (4,)))
+            if min(box[2:]) > 0:
+                found.setdefault(_picture(path, record, names), []).append(box)
+    return lambda name: np.array(found.get(name, found.get(_number_in(name), [])), dtype=np.float64).reshape(-1, 4)
+
+
+def whole_picture(image: np.ndarray) -> np.ndarray:
+    """[1, 4] one box around a picture [H, W, 3]."""
+    return np.array([[0.0, 0.0, image.shape[1], image.shape[0]]])
+
+
+def _counts(record: Any) -> bool:
+    return isinstance(record, dict) and record.get("category_id", 1) == 1 and not record.get("iscrowd")
+
+
+def _picture(path: Path, record: dict[str, Any], names: dict[Any, str]) -> str:
+    """What the picture of a record is found by: its file's name, or its number."""
+    if "file_name" in record:
+        return Path(str(record["file_name"])).name
+    image_id = number(path, record, "image_id")
+    return names.get(image_id, str(image_id))
+
+
+def _number_in(name: str) -> str:
+    """000000000139.jpg -> 139."""
+    digits = Path(name).stem.rpartition("_")[2]
+    return str(int(digits)) if digits.isdigit() else ""
