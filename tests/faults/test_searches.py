@@ -141,7 +141,7 @@ DETACHED = ["_AutoscalingCoordinatorActor", "_StatsActor", "TrainStateActor", "J
 def test_a_search_survives_the_night(machines: Any, config_file: Path, tmp_path: Path) -> None:
     """Workers and nodes vanish at random every 20 s; `TRS_SOAK_SECONDS=300` makes the night longer."""
     nodes(machines, 3)
-    trials = max(2, SOAK_SECONDS // 36)
+    trials = max(2, SOAK_SECONDS // 20)
     chance, log = random.Random(0), []
     driver = search(machines, config_file, tmp_path / "search", "--trials", str(trials), "--train.max-failures", "100")
     end = time.monotonic() + SOAK_SECONDS
