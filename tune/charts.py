@@ -9,12 +9,16 @@ import plotly.graph_objects as go
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState
+from plotly.subplots import make_subplots
 
-from tune.leaderboard import Entry, Leaderboard
+from tune.leaderboard import Entry, Leaderboard, Status
 
 # Okabe and Ito's colours for colour-blind people, of middle lightness, which stand out on white and on black.
 _BEST, _DEFAULTS, _SUPERVISED, _OTHER = "#d55e00", "#2f8fd0", "#009e73", "#8a8f98"
 _AP_SCALE = [[0.0, "#2f8fd0"], [0.5, "#a08caa"], [1.0, "#e6770b"]]
+
+_BUDGET: dict[Status, str] = {"complete": _DEFAULTS, "pruned": _OTHER, "failed": _BEST, "running": "#a08caa",
+                              "reference": _SUPERVISED}
 
 MIN_TRIALS = 3
 """Complete trials below which an importance would be made up."""
@@ -113,6 +117,58 @@ def parallel_coordinates(board: Leaderboard) -> go.Figure | None:
                                     labelfont={"size": 12}, tickfont={"size": 11}))
     # Where the page is narrower, the chart scrolls: its labels need this much room.
     figure.update_layout(height=400, margin={"l": 70, "r": 50, "t": 60, "b": 30}, meta={"min_width": 105 * len(axes)})
+    return figure
+
+
+def slices(board: Leaderboard) -> go.Figure | None:
+    """The score against each searched setting, a point a trial; hollow where it was stopped early."""
+    trials = [entry for entry in board.entries if entry.values and entry.score is not None]
+    if not trials:
+        return None
+    columns = min(3, len(board.space))
+    rows = math.ceil(len(board.space) / columns)
+    figure = make_subplots(rows, columns, shared_yaxes=True, horizontal_spacing=0.04, vertical_spacing=0.3 / rows)
+    for number, (name, distribution) in enumerate(board.space.items()):
+        row, column = number // columns + 1, number % columns + 1
+        named = isinstance(distribution, CategoricalDistribution)
+        for complete, marker in ((False, "circle-open"), (True, "circle")):
+            shown = [entry for entry in trials if (entry.status == "complete") == complete]
+            values = [entry.values.get(name) for entry in shown]
+            figure.add_scatter(
+                x=[str(value) for value in values] if named else values, y=[entry.score for entry in shown],
+                row=row, col=column, mode="markers", name="complete" if complete else "stopped early or running",
+                showlegend=number == 0, legendgroup=marker, text=[entry.name for entry in shown],
+                marker={"color": _DEFAULTS if complete else _OTHER, "size": 9, "symbol": marker},
+                hovertemplate=f"%{{text}}: {board.short_names[name]} %{{x}}, {board.metric} %{{y:.3f}}<extra></extra>")
+        figure.update_xaxes(title=board.short_names[name], row=row, col=column, **_slice_axis(distribution))
+    figure.update_yaxes(rangemode="tozero")
+    figure.update_yaxes(title=board.metric, col=1)
+    figure.update_layout(height=130 + 250 * rows, margin={"l": 60, "r": 15, "t": 10, "b": 60},
+                         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+                         meta={"min_width": 240 * columns})
+    return figure
+
+
+def _slice_axis(distribution: BaseDistribution) -> dict:
+    if isinstance(distribution, CategoricalDistribution):
+        choices = [str(choice) for choice in distribution.choices]
+        return {"type": "category", "categoryorder": "array", "categoryarray": choices,
+                "range": [-0.5, len(choices) - 0.5]}
+    return {"type": "log", "dtick": 1} if getattr(distribution, "log", False) else {"nticks": 6}
+
+
+def budget(board: Leaderboard) -> go.Figure:
+    """Epochs that were trained, by what became of the run."""
+    spent = {status: sum(entry.epochs for entry in board.entries if entry.status == status) for status in _BUDGET}
+    names = [status for status, epochs in spent.items() if epochs]
+    runs = {status: board.count(status) for status in names}
+    figure = go.Figure(go.Bar(
+        x=[spent[status] for status in names], y=[f"{status} ({runs[status]})" for status in names], orientation="h",
+        marker={"color": [_BUDGET[status] for status in names]}, text=[str(spent[status]) for status in names],
+        textposition="outside", cliponaxis=False, hovertemplate="%{y}: %{x} epochs<extra></extra>"))
+    figure.update_xaxes(title="epochs trained", range=[0, 1.12 * max(1, *spent.values())])
+    figure.update_yaxes(automargin=True, ticksuffix=" ", autorange="reversed")
+    figure.update_layout(height=110 + 40 * len(names), margin={"l": 10, "r": 15, "t": 10, "b": 50})
     return figure
 
 

@@ -50,6 +50,13 @@ class Entry:
         return int(self.metrics[-1]["epoch"]) if self.metrics else 0
 
     @property
+    def hours(self) -> float:
+        """Time of the steps in these epochs, without evaluations and waiting."""
+        steps = [0.0, *(metrics["step"] for metrics in self.metrics)]
+        return sum((after - before) / metrics["steps_per_second"] for before, after, metrics in
+                   zip(steps[:-1], steps[1:], self.metrics, strict=True) if metrics["steps_per_second"] > 0) / 3600
+
+    @property
     def score(self) -> float | None:
         """The metric after the last epoch.
 

@@ -1,8 +1,12 @@
-"""The report of a search: one HTML page with everything in it, which needs no network."""
+"""The report of a search: one HTML page with everything in it, which needs no network.
+
+report.html.j2 is the page, report.css its looks, report.js what it does.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +14,12 @@ import jinja2
 import plotly.graph_objects as go
 import plotly.offline
 
-from jobs.lines import heat_warning
+from jobs.lines import duration, heat_warning
 from jobs.runs import protocol
-from tune.charts import importance, learning_curves, parallel_coordinates
+from trs import config as configs
+from tune.charts import budget, importance, learning_curves, parallel_coordinates, slices
 from tune.gallery import Gallery, make_gallery
 from tune.leaderboard import Entry, Leaderboard, shown
-
-TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
 def render(board: Leaderboard, command: str) -> str:
@@ -26,19 +29,69 @@ def render(board: Leaderboard, command: str) -> str:
         board: the search.
         command: trains the best again.
     """
-    best = board.best
-    gallery = (make_gallery(board.run_folder(best), board.run_config(best)) if best else
-               Gallery([], "There are no pictures to show: no trial has been evaluated yet."))
+    gallery = make_gallery(board)
     bars, believe = importance(board)
-    figures = {"curves": learning_curves(board), "importance": bars, "coordinates": parallel_coordinates(board)}
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
-                                  undefined=jinja2.StrictUndefined).from_string(TEMPLATE.read_text())
-    return template.render(
-        board=board, cards=_cards(board), protocol=protocol(board.config, gallery.people),
+    drawn = {"curves": learning_curves(board), "importance": bars, "coordinates": parallel_coordinates(board),
+             "slices": slices(board), "budget": budget(board)}
+    figures = {name: _plain(figure) for name, figure in drawn.items() if figure}
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
+                                     undefined=jinja2.StrictUndefined)
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # the best run comes first
+    return environment.from_string(_read("report.html.j2")).render(
+        board=board, cards=_cards(board), protocol=protocol(board.config, gallery.count),
         warnings=warnings(board), columns=["trial", "status", "epochs", board.metric, *board.short_names.values()],
         rows=[_row(board, entry) for entry in board.entries], gallery=gallery, importance_sentence=believe,
-        figures={name: _json(figure) for name, figure in figures.items() if figure}, command=command,
-        plotly=plotly.offline.get_plotlyjs())
+        budget_sentence=_budget(board), figures=figures, picked=_picked(board), data=_data(board, gallery, figures),
+        command=command, css=_read("report.css"), js=_read("report.js"), plotly=plotly.offline.get_plotlyjs())
+
+
+def _read(name: str) -> str:
+    return Path(__file__).with_name(name).read_text()
+
+
+def _data(board: Leaderboard, gallery: Gallery, figures: dict[str, Any]) -> dict[str, Any]:
+    """What the page's script works with."""
+    best = board.best.name if board.best and board.best.name in gallery.sights else None
+    return {"figures": figures, "runs": {entry.name: _run(board, entry, gallery) for entry in board.entries},
+            "people": [dataclasses.asdict(person) for person in gallery.people], "best": best, "metric": board.metric,
+            "skeleton": dataclasses.asdict(gallery.skeleton) if gallery.skeleton else None}
+
+
+def _run(board: Leaderboard, entry: Entry, gallery: Gallery) -> dict[str, Any]:
+    last = entry.metrics[-1] if entry.metrics else {}
+    scores = {name: f"{last[name]:.3f}" for name in _SCORES if name in last}
+    sight = gallery.sights.get(entry.name)
+    return {"epochs": [metrics["epoch"] for metrics in entry.metrics],
+            "curve": [metrics[entry.metric] for metrics in entry.metrics],
+            "scores": {"status": entry.status, "epochs": str(entry.epochs), **scores},
+            "settings": {name: str(value) for name, value in flat(configs.to_dict(board.run_config(entry))).items()},
+            "sight": dataclasses.asdict(sight) if sight else None}
+
+
+_SCORES = ("ap", "ap50", "ap75", "ar", "pckh", "pck", "ap_a", "ap_b", "ap_reviewer_a", "ap_reviewer_b", "ap_ensemble",
+           "peak_heat")
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found
+
+
+def _picked(board: Leaderboard) -> set[str]:
+    """The runs that are compared at first: the best, and what it is measured against."""
+    shown = [board.best, board.baseline if board.baseline is not board.best else board.reference]
+    return {entry.name for entry in shown if entry is not None and entry.metrics}
+
+
+def _budget(board: Leaderboard) -> str:
+    trained = sum(entry.epochs for entry in board.entries)
+    runs = len(board.entries)
+    whole = runs * board.config.train.epochs
+    return (f"{trained} epochs were trained, {trained / max(1, whole):.0%} of the {whole} that {runs} whole runs have; "
+            f"their steps took {duration(3600 * sum(entry.hours for entry in board.entries))}.")
 
 
 def warnings(board: Leaderboard) -> list[str]:
@@ -88,6 +141,6 @@ def _row(board: Leaderboard, entry: Entry) -> dict[str, Any]:
             "cells": cells + [(entry.values.get(name), shown(entry.values.get(name))) for name in board.space]}
 
 
-def _json(figure: go.Figure) -> str:
-    # Plotly's default template would bring its own colours; to_json writes <, > and / so that no tag can end in it.
-    return figure.update_layout(template={}).to_json()
+def _plain(figure: go.Figure) -> dict[str, Any]:
+    # Plotly's default template would bring its own colours.
+    return json.loads(figure.update_layout(template={}).to_json())

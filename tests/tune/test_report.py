@@ -16,15 +16,14 @@ from optuna.trial import TrialState
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from jobs.runs import CONFIG_FILE, METRICS_FILE, protocol
-from trs import config as configs
+from jobs.runs import METRICS_FILE, protocol
 from trs.config import Config, EvalConfig
-from trs.data.annotations import load_people
 from trs.data.drawn import draw_dataset
 from tune import compare
 from tune.charts import importance, parallel_coordinates
-from tune.gallery import make_gallery, oks
-from tune.leaderboard import read_leaderboard
+from tune.gallery import make_gallery
+from tune.leaderboard import Leaderboard, read_leaderboard
+from tune.poses import keypoint_scores, oks, read_people, read_poses, similarities
 from tune.trial import TRIALS
 
 MakeSearch = Callable[..., Path]
@@ -63,14 +62,15 @@ def test_heat_that_collapsed_or_blew_up_is_told(make_search: MakeSearch) -> None
     assert "0001: the mean peak heat" not in page, "after one epoch heat is low in every healthy run"
 
 
-def test_the_gallery_spreads_from_best_to_worst(search: Path, people: Path) -> None:
-    gallery = make_gallery(search / TRIALS / "0002", configs.load(search / CONFIG_FILE))
-    captions = [picture.caption for picture in gallery.pictures]
-    scores = [float(caption.split()[1].rstrip(",")) for caption in captions]
-    assert len(captions) == 8 and gallery.people == 24
+def test_the_gallery_spreads_from_best_to_worst_and_shows_every_run_the_same_people(search: Path) -> None:
+    gallery = make_gallery(read_leaderboard(search))
+    scores = gallery.sights["0002"].oks
+    assert len(gallery.people) == len(scores) == 8 and gallery.count == 24
     assert scores == sorted(scores, reverse=True) and scores[0] == 1.0 and scores[-1] < 0.4
-    assert captions[0].endswith("the best") and captions[-1].endswith("the worst")
-    assert all(picture.source.startswith("data:image/jpeg;base64,") for picture in gallery.pictures)
+    assert all(person.source.startswith("data:image/jpeg;base64,") for person in gallery.people)
+    assert sorted(gallery.sights) == ["0000", "0001", "0002", "0003", "0004", "0005"]  # 0006 has not been evaluated
+    first, drawn = gallery.people[0].truth, gallery.sights["0005"].poses[0]
+    np.testing.assert_allclose([point[:2] for point in first], [point[:2] for point in drawn], atol=0.02)  # OKS 1
 
 
 @pytest.mark.parametrize(("lost", "reason"), [("val", "no picture in"), ("annotations", "there is no file"),
@@ -78,34 +78,39 @@ def test_the_gallery_spreads_from_best_to_worst(search: Path, people: Path) -> N
 def test_missing_pictures_are_told_in_a_sentence(search: Path, people: Path, tmp_path: Path, lost: str, reason: str
                                                  ) -> None:
     shutil.copytree(people, tmp_path / "people")
-    run = Path(shutil.copytree(search / TRIALS / "0002", tmp_path / "run"))
-    shutil.rmtree((run if lost == "predictions" else tmp_path / "people") / lost)
-    config = configs.load(search / CONFIG_FILE)
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(tmp_path / "people")))
-    gallery = make_gallery(run, config)
-    assert gallery.pictures == [] and reason in gallery.sentence
+    folder = Path(shutil.copytree(search, tmp_path / "demo"))
+    shutil.rmtree((folder / TRIALS / "0002" if lost == "predictions" else tmp_path / "people") / lost)
+    gallery = make_gallery(_with_root(read_leaderboard(folder), tmp_path / "people"))
+    assert gallery.people == [] and reason in gallery.sentence
+
+
+def _with_root(board: Leaderboard, root: Path) -> Leaderboard:
+    config = dataclasses.replace(board.config, data=dataclasses.replace(board.config.data, root=str(root)))
+    return dataclasses.replace(board, config=config)
 
 
 def test_predictions_of_other_people_are_refused(search: Path, tmp_path: Path) -> None:
     draw_dataset(tmp_path / "fewer", train_count=1, val_count=3)
-    config = configs.load(search / CONFIG_FILE)
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(tmp_path / "fewer")))
-    assert "the predictions are not of the people" in make_gallery(search / TRIALS / "0002", config).sentence
+    board = _with_root(read_leaderboard(search), tmp_path / "fewer")
+    assert "the predictions are not of the people" in make_gallery(board).sentence
 
 
-def test_oks_is_that_of_pycocotools(search: Path, people: Path) -> None:
-    config = configs.load(search / CONFIG_FILE)
-    path = people / config.data.val_annotations
-    table, skeleton = load_people(path, people / "val")
-    results = json.loads((search / TRIALS / "0002" / "predictions" / "ensemble.json").read_text())
-    truth = COCO(str(path))
+def test_similarities_are_those_of_pycocotools(search: Path) -> None:
+    board = read_leaderboard(search)
+    run = board.folder / TRIALS / "0002"
+    results = json.loads((run / "predictions" / "ensemble.json").read_text())
+    people, skeleton = read_people(board.config.data, results)
+    similarity = similarities(read_poses(run, people).keypoints, people, np.array(skeleton.sigmas))
+    truth = COCO(str(Path(board.config.data.root, board.config.data.val_annotations)))
     evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
     evaluation.evaluate()
-    for row, result in enumerate(results):
-        pose = np.array(result["keypoints"]).reshape(-1, 3)[:, :2] + 0.5
-        area = truth.anns[int(table.ids[row])]["area"]
-        ours = oks(pose, table.keypoints[row], table.keypoint_weights[row], area, np.array(skeleton.sigmas))
-        assert ours == pytest.approx(evaluation.ious[result["image_id"], 1].item(), abs=1e-6)
+    expected = [evaluation.ious[result["image_id"], 1].item() for result in results]
+    np.testing.assert_allclose(oks(similarity), expected, atol=1e-6)
+
+
+def test_a_keypoints_score_is_its_share_at_the_ten_thresholds() -> None:
+    similarity = np.array([[1.0, 0.72, np.nan], [0.96, 0.4, np.nan]])
+    np.testing.assert_allclose(keypoint_scores(similarity), [1.0, 0.25, 0.0])  # 0.72 passes 0.50 to 0.70, half of all
 
 
 @pytest.mark.parametrize(("flip_test", "decoder", "words"), [
@@ -140,12 +145,11 @@ def test_the_report_in_a_browser(search: Path, browser: Any, scheme: str, width:
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                             {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600})
     browser.get(f"file://{search / compare.REPORT_FILE}")
-    for chart in ("curves", "importance", "coordinates"):
+    for chart in ("curves", "importance", "coordinates", "slices", "budget", "pick-curves", "pick-keypoints"):
         assert browser.execute_script(f"return document.querySelectorAll('#{chart} svg').length") > 0, chart
     lines = browser.execute_script("return document.querySelectorAll('#curves .scatterlayer .trace').length")
     assert lines == 7  # one has no epoch yet, and there is the reference
-    images = browser.execute_script("return [...document.images].map(image => image.naturalWidth)")
-    assert images == [384] * 8
+    assert browser.execute_script("return document.querySelectorAll('#people svg image').length") == 2 * 8
     background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, background[4:-1].split(","))) < 200) == (scheme == "dark")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
@@ -171,6 +175,40 @@ def test_a_click_on_a_header_sorts(search: Path, browser: Any) -> None:
     assert column(4) == best_first
     browser.find_element("xpath", "//th[normalize-space()='status']").click()
     assert column(2) == sorted(column(2))
+
+
+def test_two_trials_are_picked_and_compared(search: Path, browser: Any) -> None:
+    browser.get(f"file://{search / compare.REPORT_FILE}")
+
+    def shown(selector: str) -> list[str]:
+        return [found.text for found in browser.find_elements("css selector", selector)]
+
+    assert shown("#settings th") == ["", "0002", "0000"], "the best and the paper's defaults at first"
+    for name in ("0000", "0005", "supervised"):
+        browser.find_element("css selector", f"#leaderboard input[value='{name}']").click()
+    assert shown("#settings th") == ["", "0002", "0005", "supervised"]
+    differences = {row[0]: row[1:] for row in (text.split() for text in shown("#settings tr")[1:])}
+    assert differences["ap"] == ["0.470", "0.430", "0.310"]
+    assert differences["method.mix_count"] == ["4", "7", "–"] and differences["method.name"][2] == "supervised"
+    assert "data.root" not in differences, "what is alike is left out"
+    names = browser.execute_script("return document.getElementById('pick-curves').data.map(line => line.name)")
+    assert names == ["0002", "0005", "supervised"]
+    assert shown("#pick-people > div:first-child figcaption") == ["annotated", "0002: OKS 1.00", "0005: OKS 1.00"]
+    for name in ("0002", "0005", "supervised"):
+        browser.find_element("css selector", f"#leaderboard input[value='{name}']").click()
+    assert not browser.find_element("id", "picks").is_displayed()
+
+
+def test_the_leaderboard_is_filtered_by_words(search: Path, browser: Any) -> None:
+    browser.get(f"file://{search / compare.REPORT_FILE}")
+    field = browser.find_element("id", "filter")
+    rows = browser.find_elements("css selector", "#leaderboard tbody tr")
+    field.send_keys("complete 0.97")
+    assert [row.text.split()[0] for row in rows if row.is_displayed()] == ["0002", "0005"]
+    field.clear()
+    field.send_keys("x")
+    field.send_keys("\b")
+    assert all(row.is_displayed() for row in rows)
 
 
 def test_names_cannot_break_out_of_the_page(make_search: MakeSearch) -> None:

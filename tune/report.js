@@ -1,0 +1,158 @@
+const data = JSON.parse(document.getElementById("data").textContent);
+const { figures, runs, people, skeleton, metric } = data;
+const COLOURS = ["#d55e00", "#2f8fd0", "#009e73", "#a06cc8", "#8a8f98", "#c79100"];
+const SIDES = { left: "rgb(230, 159, 0)", right: "rgb(86, 180, 233)", centre: "rgb(240, 240, 240)" };
+const MIN_HEAT = 0.2;  // as the pictures that the commands draw
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+function theme() {
+  const style = getComputedStyle(document.documentElement);
+  const colour = name => style.getPropertyValue(name).trim();
+  const axis = { gridcolor: colour("--rule"), zerolinecolor: colour("--rule"), linecolor: colour("--dim"), showline: true,
+    title: { standoff: 12 } };
+  return { layout: { font: { color: colour("--ink"), family: "system-ui, sans-serif", size: 13 }, xaxis: axis,
+    yaxis: axis, paper_bgcolor: colour("--card"), plot_bgcolor: colour("--card") } };
+}
+
+function plot(name, { data, layout }) {
+  const place = document.getElementById(name);
+  place.style.minWidth = `${layout.meta?.min_width ?? 0}px`;
+  Plotly.react(place, data, { ...layout, template: theme() }, { responsive: true, displayModeBar: false });
+}
+
+function draw() {
+  for (const [name, figure] of Object.entries(figures)) plot(name, figure);
+  compare();
+}
+
+const table = document.getElementById("leaderboard");
+const headers = [...table.tHead.rows[0].cells];
+headers.forEach((header, column) => header.addEventListener("click", () => {
+  const direction = header.ariaSort === "ascending" ? "descending" : "ascending";
+  headers.forEach(each => { each.ariaSort = each === header ? direction : null; });
+  const sign = direction === "ascending" ? 1 : -1;
+  const value = row => row.cells[column].dataset.value;
+  table.tBodies[0].append(...[...table.tBodies[0].rows].sort((one, other) => {
+    const [first, second] = [value(one), value(other)];
+    if (first === "" || second === "") return (first === "") - (second === "");  // unknown values come last either way
+    return sign * (isNaN(first) || isNaN(second) ? first.localeCompare(second) : first - second);
+  }));
+}));
+
+// The leaderboard: a filter by any word, and boxes that pick runs to compare.
+const filter = document.getElementById("filter");
+filter.addEventListener("input", () => {
+  const words = filter.value.toLowerCase().split(/\s+/);
+  for (const row of table.tBodies[0].rows) {
+    row.hidden = !words.every(word => row.textContent.toLowerCase().includes(word));
+  }
+});
+table.addEventListener("change", compare);
+
+function picked() {
+  const ticked = new Set([...table.querySelectorAll("input:checked")].map(box => box.value));
+  return Object.keys(runs).filter(name => ticked.has(name));  // the best first, however the table is sorted
+}
+
+function compare() {
+  const names = picked();
+  document.getElementById("picks").hidden = names.length === 0;
+  if (names.length === 0) return;
+  settings(names);
+  plot("pick-curves", curves(names));
+  const seen = names.filter(name => runs[name].sight);
+  document.getElementById("pick-keypoints").hidden = document.getElementById("pick-people").hidden = seen.length === 0;
+  if (seen.length === 0) return;
+  plot("pick-keypoints", bars(names.filter(name => runs[name].sight), names));
+  gallery("pick-people", seen);
+}
+
+// What differs between the picked runs, and their scores.
+function settings(names) {
+  const all = [...new Set(names.flatMap(name => Object.keys(runs[name].settings)))];
+  const differing = all.filter(key => new Set(names.map(name => runs[name].settings[key])).size > 1);
+  const rows = [["", ...names],
+    ...Object.keys(runs[names[0]].scores).map(key => [key, ...names.map(name => runs[name].scores[key] ?? "–")]),
+    ...differing.map(key => [key, ...names.map(name => runs[name].settings[key] ?? "–")])];
+  const place = document.getElementById("settings");
+  place.replaceChildren(...rows.map((cells, number) => {
+    const row = document.createElement("tr");
+    row.append(...cells.map(text => Object.assign(document.createElement(number ? "td" : "th"), { textContent: text })));
+    return row;
+  }));
+}
+
+function curves(names) {
+  return {
+    data: names.map((name, number) => ({ x: runs[name].epochs, y: runs[name].curve, name, mode: "lines+markers",
+      line: { color: COLOURS[number % COLOURS.length] } })),
+    layout: { height: 340, margin: { l: 60, r: 15, t: 10, b: 50 }, showlegend: true,
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
+      xaxis: { title: { text: "epoch" }, rangemode: "tozero" }, yaxis: { title: { text: metric }, rangemode: "tozero" } },
+  };
+}
+
+function bars(seen, names) {
+  return {
+    data: seen.map(name => ({ type: "bar", name, x: skeleton.names.map(text => text.replaceAll("_", " ")),
+      y: runs[name].sight.keypoints, marker: { color: COLOURS[names.indexOf(name) % COLOURS.length] },
+      hovertemplate: `${name}, %{x}: %{y:.3f}<extra></extra>` })),
+    layout: { height: 360, margin: { l: 60, r: 15, t: 10, b: 100 }, showlegend: true,
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, meta: { min_width: 26 * skeleton.names.length + 120 },
+      yaxis: { title: { text: "keypoints right" }, rangemode: "tozero" }, xaxis: { tickangle: -45 } },
+  };
+}
+
+// The same people as the annotators and the runs see them.
+function gallery(id, names) {
+  const place = document.getElementById(id);
+  place.style.setProperty("--columns", names.length + 1);
+  place.replaceChildren(...people.map((person, number) => {
+    const group = document.createElement("div");
+    group.append(figure(person, person.truth, "annotated"), ...names.map(name => {
+      const { poses, oks } = runs[name].sight;
+      return figure(person, poses[number], `${name}: OKS ${oks[number].toFixed(2)}`);
+    }));
+    return group;
+  }));
+}
+
+function figure(person, points, caption) {
+  const place = document.createElement("figure");
+  const text = Object.assign(document.createElement("figcaption"), { textContent: caption });
+  place.append(picture(person, points), text);
+  return place;
+}
+
+function picture({ source, width, height }, points) {
+  const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
+  svg.append(element("image", { href: source, width, height }));
+  const sure = points.map(point => point[2] >= MIN_HEAT);
+  const limbs = skeleton.limbs.filter(([start, end]) => sure[start] && sure[end]);
+  for (const outline of [true, false]) {
+    for (const [start, end] of limbs) {
+      svg.append(element("line", { x1: points[start][0], y1: points[start][1], x2: points[end][0], y2: points[end][1],
+        stroke: outline ? "#141414" : side(start, end), "stroke-width": outline ? 4.5 : 2.5, "stroke-linecap": "round" }));
+    }
+    points.forEach(([x, y], index) => sure[index] && svg.append(
+      element("circle", { cx: x, cy: y, r: outline ? 3.6 : 2.6, fill: outline ? "#141414" : side(index) })));
+  }
+  return svg;
+}
+
+function element(name, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+function side(...indices) {
+  const sides = indices.map(index => skeleton.names[index].split("_")[0]);
+  const [left, right] = ["left", "right"].map(name => sides.includes(name));
+  return left === right ? SIDES.centre : left ? SIDES.left : SIDES.right;
+}
+
+if (data.best) gallery("people", [data.best]);
+draw();
+dark.addEventListener("change", draw);
