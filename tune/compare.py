@@ -15,7 +15,8 @@ from jobs import cli
 from jobs.runs import protocol
 from trs import config as configs
 from tune.hparams import write_hparams
-from tune.leaderboard import Leaderboard, as_csv, as_text, read_leaderboard
+from tune.leaderboard import as_csv, as_text, read_leaderboard
+from tune.notes import write_notes
 from tune.report import render
 from tune.study import STUDY_FILE
 
@@ -47,28 +48,18 @@ def main(arguments: list[str]) -> None:
     """
     board = read_leaderboard(tyro.cli(Command, prog="python -m tune.compare", args=arguments).folder)
     command = f"python -m jobs.train --config {shlex.quote(str(_for_people(board.folder / BEST_FILE)))}"
-    print(as_text(board), _summary(board), protocol(board.config), sep="\n\n", end="\n\n")
+    print(as_text(board), board.summary, protocol(board.config), sep="\n\n", end="\n\n")
     written = [_write(board.folder / LEADERBOARD_FILE, lambda path: path.write_text(as_csv(board)))]
     if board.best is not None:
         best = board.run_config(board.best)
         written.append(_write(board.folder / BEST_FILE, lambda path: configs.save(best, path)))
     written.append(_write(board.folder / REPORT_FILE, lambda path: path.write_text(render(board, command))))
     write_hparams(board)
+    write_notes(board)
     for path in written:
         print(_for_people(path))
     if board.best is not None:
         print(f"train the best again: {command}")
-
-
-def _summary(board: Leaderboard) -> str:
-    """The best score and what it gains, in a sentence."""
-    if board.best is None:
-        return "no trial has been evaluated yet"
-    so_far = "" if board.best.status == "complete" else " so far"
-    gains = {"the paper's defaults": board.gain(board.baseline), "supervised": board.gain(board.reference)}
-    told = [f"{gain:+.3f} over {name}" for name, gain in gains.items() if gain is not None]
-    gained = f" ({', '.join(told)})" if told else ""
-    return f"best {board.metric}{so_far}: {board.best.score:.3f}, trial {board.best.name}{gained}"
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> Path:

@@ -6,7 +6,9 @@ The page draws the skeletons itself, so any two runs can be laid side by side.
 from __future__ import annotations
 
 import base64
+import contextlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,6 +20,7 @@ from trs.data.people import People
 from trs.data.sample import crop_person
 from trs.errors import InputError
 from trs.skeleton import Skeleton
+from trs.visualize import draw_skeleton, grid
 from tune.leaderboard import Leaderboard
 from tune.poses import keypoint_scores, oks, read_people, read_poses, read_results, similarities
 from tune.trial import TRIALS
@@ -138,6 +141,26 @@ class _Shown:
     def seen_by(self, run: _Run) -> Sight:
         poses = [_in_crop(run.keypoints[row], matrix) for row, matrix in zip(self.rows, self.matrices, strict=True)]
         return Sight(poses, run.oks[self.rows].round(3).tolist(), keypoint_scores(run.similarity).round(4).tolist())
+
+
+def contact_sheet(run: Path, people: People, skeleton: Skeleton, count: int = 6) -> np.ndarray:
+    """People from a run's best to its worst OKS, annotated on the left, predicted on the right, [H, W, 3] uint8 RGB.
+
+    Raises:
+        InputError: the run has no poses of these people, or no picture can be read.
+    """
+    keypoints = read_poses(run, people).keypoints
+    scores = oks(similarities(keypoints, people, np.array(skeleton.sigmas)))
+    drawn = []
+    for row in _spread(scores, count):
+        with contextlib.suppress(BadImage):
+            image, matrix = crop_person(people, row, _CROP_SIZE)
+            truth = np.column_stack([people.keypoints[row], people.keypoint_weights[row]])
+            drawn += [draw_skeleton(image, np.array(_in_crop(points, matrix)), skeleton)
+                      for points in (truth, keypoints[row])]
+    if not drawn:
+        raise InputError(f"no picture in {people.root} can be read")
+    return grid(drawn, columns=6)
 
 
 def _spread(scores: np.ndarray, count: int) -> list[int]:

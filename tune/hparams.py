@@ -1,14 +1,18 @@
-"""The search for TensorBoard's HParams page: each trial's searched values beside its AP."""
+"""The search for TensorBoard: each trial's searched values beside its score, and its poses as a picture."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from torch.utils.tensorboard import FileWriter
-from torch.utils.tensorboard.summary import hparams, scalar
+from torch.utils.tensorboard.summary import hparams, image, scalar
 
+from tune.gallery import contact_sheet
 from tune.leaderboard import Entry, Leaderboard
+from tune.poses import read_people, read_results
 
 FOLDER = "tensorboard_hparams"
 
@@ -21,13 +25,32 @@ def write_hparams(board: Leaderboard) -> None:
     """
     folder = board.folder / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
+    draw = _drawing(board)
     for entry in board.entries:
         if entry.values and entry.score is not None:
-            _write(folder / entry.name, entry, entry.score)
+            _write(folder / entry.name, entry, entry.score, draw(entry))
 
 
-def _write(folder: Path, entry: Entry, score: float) -> None:
+def _write(folder: Path, entry: Entry, score: float, drawing: np.ndarray | None) -> None:
     writer = FileWriter(str(folder))
     for summary in (*hparams(entry.values, {entry.metric: score}), scalar(entry.metric, score)):
         writer.add_summary(summary, entry.epochs)
+    if drawing is not None:
+        writer.add_summary(image("poses: annotated, predicted", drawing, dataformats="HWC"), entry.epochs)
     writer.close()
+
+
+def _drawing(board: Leaderboard) -> Callable[[Entry], np.ndarray | None]:
+    """What draws a run's poses, as far as there are any; the people are read once."""
+    people = None
+
+    def draw(entry: Entry) -> np.ndarray | None:
+        nonlocal people
+        run = board.run_folder(entry)
+        try:
+            people = people or read_people(board.config.data, read_results(run)[1])
+            return contact_sheet(run, *people)
+        except (OSError, ValueError, KeyError):
+            return None
+
+    return draw

@@ -125,6 +125,17 @@ class Leaderboard:
                    "paper's defaults": entry.baseline, "supervised": entry.status == "reference"}
         return [note for note, holds in special.items() if holds]
 
+    @property
+    def summary(self) -> str:
+        """The best score and what it gains, in a sentence."""
+        if self.best is None:
+            return "no trial has been evaluated yet"
+        so_far = "" if self.best.status == "complete" else " so far"
+        gains = {"the paper's defaults": self.gain(self.baseline), "supervised": self.gain(self.reference)}
+        told = [f"{gain:+.3f} over {name}" for name, gain in gains.items() if gain is not None]
+        gained = f" ({', '.join(told)})" if told else ""
+        return f"best {self.metric}{so_far}: {self.best.score:.3f}, trial {self.best.name}{gained}"
+
     def count(self, status: Status) -> int:
         """Runs of this status."""
         return sum(entry.status == status for entry in self.entries)

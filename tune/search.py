@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import optuna
 import ray
@@ -15,8 +13,7 @@ import yaml
 from optuna.trial import TrialState
 
 from jobs import cli, cluster, doctor
-from jobs.lines import duration, epoch_line
-from jobs.runs import MISTAKE_FILE, read_metrics, write_run
+from jobs.runs import read_metrics, write_run
 from jobs.stopping import STOP_FILE, Stopped, stop_gently
 from jobs.train import prepare
 from trs import config as configs
@@ -25,9 +22,11 @@ from trs.data.sets import Sets
 from trs.errors import InputError
 from trs.files import write_whole
 from tune import compare
+from tune.notes import keep_poses
 from tune.space import Space, check_space, default_space, describe, load_space, paper_defaults, parse_space
 from tune.study import BASELINE, SUPERVISED, StudyPruner, StudySearcher, open_study, trials_left
 from tune.trial import TRIALS, run_trial
+from tune.watch import watching
 
 SEARCH_FILE = "search.yaml"
 
@@ -145,57 +144,19 @@ def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.
     if samples == 0:
         return
     searcher = StudySearcher(study, search.distributions, reference, config.train.seed, config.eval.metric,
-                             lambda name: read_metrics(folder / TRIALS / name), (folder / STOP_FILE).exists)
+                             lambda name: read_metrics(folder / TRIALS / name), (folder / STOP_FILE).exists,
+                             lambda trial: keep_poses(folder, trial, config))
     driver = ray.tune.with_parameters(run_trial, base=configs.to_dict(config), sets=sets, folder=str(folder))
-    tuner = ray.tune.Tuner(
-        ray.tune.with_resources(driver, cluster.DRIVER),
-        tune_config=ray.tune.TuneConfig(
-            search_alg=ray.tune.search.ConcurrencyLimiter(searcher, max_concurrent=concurrent),
-            scheduler=StudyPruner(searcher), num_samples=samples),
-        run_config=ray.tune.RunConfig(
-            name="ray", storage_path=str(folder), verbose=0,
-            callbacks=[Progress(folder, config, samples)]))
-    tuner.fit()
+    with watching(folder, config, samples) as watch:
+        ray.tune.Tuner(
+            ray.tune.with_resources(driver, cluster.DRIVER),
+            tune_config=ray.tune.TuneConfig(
+                search_alg=ray.tune.search.ConcurrencyLimiter(searcher, max_concurrent=concurrent),
+                scheduler=StudyPruner(searcher), num_samples=samples),
+            run_config=ray.tune.RunConfig(
+                name="ray", storage_path=str(folder), verbose=0, callbacks=[watch])).fit()
 
 
 def _reference_is_left(folder: Path, config: Config, search: Search) -> bool:
     metrics = read_metrics(folder / TRIALS / SUPERVISED)
     return search.reference and (not metrics or metrics[-1]["epoch"] < config.train.epochs)
-
-
-class Progress(ray.tune.Callback):
-    """A line when a trial starts, after each of its epochs, and when it ends."""
-
-    def __init__(self, folder: Path, config: Config, samples: int) -> None:
-        self.folder, self.epochs, self.metric, self.samples = folder, config.train.epochs, config.eval.metric, samples
-        self.ended, self.began = 0, time.monotonic()
-
-    def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Say what the trial runs."""
-        values = "  ".join(f"{name.split('.')[-1]}={value:.4g}" if isinstance(value, float) else
-                           f"{name.split('.')[-1]}={value}" for name, value in trial.config["values"].items())
-        print(f"[{trial.config['name']}] starts  {values}", flush=True)
-
-    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: dict, **info: Any) -> None:
-        """Show an epoch."""
-        if self.metric in result:
-            print(f"[{trial.config['name']}] {epoch_line(result, self.epochs, self.metric)}", flush=True)
-
-    def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Say how it ended, and how long the rest may take."""
-        # Its folder knows, also where a search goes on with a trial that was killed after its last epoch.
-        metrics = read_metrics(self.folder / TRIALS / trial.config["name"])
-        finished = bool(metrics) and metrics[-1]["epoch"] >= self.epochs
-        self._end(trial, "finished" if finished else "stopped early")
-
-    def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """Say that it failed, and why or where to read it."""
-        mistake = self.folder / TRIALS / trial.config["name"] / MISTAKE_FILE
-        why = mistake.read_text() if mistake.exists() else f"see {trial.local_path}/error.txt"
-        self._end(trial, f"FAILED: {why}")
-
-    def _end(self, trial: Any, how: str) -> None:
-        self.ended += 1
-        left = (time.monotonic() - self.began) / self.ended * (self.samples - self.ended)
-        print(f"[{trial.config['name']}] {how}; {self.ended} of {self.samples} done, at most {duration(left)} left",
-              flush=True)

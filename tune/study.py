@@ -79,13 +79,15 @@ class StudySearcher(Searcher):
         metric: that is maximised.
         read_metrics: what the run of a trial's name has written so far, oldest first.
         stopping: whether the search is being stopped: nothing new starts, and what ends early stays to be resumed.
+        before_end: called with a trial before its end is recorded, after which the study takes nothing more.
     """
 
     def __init__(self, study: optuna.Study, space: Space, reference: bool, seed: int, metric: str = "ap",
-                 read_metrics: ReadMetrics = lambda name: [], stopping: Callable[[], bool] = lambda: False) -> None:
+                 read_metrics: ReadMetrics = lambda name: [], stopping: Callable[[], bool] = lambda: False,
+                 before_end: Callable[[optuna.trial.Trial], None] = lambda trial: None) -> None:
         super().__init__(metric=metric, mode="max")
         self.study, self.space, self.seed = study, space, seed
-        self.read_metrics, self.stopping = read_metrics, stopping
+        self.read_metrics, self.stopping, self.before_end = read_metrics, stopping, before_end
         self.reference_waits = reference
         self.broken_off = [optuna.trial.Trial(study, trial._trial_id) for trial in running(study)]
         self.asked: dict[str, optuna.trial.Trial] = {}
@@ -139,6 +141,7 @@ class StudySearcher(Searcher):
             if int(metrics["epoch"]) not in reported:
                 trial.report(metrics[self.metric], int(metrics["epoch"]))
         reported = self._reported(trial)
+        self.before_end(trial)
         if error or trial_id in self.diverged or not reported:
             self.study.tell(trial, state=TrialState.FAIL)
         elif trial_id in self.pruned:

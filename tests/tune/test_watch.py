@@ -1,0 +1,70 @@
+"""What a person sees while a search runs."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from jobs.runs import MISTAKE_FILE
+from trs.config import Config
+from tune.trial import TRIALS
+from tune.watch import LiveTable, Watch, watching
+
+VALUES = {"method.ema_momentum": 0.999, "method.mix_count": 5}
+
+
+def trial(name: str, values: dict[str, Any]) -> Any:
+    return SimpleNamespace(config={"name": name, "values": values}, local_path="/somewhere")
+
+
+def result(epoch: int, ap: float) -> dict[str, float]:
+    return {"epoch": epoch, "ap": ap, "ap_a": ap, "loss": 0.01, "steps_per_second": 3.0, "seconds_left": 60.0,
+            "bad_images": 0, "peak_heat": 0.5}
+
+
+def follow(watch: Watch, folder: Path, config: Config) -> None:
+    """Three runs: the reference ends, a trial trains, one fails."""
+    runs = {name: trial(name, values) for name, values in (("supervised", {}), ("0000", VALUES), ("0001", VALUES))}
+    for run in runs.values():
+        watch.on_trial_start(0, [], run)
+    watch.on_trial_result(0, [], runs["supervised"], result(2, 0.3))
+    (folder / TRIALS / "supervised").mkdir(parents=True)
+    (folder / TRIALS / "supervised" / "metrics.jsonl").write_text(f'{{"epoch": {config.train.epochs}, "ap": 0.3}}\n')
+    watch.on_trial_complete(0, [], runs["supervised"])
+    watch.on_trial_result(0, [], runs["0000"], result(1, 0.25))
+    (folder / TRIALS / "0001").mkdir()
+    (folder / TRIALS / "0001" / MISTAKE_FILE).write_text("the gradients of step 3 are not finite")
+    watch.on_trial_error(0, [], runs["0001"])
+
+
+def test_a_log_gets_lines(config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with watching(tmp_path, config, samples=4, console=Console(file=io.StringIO())) as watch:
+        follow(watch, tmp_path, config)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["[supervised] starts", "[0000] starts  ema_momentum=0.999  mix_count=5"]
+    assert lines[3].startswith("[supervised] epoch 2/2  AP 0.300  (a 0.300)")
+    assert lines[4].startswith("[supervised] finished; 1 of 4 done, at most ")
+    assert lines[6].startswith("[0001] FAILED: the gradients of step 3 are not finite; 2 of 4 done")
+
+
+def test_a_terminal_gets_a_table_that_says_what_is_best_against_what(config: Config, tmp_path: Path) -> None:
+    terminal = io.StringIO()
+    console = Console(file=terminal, force_terminal=True, width=110, _environ={"TERM": "xterm"})
+    with watching(tmp_path, config, samples=4, console=console) as watch:
+        follow(watch, tmp_path, config)
+        assert isinstance(watch, LiveTable)
+        paper = Console(file=io.StringIO(), width=110)
+        paper.print(watch.table())
+    lines = paper.file.getvalue().splitlines()
+    headline = " ".join(" ".join(lines[:2]).split())
+    assert headline.startswith("2 of 4 done, at most ")
+    assert "best so far 0.250 (0000, epoch 1), paper's defaults 0.250 (0000, epoch 1), supervised 0.300" in headline
+    found = [line.split() for line in lines if "/2" in line]
+    assert found[0] == ["0000", "running", "1/2", "0.250", "0.999", "5"]
+    assert [line[0] for line in found] == ["0000", "supervised", "0001"], "those that train, then the best"
+    assert "[0001] FAILED: the gradients of step 3 are not finite" in terminal.getvalue()

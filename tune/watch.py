@@ -1,0 +1,155 @@
+"""What a person sees while a search runs: a table that updates in place in a terminal, lines in a log."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray.tune
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from jobs.lines import duration, epoch_line
+from jobs.runs import METRIC_NAMES, MISTAKE_FILE, Metrics, read_metrics
+from trs.config import Config
+from tune.leaderboard import shown
+from tune.study import SUPERVISED, trial_name
+from tune.trial import TRIALS
+
+_ENDED_ROWS = 12
+"""Of the trials that have ended, so many of the best stand in the table."""
+
+
+@dataclass
+class Row:
+    """A run as far as it has come."""
+
+    name: str
+    values: dict[str, Any]
+    status: str = "running"
+    epoch: int = 0
+    score: float | None = None
+
+
+class Watch(ray.tune.Callback):
+    """Hears from Tune what happens to the trials, and tells it.
+
+    Args:
+        folder: of the search.
+        config: of the search.
+        samples: runs that this start of the search has before it.
+    """
+
+    def __init__(self, folder: Path, config: Config, samples: int) -> None:
+        self.folder, self.config, self.samples = folder, config, samples
+        self.rows: dict[str, Row] = {}
+        self.ended, self.began = 0, time.monotonic()
+
+    def tell(self, line: str, name: str) -> None:
+        """Say what has happened to the run of this name."""
+        print(f"[{name}] {line}", flush=True)
+
+    def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        """A trial begins."""
+        name = trial.config["name"]
+        values = {key.rpartition(".")[2]: value for key, value in trial.config["values"].items()}
+        self.rows[name] = Row(name, values)
+        self.tell("  ".join(["starts", *(f"{key}={shown(value)}" for key, value in values.items())]), name)
+
+    def on_trial_result(self, iteration: int, trials: list, trial: Any, result: Metrics, **info: Any) -> None:
+        """A trial was evaluated."""
+        metric, name = self.config.eval.metric, trial.config["name"]
+        if metric in result:
+            self.rows[name].epoch, self.rows[name].score = int(result["epoch"]), result[metric]
+            self.tell(epoch_line(result, self.config.train.epochs, metric), name)
+
+    def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        """A trial has come to its end, or was stopped."""
+        # Its folder knows, also where a search goes on with a trial that was killed after its last epoch.
+        metrics = read_metrics(self.folder / TRIALS / trial.config["name"])
+        finished = bool(metrics) and metrics[-1]["epoch"] >= self.config.train.epochs
+        self._end(trial, "finished" if finished else "stopped early")
+
+    def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+        """A trial has failed: why, or where to read it."""
+        mistake = self.folder / TRIALS / trial.config["name"] / MISTAKE_FILE
+        why = mistake.read_text() if mistake.exists() else f"see {trial.local_path}/error.txt"
+        self._end(trial, "FAILED", f": {why}")
+
+    def _end(self, trial: Any, how: str, why: str = "") -> None:
+        self.ended += 1
+        self.rows[trial.config["name"]].status = how
+        self.tell(f"{how}{why}; {self.left()}", trial.config["name"])
+
+    def left(self) -> str:
+        """How many have ended, and how long the rest may take."""
+        said = f"{self.ended} of {self.samples} done"
+        if self.ended == 0:
+            return said
+        seconds = (time.monotonic() - self.began) / self.ended * (self.samples - self.ended)
+        return f"{said}, at most {duration(seconds)} left"
+
+
+class LiveTable(Watch):
+    """The same as a table in a terminal; only failures are lines of their own, above it."""
+
+    def __init__(self, folder: Path, config: Config, samples: int, live: Live) -> None:
+        super().__init__(folder, config, samples)
+        self.live = live
+        self.live.update(self.table())
+
+    def tell(self, line: str, name: str) -> None:
+        """Draw the table anew."""
+        if self.rows[name].status == "FAILED":
+            self.live.console.print(f"[{name}] {line}", markup=False, highlight=False, style="red")
+        self.live.update(self.table(), refresh=True)
+
+    def table(self) -> Group:
+        """The runs that train, then the best of those that have ended; above them what is measured against what."""
+        columns = list(next((row.values for row in self.rows.values() if row.values), {}))
+        metric = METRIC_NAMES[self.config.eval.metric]
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for column in ("trial", "status"):
+            table.add_column(column)
+        for column in ("epoch", metric, *columns):
+            table.add_column(column, justify="right")
+        for row in self._shown():
+            style = "bold" if row is self._best() else "dim" if row.status == "stopped early" else ""
+            table.add_row(row.name, row.status, f"{row.epoch}/{self.config.train.epochs}",
+                          "-" if row.score is None else f"{row.score:.3f}",
+                          *(shown(row.values.get(column)) for column in columns), style=style)
+        return Group(Text(f"{self.left()}   {self._headline()}".strip()), table)
+
+    def _shown(self) -> list[Row]:
+        ended = [row for row in self.rows.values() if row.status != "running"]
+        ended.sort(key=lambda row: -1.0 if row.score is None else row.score, reverse=True)
+        return [row for row in self.rows.values() if row.status == "running"] + ended[:_ENDED_ROWS]
+
+    def _best(self) -> Row | None:
+        scored = [row for row in self.rows.values()
+                  if row.score is not None and row.name != SUPERVISED and row.status != "FAILED"]
+        return max(scored, key=lambda row: row.score or 0.0, default=None)
+
+    def _headline(self) -> str:
+        """The best so far, against what it is measured by."""
+        named = {"best so far": self._best(), "paper's defaults": self.rows.get(trial_name(0)),
+                 "supervised": self.rows.get(SUPERVISED)}
+        return ", ".join(f"{name} {row.score:.3f} ({row.name}, epoch {row.epoch})" for name, row in named.items()
+                         if row is not None and row.score is not None)
+
+
+@contextlib.contextmanager
+def watching(folder: Path, config: Config, samples: int, console: Console | None = None) -> Iterator[Watch]:
+    """A table where there is a terminal, lines where there is none."""
+    console = console or Console()
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield Watch(folder, config, samples)
+        return
+    with Live(console=console, refresh_per_second=2, transient=False) as live:
+        yield LiveTable(folder, config, samples, live)
