@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ MethodName = Literal["trs", "supervised", "pseudo_pose", "data_distill", "single
 
 @dataclass(frozen=True)
 class Command:
-    """Options of every command that trains."""
+    """Train one method on one dataset, on as many workers as asked for."""
 
     preset: PresetName = "demo"
     """Which settings to start from; the options below change single ones."""
@@ -113,7 +114,7 @@ def _starting_config(chosen: argparse.Namespace) -> Config:
 def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
     """Run a command: a user's mistake ends in one sentence and exit code 2, Ctrl-C in 130, SIGTERM in 143."""
     try:
-        main(arguments)
+        _run_to_reader(main, arguments)
     except KeyboardInterrupt:
         sys.exit(130)
     except Stopped:
@@ -124,3 +125,16 @@ def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
             raise
         print(f"error: {mistake}", file=sys.stderr)
         sys.exit(2)
+
+
+def _run_to_reader(main: Callable[[list[str]], None], arguments: list[str]) -> None:
+    """Run a command; end quietly where whoever reads its output has seen enough, as in `--help | head`."""
+    try:
+        main(arguments)
+    except BrokenPipeError:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+        raise

@@ -220,9 +220,14 @@ def _storage(probe: Path) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class Command(cli.Command):
+    """Check the cluster for the training that the same options would start; nothing is started."""
+
+
 def main(arguments: list[str]) -> None:
-    """Check the cluster for the training that the same options would start."""
-    command = cli.parse(cli.Command, arguments, "python -m jobs.doctor")
+    """Examine, and print a line a check."""
+    command = cli.parse(Command, arguments, "python -m jobs.doctor")
     sets = load_sets(command.settings.data)
     cluster.connect()
     faults = 0

@@ -78,7 +78,11 @@ def labeled_views(sets: Sets, config: Config, count: int) -> np.ndarray:
     cpu = torch.device("cpu")
     easy = labeled_batch(rows, cpu, config.data.sigma)
     heatmaps = easy.heatmaps * easy.keypoint_weights[..., None, None]
-    columns = {"annotated": [_annotated(sets, stream.locate(row)[1], config) for row in range(count)],
+    for complaint in filter(None, rows["bad"].tolist()):
+        print(f"WARNING: {complaint}", file=sys.stderr)
+    # A picture that cannot be read is replaced by another one: whose rows these are, their ids tell.
+    places = {number: row for row, number in enumerate(sets.labeled.ids.tolist())}
+    columns = {"annotated": [_annotated(sets, places[number], config) for number in rows["id"].tolist()],
                "easy": _drawn(easy.images, heatmaps, sets.skeleton)}
     method = config.method
     if isinstance(method, ConsistencyConfig):

@@ -82,8 +82,8 @@ def export(predictor: Predictor, name: str, out: Path) -> float:
     onnx.helper.set_model_props(proto, {
         "keypoints": json.dumps(predictor.skeleton.names), "limbs": json.dumps(predictor.skeleton.limbs),
         "input_size": json.dumps(size), "network": name})
-    partial.write_bytes(proto.SerializeToString())
     try:
+        partial.write_bytes(proto.SerializeToString())
         difference = _difference(partial, model, pictures)
         if not difference <= TOLERANCE:
             raise InputError(f"the exported network's heat differs by {difference:.2g} from the checkpoint's; nothing "
@@ -110,6 +110,8 @@ def main(arguments: list[str]) -> None:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(f"the export needs {', '.join(missing)}; install them with: pip install -e '.[export]'")
+    if not command.out.absolute().parent.is_dir():
+        raise InputError(f"there is no folder {command.out.parent} to write {command.out.name} to")
     predictor = load_predictor(command.checkpoint, torch.device("cpu"))
     if command.network not in predictor.names:
         raise InputError(f"--network {command.network}: this checkpoint has {', '.join(predictor.names)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -74,22 +75,32 @@ def main(arguments: list[str]) -> None:
     """Predict; pictures that cannot be read are named and survived."""
     command = tyro.cli(Command, args=arguments, prog="python -m jobs.predict")
     files = [file for path in command.inputs for file in _files(path)]
-    predictor = load_predictor(command.checkpoint, torch.device(command.device))
+    if not files:
+        raise InputError("nothing to look at: name pictures, folders of pictures or videos after the checkpoint")
+    predictor = load_predictor(command.checkpoint, _device(command.device))
     if command.network not in predictor.names:
         raise InputError(f"--network {command.network}: this checkpoint has {', '.join(predictor.names)}")
     find = read_boxes(command.boxes, command.min_box_score) if command.boxes else None
+    if command.out.exists() and not command.out.is_dir():
+        raise InputError(f"{command.out} is a file; --out names a folder")
+    if any(file.resolve().is_relative_to(command.out.resolve()) for file in files):
+        raise InputError(f"some of the pictures lie in {command.out}, where the results go; choose another --out")
     command.out.mkdir(parents=True, exist_ok=True)
-    pictures = [file for file in files if file.suffix.lower() not in VIDEOS]
+    names = _names(files)
+    pictures = {file: name for file, name in names.items() if file.suffix.lower() not in VIDEOS}
     bad: list[str] = []
     if pictures:
         _predict_pictures(command, predictor, _read(pictures, bad), find)
-    for file in files:
+    for file, name in names.items():
         if file.suffix.lower() in VIDEOS:
-            _predict_video(command, predictor, file, find)
+            try:
+                _predict_video(command, predictor, file, name, find)
+            except BadImage as error:
+                bad.append(str(error))
     for complaint in bad:
         print(f"WARNING: {complaint}", file=sys.stderr)
-    if pictures and len(bad) == len(pictures):
-        raise InputError("none of the pictures can be read; the lines above say why")
+    if len(bad) == len(files):
+        raise InputError("none of the files can be read; the lines above say why")
     print(f"{len(files) - len(bad)} of {len(files)} files -> {command.out}")
 
 
@@ -104,18 +115,32 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _read(files: list[Path], bad: list[str]) -> Iterator[Picture]:
-    taken: dict[str, int] = {}
-    for order, file in enumerate(files, start=1):
+def _device(name: str) -> torch.device:
+    try:
+        return torch.zeros(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"--device {name}: {str(error).splitlines()[0]}") from error
+
+
+def _names(files: list[Path]) -> dict[Path, str]:
+    """A name of its own for each file's results: two folders may hold files of one name."""
+    names: dict[Path, str] = {}
+    taken = {"predictions"}
+    for file in files:
+        candidates = (file.stem, *(f"{file.stem}_{number}" for number in range(2, len(files) + 3)))
+        names[file] = next(name for name in candidates if name not in taken)
+        taken.add(names[file])
+    return names
+
+
+def _read(files: dict[Path, str], bad: list[str]) -> Iterator[Picture]:
+    for order, (file, name) in enumerate(files.items(), start=1):
         try:
             image = read_photo(file)
         except BadImage as error:
             bad.append(str(error))
             continue
-        # Two folders may hold pictures of the same name.
-        taken[file.stem] = taken.get(file.stem, 0) + 1
-        name = file.stem if taken[file.stem] == 1 else f"{file.stem}_{taken[file.stem]}"
-        yield Picture(name, file.name, int(file.stem) if file.stem.isdigit() else order, image)
+        yield Picture(name, file.name, int(file.stem) if file.stem.isdecimal() else order, image)
 
 
 def _predict_pictures(command: Command, predictor: Predictor, pictures: Iterable[Picture], find: FindBoxes | None
@@ -129,28 +154,34 @@ def _predict_pictures(command: Command, predictor: Predictor, pictures: Iterable
     write_whole(command.out / "predictions.json", json.dumps(results))
 
 
-def _predict_video(command: Command, predictor: Predictor, file: Path, find: FindBoxes | None) -> None:
+def _predict_video(command: Command, predictor: Predictor, file: Path, name: str, find: FindBoxes | None) -> None:
+    """The overlay appears once it is whole.
+
+    Raises:
+        BadImage: no frame can be read, or no video can be written.
+    """
     video = cv2.VideoCapture(str(file))
-    if not video.isOpened():
-        raise InputError(f"{file} is not a video that can be read")
+    partial = command.out / f"{name}.partial.mp4"
     rate, count = video.get(cv2.CAP_PROP_FPS) or 25.0, int(video.get(cv2.CAP_PROP_FRAME_COUNT))
     writer, results, number = None, [], 0
     while (frame := video.read()[1]) is not None:
-        picture = Picture(f"{file.stem}_{number:06d}", str(number), number, np.ascontiguousarray(frame[..., ::-1]))
+        picture = Picture(f"{name}_{number:06d}", str(number), number, np.ascontiguousarray(frame[..., ::-1]))
         drawn, found = _predict(command, predictor, picture, find)
         results += found
         height, width = drawn.shape[:2]
-        writer = writer or cv2.VideoWriter(str(command.out / f"{file.stem}.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), rate,
-                                           (width, height))
+        writer = writer or cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), rate, (width, height))
         writer.write(drawn[..., ::-1])
         number += 1
         if number % 100 == 0:
             print(f"{file.name}: frame {number} of {count}", flush=True)
     video.release()
     if writer is None:
-        raise InputError(f"{file} has no frame that can be read")
+        raise BadImage(f"{file} is not a video that can be read")
+    if not writer.isOpened():
+        raise BadImage(f"{file}: OpenCV cannot write mp4 here")
     writer.release()
-    write_whole(command.out / f"{file.stem}.json", json.dumps(results))
+    os.replace(partial, command.out / f"{name}.mp4")
+    write_whole(command.out / f"{name}.json", json.dumps(results))
     print(f"{file.name}: {number} frames, {len(results)} poses", flush=True)
 
 
@@ -187,8 +218,10 @@ def heatmap_sheets(predictor: Predictor, crops: Crops) -> Iterator[np.ndarray]:
 
 
 def write_jpeg(path: Path, image: np.ndarray) -> None:
-    """Write a picture [H, W, 3] uint8 RGB."""
-    path.write_bytes(cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+    """Write a picture [H, W, 3] uint8 RGB; it appears whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_bytes(cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+    os.replace(partial, path)
 
 
 if __name__ == "__main__":

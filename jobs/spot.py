@@ -12,6 +12,7 @@ before the end ("Spot Instance interruption notices"), Google Cloud's 30 seconds
 from __future__ import annotations
 
 import argparse
+import http.client
 import subprocess
 import sys
 import time
@@ -43,7 +44,7 @@ def _ask(address: str, headers: dict[str, str], verb: str = "GET") -> str:
     try:
         with _DIRECT.open(urllib.request.Request(address, headers=headers, method=verb), timeout=5) as answer:
             return str(answer.read().decode())
-    except OSError:  # also every answer that is an error
+    except (OSError, http.client.HTTPException):  # also every answer that is an error
         return ""
 
 

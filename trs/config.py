@@ -274,7 +274,7 @@ class TRSConfig(ConsistencyConfig):
     """Reviewers follow by EMA only (Eq. 7), or also take the labelled gradients (text of Eq. 2-3)."""
     reviewer_mode: Literal["eval", "train"] = "train"
     """BatchNorm of a reviewer: its peer's running statistics, which do not belong to its averaged weights, or those of
-    its own batches, with which reviewers see better than their peers (README, the study on LSPET)."""
+    its own batches, with which reviewers see better than their peers (docs/study.md)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -598,7 +598,7 @@ def lspet() -> Config:
 def lspet_small() -> Config:
     """`python -m jobs.train --preset lspet-small --data.root /data/lspet`.
 
-    LSPET with a small network at 64x64: a study that two CPU cores finish, see the README. About 10 minutes a run.
+    LSPET with a small network at 64x64: a study that two CPU cores finish, see docs/study.md. About 10 minutes a run.
     """
     base = lspet()
     return dataclasses.replace(

@@ -15,6 +15,8 @@ from tune.leaderboard import Entry, Leaderboard, Status
 
 # Okabe and Ito's colours for colour-blind people, of middle lightness, which stand out on white and on black.
 _BEST, _DEFAULTS, _SUPERVISED, _OTHER = "#d55e00", "#2f8fd0", "#009e73", "#8a8f98"
+COLOURS = (_BEST, _DEFAULTS, _SUPERVISED, "#a06cc8", "#c79100", _OTHER)
+"""Of things that are compared."""
 _AP_SCALE = [[0.0, "#2f8fd0"], [0.5, "#a08caa"], [1.0, "#e6770b"]]
 
 _BUDGET: dict[Status, str] = {"complete": _DEFAULTS, "pruned": _OTHER, "failed": _BEST, "running": "#a08caa",
@@ -85,7 +87,7 @@ def importance(board: Leaderboard) -> tuple[go.Figure | None, str]:
     """
     complete = board.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(complete) < MIN_TRIALS or len({trial.value for trial in complete}) < 2:
-        return None, (f"Importance needs at least {MIN_TRIALS} complete trials with different APs; "
+        return None, (f"Importance needs at least {MIN_TRIALS} complete trials with different scores; "
                       f"so far {len(complete)} {'is' if len(complete) == 1 else 'are'} complete.")
     differing = [name for name in board.space if len({trial.params.get(name) for trial in complete}) > 1]
     if len(differing) < 2:
@@ -154,7 +156,10 @@ def _slice_axis(distribution: BaseDistribution) -> dict:
         choices = [str(choice) for choice in distribution.choices]
         return {"type": "category", "categoryorder": "array", "categoryarray": choices,
                 "range": [-0.5, len(choices) - 0.5]}
-    return {"type": "log", "dtick": 1} if getattr(distribution, "log", False) else {"nticks": 6}
+    if getattr(distribution, "log", False):
+        ticks = _axis(distribution, [])
+        return {"type": "log", "tickvals": [10**power for power in ticks["tickvals"]], "ticktext": ticks["ticktext"]}
+    return {"nticks": 6}
 
 
 def budget(board: Leaderboard) -> go.Figure:

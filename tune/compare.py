@@ -15,9 +15,11 @@ from jobs import cli
 from jobs.runs import protocol
 from trs import config as configs
 from tune.hparams import write_hparams
-from tune.leaderboard import as_csv, as_text, read_leaderboard
+from tune.leaderboard import Leaderboard, as_csv, as_text, read_leaderboard
 from tune.notes import write_notes
 from tune.report import render
+from tune.several import PAGE_FILE
+from tune.several import render as render_several
 from tune.study import STUDY_FILE
 
 LEADERBOARD_FILE, BEST_FILE, REPORT_FILE = "leaderboard.csv", "best.yaml", "report.html"
@@ -25,7 +27,7 @@ LEADERBOARD_FILE, BEST_FILE, REPORT_FILE = "leaderboard.csv", "best.yaml", "repo
 
 @dataclass(frozen=True)
 class Command:
-    """Compare the trials of a search: print the leaderboard, write leaderboard.csv, best.yaml and report.html."""
+    """A command about a search."""
 
     search: tyro.conf.Positional[str]
     """Name of a search, or its folder."""
@@ -35,9 +37,21 @@ class Command:
     @property
     def folder(self) -> Path:
         """The search's folder, absolute."""
-        named = self.out / self.search
-        return (named if (named / STUDY_FILE).exists() or not Path(self.search, STUDY_FILE).exists()
-                else Path(self.search)).absolute()
+        return self.folder_of(self.search)
+
+    def folder_of(self, search: str) -> Path:
+        """A search's folder, absolute."""
+        named = self.out / search
+        return (named if (named / STUDY_FILE).exists() or not Path(search, STUDY_FILE).exists()
+                else Path(search)).absolute()
+
+
+@dataclass(frozen=True)
+class Compare(Command):
+    """Compare the trials of a search: print the leaderboard, write leaderboard.csv, best.yaml and report.html."""
+
+    others: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Further searches, by name or folder, to lay beside it in comparison.html."""
 
 
 def main(arguments: list[str]) -> None:
@@ -46,25 +60,37 @@ def main(arguments: list[str]) -> None:
     Raises:
         InputError: there is no such search.
     """
-    board = read_leaderboard(tyro.cli(Command, prog="python -m tune.compare", args=arguments).folder)
-    command = f"python -m jobs.train --config {shlex.quote(str(_for_people(board.folder / BEST_FILE)))}"
+    command = tyro.cli(Compare, prog="python -m tune.compare", args=arguments)
+    boards = [read_leaderboard(command.folder_of(search)) for search in (command.search, *command.others)]
+    for board in boards:
+        if len(boards) > 1:
+            print(f"# {board.folder.name}")
+        compare(board)
+    if len(boards) > 1:
+        folder = boards[0].folder.parent
+        print(_for_people(_write(folder / PAGE_FILE, lambda path: path.write_text(render_several(boards, folder)))))
+
+
+def compare(board: Leaderboard) -> None:
+    """Print a search's leaderboard, and write its files."""
+    again = f"python -m jobs.train --config {shlex.quote(str(_for_people(board.folder / BEST_FILE)))}"
     print(as_text(board), board.summary, protocol(board.config), sep="\n\n", end="\n\n")
     written = [_write(board.folder / LEADERBOARD_FILE, lambda path: path.write_text(as_csv(board)))]
     if board.best is not None:
         best = board.run_config(board.best)
         written.append(_write(board.folder / BEST_FILE, lambda path: configs.save(best, path)))
-    written.append(_write(board.folder / REPORT_FILE, lambda path: path.write_text(render(board, command))))
+    written.append(_write(board.folder / REPORT_FILE, lambda path: path.write_text(render(board, again))))
     write_hparams(board)
     write_notes(board)
     for path in written:
         print(_for_people(path))
     if board.best is not None:
-        print(f"train the best again: {command}")
+        print(f"train the best again: {again}")
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> Path:
     """Write a file that appears whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # others may compare at the same time
     write(partial)
     os.replace(partial, path)
     return path

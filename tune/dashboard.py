@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import subprocess
 import sys
@@ -19,12 +20,14 @@ import tyro
 from jobs import cli
 from trs.errors import InputError
 from tune import compare
+from tune.hparams import write_hparams
 from tune.leaderboard import read_leaderboard
 from tune.notes import ARTIFACTS, write_notes
 from tune.study import STUDY_FILE
 
 HOST = "127.0.0.1"
 _START_SECONDS = 60.0
+_REFRESH_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,24 @@ class Command(compare.Command):
 def main(arguments: list[str]) -> None:
     """Start both, print their addresses, and end them with this command."""
     command = tyro.cli(Command, prog="python -m tune.dashboard", args=arguments)
-    write_notes(read_leaderboard(command.folder))
+    if not all(0 <= port < 2**16 for port in (command.optuna_port, command.tensorboard_port)):
+        raise InputError("a port lies between 0 and 65535")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # the servers end with this command
+    refresh(command.folder)
     with serve(command.folder, command.optuna_port, command.tensorboard_port) as addresses:
         for name, address in addresses.items():
             print(f"{name:<17} {address}", flush=True)
         print("Ctrl-C ends both", flush=True)
         while True:
-            time.sleep(1)
+            time.sleep(_REFRESH_SECONDS)
+            refresh(command.folder)
+
+
+def refresh(folder: Path) -> None:
+    """Bring the notes, and what TensorBoard shows of the trials, up to the search as it is now."""
+    board = read_leaderboard(folder)
+    write_hparams(board)
+    write_notes(board)
 
 
 @contextlib.contextmanager
@@ -57,7 +71,8 @@ def serve(folder: Path, optuna_port: int, tensorboard_port: int) -> Iterator[dic
         InputError: one of them does not start.
     """
     (folder / ARTIFACTS).mkdir(exist_ok=True)
-    ports = {"optuna-dashboard": _free(optuna_port), "TensorBoard": _free(tensorboard_port)}
+    first = _free(optuna_port)
+    ports = {"optuna-dashboard": first, "TensorBoard": _free(tensorboard_port if tensorboard_port != first else 0)}
     commands = {
         "optuna-dashboard": ["-c", "from optuna_dashboard._cli import main; main()",
                              f"sqlite:///{folder / STUDY_FILE}", "--artifact-dir", str(folder / ARTIFACTS), "--quiet"],

@@ -18,7 +18,7 @@ from trs.config import Config
 from trs.errors import InputError
 from tune.space import Space, Values
 from tune.study import BASELINE, STUDY_FILE, SUPERVISED, read_study, trial_name
-from tune.trial import TRIALS
+from tune.trial import TRIALS, trial_config
 
 Status = Literal["complete", "pruned", "failed", "running", "reference"]
 
@@ -151,8 +151,8 @@ class Leaderboard:
         return self.folder / TRIALS / entry.name
 
     def run_config(self, entry: Entry) -> Config:
-        """The whole config of a run."""
-        return configs.load(self.run_folder(entry) / CONFIG_FILE)
+        """The whole config of a run; one that has just been asked for has no folder yet."""
+        return trial_config(self.config, entry.name, entry.values)
 
 
 def read_leaderboard(folder: Path) -> Leaderboard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 
@@ -52,13 +53,12 @@ def keep_poses(folder: Path, trial: optuna.trial.Trial, config: Config) -> None:
         config: of the search.
     """
     run = folder / TRIALS / trial_name(trial.number)
-    try:
+    # A trial that failed early has no poses, and a storage may be full; no picture is worth the search.
+    with contextlib.suppress(OSError, ValueError, KeyError, optuna.exceptions.StorageInternalError):
         image = contact_sheet(run, *read_people(config.data, read_results(run)[1]))
-    except (OSError, ValueError, KeyError):  # a trial that failed early has no poses; none is worth the search
-        return
-    (folder / ARTIFACTS).mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as temporary:
-        file = Path(temporary) / POSES_FILE
-        cv2.imwrite(str(file), image[..., ::-1])
-        upload_artifact(study_or_trial=trial, file_path=str(file),
-                        artifact_store=FileSystemArtifactStore(folder / ARTIFACTS))
+        (folder / ARTIFACTS).mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory() as temporary:
+            file = Path(temporary) / POSES_FILE
+            cv2.imwrite(str(file), image[..., ::-1])
+            upload_artifact(study_or_trial=trial, file_path=str(file),
+                            artifact_store=FileSystemArtifactStore(folder / ARTIFACTS))

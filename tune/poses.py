@@ -15,6 +15,7 @@ import numpy as np
 from trs.config import DataConfig
 from trs.data.annotations import load_people
 from trs.data.people import People
+from trs.data.sets import validation
 from trs.errors import InputError
 from trs.skeleton import Skeleton
 
@@ -55,10 +56,10 @@ def read_people(data: DataConfig, results: list[dict[str, Any]]) -> tuple[People
     Raises:
         InputError: the results are of other people.
     """
-    root = Path(data.root)
-    people, whole = load_people(root / data.val_annotations, root / data.val_images)
-    skeleton, order = whole.select(data.keypoints or whole.names)
-    people = people.select(order)
+    root = Path(data.root).absolute()
+    _, whole = load_people(root / data.train_annotations, root / data.train_images)
+    skeleton, _ = whole.select(data.keypoints or whole.names)
+    people, _ = validation(root, data, skeleton)
     predicted = [result["image_id"] for result in results]
     people = people.take(np.argsort(people.ids))
     people = people.take(np.isin(people.image_ids, predicted))

@@ -1,30 +1,7 @@
-const data = JSON.parse(document.getElementById("data").textContent);
-const { figures, runs, people, skeleton, metric } = data;
-const COLOURS = ["#d55e00", "#2f8fd0", "#009e73", "#a06cc8", "#8a8f98", "#c79100"];
+const { order, runs, people, skeleton, metric } = data;
+const COLOURS = ["#d55e00", "#2f8fd0", "#009e73", "#a06cc8", "#c79100", "#8a8f98"];
 const SIDES = { left: "rgb(230, 159, 0)", right: "rgb(86, 180, 233)", centre: "rgb(240, 240, 240)" };
 const MIN_HEAT = 0.2;  // as the pictures that the commands draw
-
-const dark = matchMedia("(prefers-color-scheme: dark)");
-
-function theme() {
-  const style = getComputedStyle(document.documentElement);
-  const colour = name => style.getPropertyValue(name).trim();
-  const axis = { gridcolor: colour("--rule"), zerolinecolor: colour("--rule"), linecolor: colour("--dim"), showline: true,
-    title: { standoff: 12 } };
-  return { layout: { font: { color: colour("--ink"), family: "system-ui, sans-serif", size: 13 }, xaxis: axis,
-    yaxis: axis, paper_bgcolor: colour("--card"), plot_bgcolor: colour("--card") } };
-}
-
-function plot(name, { data, layout }) {
-  const place = document.getElementById(name);
-  place.style.minWidth = `${layout.meta?.min_width ?? 0}px`;
-  Plotly.react(place, data, { ...layout, template: theme() }, { responsive: true, displayModeBar: false });
-}
-
-function draw() {
-  for (const [name, figure] of Object.entries(figures)) plot(name, figure);
-  compare();
-}
 
 const table = document.getElementById("leaderboard");
 const headers = [...table.tHead.rows[0].cells];
@@ -52,7 +29,7 @@ table.addEventListener("change", compare);
 
 function picked() {
   const ticked = new Set([...table.querySelectorAll("input:checked")].map(box => box.value));
-  return Object.keys(runs).filter(name => ticked.has(name));  // the best first, however the table is sorted
+  return order.filter(name => ticked.has(name));  // the best first, however the table is sorted
 }
 
 function compare() {
@@ -73,7 +50,7 @@ function settings(names) {
   const all = [...new Set(names.flatMap(name => Object.keys(runs[name].settings)))];
   const differing = all.filter(key => new Set(names.map(name => runs[name].settings[key])).size > 1);
   const rows = [["", ...names],
-    ...Object.keys(runs[names[0]].scores).map(key => [key, ...names.map(name => runs[name].scores[key] ?? "–")]),
+    ...[...new Set(names.flatMap(name => Object.keys(runs[name].scores)))].map(key => [key, ...names.map(name => runs[name].scores[key] ?? "–")]),
     ...differing.map(key => [key, ...names.map(name => runs[name].settings[key] ?? "–")])];
   const place = document.getElementById("settings");
   place.replaceChildren(...rows.map((cells, number) => {
@@ -154,5 +131,5 @@ function side(...indices) {
 }
 
 if (data.best) gallery("people", [data.best]);
-draw();
-dark.addEventListener("change", draw);
+compare();
+dark.addEventListener("change", compare);

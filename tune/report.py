@@ -1,12 +1,13 @@
 """The report of a search: one HTML page with everything in it, which needs no network.
 
-report.html.j2 is the page, report.css its looks, report.js what it does.
+page.html.j2 and report.css are the frame, figures.js draws the charts, report.html.j2 and report.js are the page.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import plotly.offline
 from jobs.lines import duration, heat_warning
 from jobs.runs import protocol
 from trs import config as configs
+from trs.config import Config
 from tune.charts import budget, importance, learning_curves, parallel_coordinates, slices
 from tune.gallery import Gallery, make_gallery
 from tune.leaderboard import Entry, Leaderboard, shown
@@ -33,51 +35,66 @@ def render(board: Leaderboard, command: str) -> str:
     bars, believe = importance(board)
     drawn = {"curves": learning_curves(board), "importance": bars, "coordinates": parallel_coordinates(board),
              "slices": slices(board), "budget": budget(board)}
-    figures = {name: _plain(figure) for name, figure in drawn.items() if figure}
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
-                                     undefined=jinja2.StrictUndefined)
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # the best run comes first
-    return environment.from_string(_read("report.html.j2")).render(
-        board=board, cards=_cards(board), protocol=protocol(board.config, gallery.count),
+    figures = {name: plain(figure) for name, figure in drawn.items() if figure}
+    return page(
+        "report.html.j2", board=board, cards=_cards(board), protocol=protocol(board.config, gallery.count),
         warnings=warnings(board), columns=["trial", "status", "epochs", board.metric, *board.short_names.values()],
         rows=[_row(board, entry) for entry in board.entries], gallery=gallery, importance_sentence=believe,
         budget_sentence=_budget(board), figures=figures, picked=_picked(board), data=_data(board, gallery, figures),
-        command=command, css=_read("report.css"), js=_read("report.js"), plotly=plotly.offline.get_plotlyjs())
+        command=command)
 
 
-def _read(name: str) -> str:
-    return Path(__file__).with_name(name).read_text()
+def page(template: str, **values: Any) -> str:
+    """A page that needs no network; `data["figures"]` are its charts, by the id of their place."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True,
+        autoescape=lambda name: name is not None and name.endswith(".html.j2"), undefined=jinja2.StrictUndefined)
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
+    values["data"] = _finite(values["data"])
+    return environment.get_template(template).render(plotly=plotly.offline.get_plotlyjs(), **values)
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for numbers that JSON does not have: a run that diverged must not blank the page."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _data(board: Leaderboard, gallery: Gallery, figures: dict[str, Any]) -> dict[str, Any]:
     """What the page's script works with."""
     best = board.best.name if board.best and board.best.name in gallery.sights else None
-    return {"figures": figures, "runs": {entry.name: _run(board, entry, gallery) for entry in board.entries},
-            "people": [dataclasses.asdict(person) for person in gallery.people], "best": best, "metric": board.metric,
+    return {"figures": figures, "order": [entry.name for entry in board.entries], "best": best, "metric": board.metric,
+            "runs": {entry.name: _run(board, entry, gallery) for entry in board.entries},
+            "people": [dataclasses.asdict(person) for person in gallery.people],
             "skeleton": dataclasses.asdict(gallery.skeleton) if gallery.skeleton else None}
 
 
 def _run(board: Leaderboard, entry: Entry, gallery: Gallery) -> dict[str, Any]:
     last = entry.metrics[-1] if entry.metrics else {}
-    scores = {name: f"{last[name]:.3f}" for name in _SCORES if name in last}
+    scores = {name: f"{value:.3f}" for name, value in last.items() if name not in _NO_SCORES}
     sight = gallery.sights.get(entry.name)
     return {"epochs": [metrics["epoch"] for metrics in entry.metrics],
             "curve": [metrics[entry.metric] for metrics in entry.metrics],
             "scores": {"status": entry.status, "epochs": str(entry.epochs), **scores},
-            "settings": {name: str(value) for name, value in flat(configs.to_dict(board.run_config(entry))).items()},
+            "settings": flat_settings(board.run_config(entry)),
             "sight": dataclasses.asdict(sight) if sight else None}
 
 
-_SCORES = ("ap", "ap50", "ap75", "ar", "pckh", "pck", "ap_a", "ap_b", "ap_reviewer_a", "ap_reviewer_b", "ap_ensemble",
-           "peak_heat")
+_NO_SCORES = {"epoch", "step", "learning_rate", "bad_images", "steps_per_second", "data_wait", "seconds_left"}
 
 
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by their dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return found
+def flat_settings(config: Config) -> dict[str, str]:
+    """Every setting of a config by its dotted name."""
+    def flat(values: dict[str, Any], prefix: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, value in values.items():
+            found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": str(value)}
+        return found
+
+    return flat(configs.to_dict(config), "")
 
 
 def _picked(board: Leaderboard) -> set[str]:
@@ -141,6 +158,6 @@ def _row(board: Leaderboard, entry: Entry) -> dict[str, Any]:
             "cells": cells + [(entry.values.get(name), shown(entry.values.get(name))) for name in board.space]}
 
 
-def _plain(figure: go.Figure) -> dict[str, Any]:
-    # Plotly's default template would bring its own colours.
+def plain(figure: go.Figure) -> dict[str, Any]:
+    """A figure as plain data, without Plotly's default template, which would bring its own colours."""
     return json.loads(figure.update_layout(template={}).to_json())

@@ -145,7 +145,7 @@ def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.
         return
     searcher = StudySearcher(study, search.distributions, reference, config.train.seed, config.eval.metric,
                              lambda name: read_metrics(folder / TRIALS / name), (folder / STOP_FILE).exists,
-                             lambda trial: keep_poses(folder, trial, config))
+                             config.train.epochs, lambda trial: keep_poses(folder, trial, config))
     driver = ray.tune.with_parameters(run_trial, base=configs.to_dict(config), sets=sets, folder=str(folder))
     with watching(folder, config, samples) as watch:
         ray.tune.Tuner(

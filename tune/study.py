@@ -79,15 +79,18 @@ class StudySearcher(Searcher):
         metric: that is maximised.
         read_metrics: what the run of a trial's name has written so far, oldest first.
         stopping: whether the search is being stopped: nothing new starts, and what ends early stays to be resumed.
+        epochs: of a whole trial; after the last there is nothing left to stop.
         before_end: called with a trial before its end is recorded, after which the study takes nothing more.
     """
 
     def __init__(self, study: optuna.Study, space: Space, reference: bool, seed: int, metric: str = "ap",
                  read_metrics: ReadMetrics = lambda name: [], stopping: Callable[[], bool] = lambda: False,
+                 epochs: float = math.inf,
                  before_end: Callable[[optuna.trial.Trial], None] = lambda trial: None) -> None:
         super().__init__(metric=metric, mode="max")
         self.study, self.space, self.seed = study, space, seed
         self.read_metrics, self.stopping, self.before_end = read_metrics, stopping, before_end
+        self.epochs = epochs
         self.reference_waits = reference
         self.broken_off = [optuna.trial.Trial(study, trial._trial_id) for trial in running(study)]
         self.asked: dict[str, optuna.trial.Trial] = {}
@@ -123,7 +126,7 @@ class StudySearcher(Searcher):
             self.diverged.add(trial_id)
             return True
         trial.report(value, epoch)
-        if trial.should_prune() and BASELINE not in trial.user_attrs:
+        if epoch < self.epochs and trial.should_prune() and BASELINE not in trial.user_attrs:
             self.pruned.add(trial_id)
             return True
         return False

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.lines import duration, epoch_line
-from jobs.runs import METRIC_NAMES, MISTAKE_FILE, Metrics, read_metrics
+from jobs.runs import BAD_PICTURES_FILE, METRIC_NAMES, MISTAKE_FILE, Metrics, read_metrics
 from trs.config import Config
 from tune.leaderboard import shown
 from tune.study import SUPERVISED, trial_name
@@ -37,6 +37,16 @@ class Row:
     score: float | None = None
 
 
+def _earlier(run: Path, config: Config) -> Row | None:
+    """A run that an earlier start of the search has brought to its end, or part of the way."""
+    metrics = read_metrics(run)
+    if not metrics:
+        return None
+    epoch = int(metrics[-1]["epoch"])
+    status = "finished" if epoch >= config.train.epochs else "stopped early"
+    return Row(run.name, {}, status, epoch, metrics[-1][config.eval.metric])
+
+
 class Watch(ray.tune.Callback):
     """Hears from Tune what happens to the trials, and tells it.
 
@@ -48,7 +58,8 @@ class Watch(ray.tune.Callback):
 
     def __init__(self, folder: Path, config: Config, samples: int) -> None:
         self.folder, self.config, self.samples = folder, config, samples
-        self.rows: dict[str, Row] = {}
+        self.rows = {path.name: row for path in sorted((folder / TRIALS).glob("*"))
+                     if (row := _earlier(path, config)) is not None}
         self.ended, self.began = 0, time.monotonic()
 
     def tell(self, line: str, name: str) -> None:
@@ -57,17 +68,16 @@ class Watch(ray.tune.Callback):
 
     def on_trial_start(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """A trial begins."""
-        name = trial.config["name"]
-        values = {key.rpartition(".")[2]: value for key, value in trial.config["values"].items()}
-        self.rows[name] = Row(name, values)
-        self.tell("  ".join(["starts", *(f"{key}={shown(value)}" for key, value in values.items())]), name)
+        self.rows.pop(trial.config["name"], None)  # one that goes on
+        row = self._row(trial)
+        self.tell("  ".join(["starts", *(f"{key}={shown(value)}" for key, value in row.values.items())]), row.name)
 
     def on_trial_result(self, iteration: int, trials: list, trial: Any, result: Metrics, **info: Any) -> None:
         """A trial was evaluated."""
-        metric, name = self.config.eval.metric, trial.config["name"]
+        metric, row = self.config.eval.metric, self._row(trial)
         if metric in result:
-            self.rows[name].epoch, self.rows[name].score = int(result["epoch"]), result[metric]
-            self.tell(epoch_line(result, self.config.train.epochs, metric), name)
+            row.epoch, row.score = int(result["epoch"]), result[metric]
+            self.tell(epoch_line(result, self.config.train.epochs, metric), row.name)
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """A trial has come to its end, or was stopped."""
@@ -84,8 +94,15 @@ class Watch(ray.tune.Callback):
 
     def _end(self, trial: Any, how: str, why: str = "") -> None:
         self.ended += 1
-        self.rows[trial.config["name"]].status = how
-        self.tell(f"{how}{why}; {self.left()}", trial.config["name"])
+        row = self._row(trial)
+        row.status = how
+        against = self.headline()
+        self.tell(f"{how}{why}; {self.left()}{f'; {against}' if against else ''}", row.name)
+
+    def _row(self, trial: Any) -> Row:
+        """A trial may fail before Tune says that it has started."""
+        name, values = trial.config["name"], trial.config["values"]
+        return self.rows.setdefault(name, Row(name, {key.rpartition(".")[2]: values[key] for key in values}))
 
     def left(self) -> str:
         """How many have ended, and how long the rest may take."""
@@ -95,18 +112,35 @@ class Watch(ray.tune.Callback):
         seconds = (time.monotonic() - self.began) / self.ended * (self.samples - self.ended)
         return f"{said}, at most {duration(seconds)} left"
 
+    def best(self) -> Row | None:
+        """The run with the best score so far, the reference left out."""
+        scored = [row for row in self.rows.values()
+                  if row.score is not None and row.name != SUPERVISED and row.status != "FAILED"]
+        return max(scored, key=lambda row: row.score or 0.0, default=None)
+
+    def headline(self) -> str:
+        """The best so far, against what it is measured by."""
+        named = {"best so far": self.best(), "paper's defaults": self.rows.get(trial_name(0)),
+                 "supervised": self.rows.get(SUPERVISED)}
+        return ", ".join(f"{name} {row.score:.3f} ({row.name}, epoch {row.epoch})" for name, row in named.items()
+                         if row is not None and row.score is not None)
+
 
 class LiveTable(Watch):
-    """The same as a table in a terminal; only failures are lines of their own, above it."""
+    """The same as a table in a terminal; failures and warnings are lines of their own, above it."""
 
     def __init__(self, folder: Path, config: Config, samples: int, live: Live) -> None:
         super().__init__(folder, config, samples)
         self.live = live
         self.live.update(self.table())
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune writes its callbacks down, for a resume that is ours and never reads them; a terminal cannot be."""
+        return {**vars(self), "live": None}
+
     def tell(self, line: str, name: str) -> None:
-        """Draw the table anew."""
-        if self.rows[name].status == "FAILED":
+        """Draw the table anew; what needs a person's eye stays above it."""
+        if self.rows[name].status == "FAILED" or "WARNING" in line or BAD_PICTURES_FILE in line:
             self.live.console.print(f"[{name}] {line}", markup=False, highlight=False, style="red")
         self.live.update(self.table(), refresh=True)
 
@@ -120,28 +154,16 @@ class LiveTable(Watch):
         for column in ("epoch", metric, *columns):
             table.add_column(column, justify="right")
         for row in self._shown():
-            style = "bold" if row is self._best() else "dim" if row.status == "stopped early" else ""
+            style = "bold" if row is self.best() else "dim" if row.status == "stopped early" else ""
             table.add_row(row.name, row.status, f"{row.epoch}/{self.config.train.epochs}",
                           "-" if row.score is None else f"{row.score:.3f}",
                           *(shown(row.values.get(column)) for column in columns), style=style)
-        return Group(Text(f"{self.left()}   {self._headline()}".strip()), table)
+        return Group(Text(f"{self.left()}   {self.headline()}".strip()), table)
 
     def _shown(self) -> list[Row]:
         ended = [row for row in self.rows.values() if row.status != "running"]
         ended.sort(key=lambda row: -1.0 if row.score is None else row.score, reverse=True)
         return [row for row in self.rows.values() if row.status == "running"] + ended[:_ENDED_ROWS]
-
-    def _best(self) -> Row | None:
-        scored = [row for row in self.rows.values()
-                  if row.score is not None and row.name != SUPERVISED and row.status != "FAILED"]
-        return max(scored, key=lambda row: row.score or 0.0, default=None)
-
-    def _headline(self) -> str:
-        """The best so far, against what it is measured by."""
-        named = {"best so far": self._best(), "paper's defaults": self.rows.get(trial_name(0)),
-                 "supervised": self.rows.get(SUPERVISED)}
-        return ", ".join(f"{name} {row.score:.3f} ({row.name}, epoch {row.epoch})" for name, row in named.items()
-                         if row is not None and row.score is not None)
 
 
 @contextlib.contextmanager

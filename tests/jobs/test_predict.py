@@ -58,6 +58,8 @@ def test_a_photo_lies_as_its_viewer_shows_it_and_what_is_no_picture_is_survived(
         exif[274] = 6  # to be turned by 90 degrees
         photo.save(tmp_path / folder / "photo.jpg", exif=exif)
     (tmp_path / "one" / "broken.jpg").write_bytes(b"no picture")
+    with (tmp_path / "two" / "photo.jpg").open("ab") as file:
+        file.write(bytes(5000))  # as phones append a film
     predict.main([str(trained), str(tmp_path / "one"), str(tmp_path / "two"), "--out", str(tmp_path / "out"),
                   "--heatmaps", "--network", "reviewer_b"])
     assert cv2.imread(str(tmp_path / "out" / "photo.jpg")).shape == (80, 40, 3)
@@ -76,22 +78,26 @@ def test_a_video_becomes_a_video_with_a_pose_a_frame(trained: Path, tmp_path: Pa
     writer.release()
     predict.main([str(trained), str(tmp_path / "clip.mp4"), "--out", str(tmp_path / "out"), "--min-confidence", "0"])
     assert [result["image_id"] for result in json.loads((tmp_path / "out" / "clip.json").read_text())] == list(range(7))
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["clip.json", "clip.mp4"]
     drawn = cv2.VideoCapture(str(tmp_path / "out" / "clip.mp4"))
     assert (drawn.get(cv2.CAP_PROP_FRAME_COUNT), drawn.get(cv2.CAP_PROP_FPS)) == (7, 10)
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), [
-    (["missing.jpg"], "there is no file missing.jpg"),
+    ([], "nothing to look at"), (["missing.jpg"], "there is no file missing.jpg"),
     (["{photo}", "--network", "c"], "--network c: this checkpoint has a, b, reviewer_a, reviewer_b, ensemble"),
     (["{photo}", "--boxes", "{photo}"], "cannot read"),
-    (["{broken}"], "none of the pictures can be read")])
+    (["{broken}"], "none of the files can be read"), (["{photo}", "--device", "nowhere"], "--device nowhere: "),
+    (["{photo}", "--out", "{photo}"], "is a file"), (["{folder}", "--out", "{folder}"], "choose another --out")])
 def test_mistakes_end_in_a_sentence(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
                                     arguments: list[str], sentence: str) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    given = [part.format(photo=tmp_path / "photo.png", broken=tmp_path / "broken.png") for part in arguments]
+    given = [part.format(photo=tmp_path / "photo.png", broken=tmp_path / "broken.png", folder=tmp_path)
+             for part in arguments]
+    out = [] if "--out" in given else ["--out", str(tmp_path / "out")]
     with pytest.raises(SystemExit) as ended:
-        run(predict.main, [str(trained), *given, "--out", str(tmp_path / "out")])
+        run(predict.main, [str(trained), *given, *out])
     assert ended.value.code == 2 and sentence in capsys.readouterr().err
 
 

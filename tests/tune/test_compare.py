@@ -6,6 +6,7 @@ import csv
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.trial import TrialState
@@ -143,3 +144,21 @@ def test_a_search_without_any_epoch(make_search: MakeSearch, capsys: pytest.Capt
     assert "no trial has been evaluated yet" in capsys.readouterr().out
     assert "no trial has been evaluated yet" in (folder / compare.REPORT_FILE).read_text()
     assert not (folder / compare.BEST_FILE).exists()
+
+
+def test_several_searches_are_laid_side_by_side(search: Path, make_search: MakeSearch, browser: Any) -> None:
+    other = make_search("other", [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40), ((0.9, 2.0, 1), TrialState.PRUNED, 2,
+                                                                                    0.2)], reference=False)
+    compare.main([str(other), str(search)])
+    browser.get(f"file://{other.parent / 'comparison.html'}")
+    rows = [row.text for row in browser.find_elements("css selector", "#searches tbody tr")]
+    assert rows[0].startswith("other trs 0.400 (0000) 0.400 (0000) – 1 1 0 10 ")
+    assert rows[1].startswith("demo trs 0.470 (0002) 0.400 (0000) 0.310 (supervised) 3 2 1 ")
+    differences = [row.text for row in browser.find_elements("css selector", "#settings tbody tr")]
+    assert sorted(differences) == ["method.ema_momentum 0.999 0.97", "method.mix_count 5 4",
+                                   "method.unsup_weight 0.5 1.0"]
+    found = browser.execute_script("return document.getElementById('progress').data.map(line => line.y)")
+    assert found == [[0.4, 0.4], [0.4, 0.4, 0.47, 0.47, 0.47]], "it never falls; a failed trial does not count"
+    browser.find_element("link text", "other").click()
+    assert browser.title == "other: search report"
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]

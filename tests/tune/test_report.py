@@ -45,7 +45,7 @@ def test_importance_is_not_made_up(make_search: MakeSearch) -> None:
     assert figure is None and "fewer than two of them differ" in sentence
     level = [((0.9, 1.0 + count, count), TrialState.COMPLETE, 1, 0.2) for count in range(3)]
     figure, sentence = importance(read_leaderboard(make_search("level", level)))
-    assert figure is None and "different APs; so far 3 are complete" in sentence
+    assert figure is None and "different scores; so far 3 are complete" in sentence
 
 def test_heat_that_collapsed_or_blew_up_is_told(make_search: MakeSearch) -> None:
     rows = [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40), ((0.9, 3.0, 2), TrialState.PRUNED, 1, 0.05),
@@ -73,7 +73,7 @@ def test_the_gallery_spreads_from_best_to_worst_and_shows_every_run_the_same_peo
     np.testing.assert_allclose([point[:2] for point in first], [point[:2] for point in drawn], atol=0.02)  # OKS 1
 
 
-@pytest.mark.parametrize(("lost", "reason"), [("val", "no picture in"), ("annotations", "there is no file"),
+@pytest.mark.parametrize(("lost", "reason"), [("val", "there is no folder"), ("annotations", "there is no file"),
                                               ("predictions", "no predictions lie in")])
 def test_missing_pictures_are_told_in_a_sentence(search: Path, people: Path, tmp_path: Path, lost: str, reason: str
                                                  ) -> None:
@@ -158,6 +158,23 @@ def test_a_click_on_a_header_sorts(search: Path, browser: Any) -> None:
     assert column(4) == best_first
     browser.find_element("xpath", "//th[normalize-space()='status']").click()
     assert column(2) == sorted(column(2))
+
+
+def test_a_trial_that_has_just_begun_and_one_that_diverged_are_shown(make_search: MakeSearch, browser: Any) -> None:
+    rows = [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40), ((0.9, 3.0, 2), TrialState.FAIL, 2, 0.1),
+            ((0.97, 1.0, 4), TrialState.RUNNING, 0, None)]
+    folder = make_search("young", rows)
+    shutil.rmtree(folder / TRIALS / "0002")  # asked for, its process has not begun
+    path = folder / TRIALS / "0001" / "predictions" / "ensemble.json"
+    results = json.loads(path.read_text())
+    results[0]["keypoints"][:3] = [float("nan")] * 3
+    path.write_text(json.dumps(results))
+    compare.main([str(folder)])
+    browser.get(f"file://{folder / compare.REPORT_FILE}")
+    browser.find_element("css selector", "#leaderboard input[value='0001']").click()
+    browser.find_element("css selector", "#leaderboard input[value='0002']").click()
+    assert len(browser.find_elements("css selector", "#settings th")) == 5
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 def test_two_trials_are_picked_and_compared(search: Path, browser: Any) -> None:

@@ -109,6 +109,13 @@ def test_successive_halving_remembers_its_rungs_over_a_restart(study: optuna.Stu
     assert again.should_prune("c", 1, 0.4)
 
 
+def test_a_trial_that_has_run_its_last_epoch_is_complete(study: optuna.Study) -> None:
+    searcher = StudySearcher(study, SPACE, reference=False, seed=0, epochs=2)
+    for name in "abc":
+        searcher.suggest(name)
+    assert not any(searcher.should_prune(name, 2, score) for name, score in (("a", 0.5), ("b", 0.6), ("c", 0.1)))
+
+
 def test_a_restart_does_not_change_what_is_tried(study: optuna.Study, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

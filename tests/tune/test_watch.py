@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -52,12 +53,26 @@ def test_a_log_gets_lines(config: Config, tmp_path: Path, capsys: pytest.Capture
     assert lines[6].startswith("[0001] FAILED: the gradients of step 3 are not finite; 2 of 4 done")
 
 
+def test_a_trial_that_fails_before_it_starts_is_told(config: Config, tmp_path: Path,
+                                                     capsys: pytest.CaptureFixture[str]) -> None:
+    Watch(tmp_path, config, samples=4).on_trial_error(0, [], trial("0000", VALUES))
+    assert "[0000] FAILED: see /somewhere/error.txt; 1 of 4 done" in capsys.readouterr().out
+
+
+def test_a_resumed_search_knows_what_has_been_found(config: Config, tmp_path: Path) -> None:
+    (tmp_path / TRIALS / "0000").mkdir(parents=True)
+    (tmp_path / TRIALS / "0000" / "metrics.jsonl").write_text('{"epoch": 2, "ap": 0.4}\n')
+    assert Watch(tmp_path, config, samples=1).headline() == (
+        "best so far 0.400 (0000, epoch 2), paper's defaults 0.400 (0000, epoch 2)")
+
+
 def test_a_terminal_gets_a_table_that_says_what_is_best_against_what(config: Config, tmp_path: Path) -> None:
     terminal = io.StringIO()
     console = Console(file=terminal, force_terminal=True, width=110, _environ={"TERM": "xterm"})
     with watching(tmp_path, config, samples=4, console=console) as watch:
         follow(watch, tmp_path, config)
         assert isinstance(watch, LiveTable)
+        assert pickle.loads(pickle.dumps(watch)).rows == watch.rows  # Tune writes its callbacks down
         paper = Console(file=io.StringIO(), width=110)
         paper.print(watch.table())
     lines = paper.file.getvalue().splitlines()

@@ -32,8 +32,12 @@ def read_boxes(path: Path, min_score: float) -> FindBoxes:
     content = read_json(path)
     records, names = content, {}
     if isinstance(content, dict):
-        records = content.get("annotations")
-        names = {picture.get("id"): Path(str(picture.get("file_name"))).name for picture in content.get("images", [])}
+        records, pictures = content.get("annotations"), content.get("images")
+        if not isinstance(pictures, list) or not all(isinstance(picture, dict) for picture in pictures):
+            raise InputError(f"{path} is not a COCO file: it has no list of pictures under 'images'")
+        names = {number(path, picture, "id"): Path(str(picture.get("file_name"))).name for picture in pictures}
+        if len(set(names.values())) < len(names):
+            raise InputError(f"{path} has pictures of one name in several folders; name them apart")
     if not isinstance(records, list):
         raise InputError(f"{path} holds no boxes: neither a COCO file's 'annotations' nor a detector's list of results")
     found: dict[str, list[list[float]]] = {}
@@ -59,10 +63,10 @@ def _picture(path: Path, record: dict[str, Any], names: dict[Any, str]) -> str:
     if "file_name" in record:
         return Path(str(record["file_name"])).name
     image_id = number(path, record, "image_id")
-    return names.get(image_id, str(image_id))
+    return names.get(image_id, str(int(image_id)))
 
 
 def _number_in(name: str) -> str:
     """000000000139.jpg -> 139."""
     digits = Path(name).stem.rpartition("_")[2]
-    return str(int(digits)) if digits.isdigit() else ""
+    return str(int(digits)) if digits.isdecimal() else ""

@@ -52,7 +52,7 @@ def load_sets(data: DataConfig, split: Split | None = None) -> Sets:
     labeled, unlabeled = apply_split(people, split, data.include_labeled)
     if data.unlabeled_annotations is not None:
         unlabeled = _extra_people(root, data, len(skeleton))
-    val, scored_images = _validation(root, data, skeleton)
+    val, scored_images = validation(root, data, skeleton)
     truth = root / data.val_annotations
     sets = Sets(labeled, unlabeled.take(np.arange(len(unlabeled))[: data.unlabeled_count]), val, skeleton,
                 str(truth) if is_coco(truth) else None, scored_images, split)
@@ -72,8 +72,14 @@ def _extra_people(root: Path, data: DataConfig, keypoint_count: int) -> People:
                            data.min_detection_score)
 
 
-def _validation(root: Path, data: DataConfig, skeleton: Skeleton) -> tuple[People, np.ndarray]:
-    """The people to predict, annotated or detected, and the ids of the pictures that AP counts."""
+def validation(root: Path, data: DataConfig, skeleton: Skeleton) -> tuple[People, np.ndarray]:
+    """The people to predict, annotated or detected, and the ids of the pictures that AP counts.
+
+    Args:
+        root: of the dataset.
+        data: names of the files.
+        skeleton: the training's; other keypoints of the file are left out.
+    """
     annotations, images = root / data.val_annotations, _folder(root / data.val_images)
     people, found = load_people(annotations, images)
     people = _first_pictures(_labelled(people.select(found.select(skeleton.names)[1])), data.val_count)

@@ -1,0 +1,105 @@
+"""Every link, every block of code and every command in the documentation."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tyro
+
+from jobs import cli, evaluate, explore, export, predict, table, train
+from trs import config as configs
+from trs.config import Config
+from tune import compare, dashboard, search
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PLAIN = {"jobs.evaluate": evaluate.Command, "jobs.predict": predict.Command, "jobs.export": export.Command,
+         "tune.compare": compare.Compare, "tune.dashboard": dashboard.Command, "jobs.table": table.Command}
+WITH_CONFIG = {"jobs.train": cli.Command, "jobs.doctor": cli.Command, "jobs.explore": explore.Command,
+               "run_tune.py": search.Command}
+
+
+def commands() -> list[tuple[str, list[str]]]:
+    """The program and the arguments of each Python command in an indented block, those of submitted jobs included."""
+    found: list[tuple[str, list[str]]] = []
+    for page in PAGES:
+        for line in page.read_text().replace("\\\n", " ").splitlines():
+            if line.startswith("    ") and "python " in line:
+                for part in re.split(r"&&| -- ", line):
+                    words = shlex.split(part, comments=True)
+                    if words[:1] == ["python"]:
+                        start = 2 if words[1] == "-m" else 1
+                        found.append((words[start], words[start + 1:]))
+    return sorted({(program, tuple(rest)): (program, rest) for program, rest in found}.values())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert target.startswith("http") or (page.parent / target).exists(), target
+    for file in re.findall(r"`((?:trs|jobs|tune|tests|docs)/[\w/.-]+)`", page.read_text()):
+        assert (ROOT / file).exists(), file
+
+
+@pytest.mark.parametrize(("program", "arguments"), commands(), ids=lambda value: " ".join(value)[:60] if value else "-")
+def test_every_command_is_one(program: str, arguments: list[str], config: Config, tmp_path: Path,
+                              monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("first", "NAME"):  # the searches and runs that the pages speak of
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        for file in ("best.yaml", "config.yaml"):
+            configs.save(config, tmp_path / "runs" / name / file)
+    if program in PLAIN:
+        tyro.cli(PLAIN[program], args=arguments)
+    elif program in WITH_CONFIG:
+        parsed: Any = cli.parse(WITH_CONFIG[program], arguments, program)
+        if program == "run_tune.py" and not parsed.resume:
+            (tmp_path / "space.yaml").write_text("method.mix_count: 0..9\n")
+            search._plan(parsed)
+    else:
+        assert program in ("pytest", "pip") or importlib.util.find_spec(program), program
+
+
+def test_the_example_of_an_own_method_trains(drawn_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from trs.augment.hard_view import CHANGES
+    from trs.methods.build import METHODS
+
+    known = dict(CHANGES), dict(METHODS)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), re.DOTALL)
+    room: dict[str, Any] = {"root": str(drawn_root), "__name__": "example"}
+    try:
+        for block in blocks:
+            exec(compile(block, "extending.md", "exec"), room)
+    finally:
+        for registry, before in zip((CHANGES, METHODS), known, strict=True):
+            registry.clear()
+            registry.update(before)
+    assert capsys.readouterr().out.startswith("AP ") and room["training"].counters.step == 2
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_the_way_from_looking_at_the_data_to_a_file_for_deployment(
+        config: Config, drawn_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    """The commands of the front page, on drawn people and tiny networks."""
+    monkeypatch.chdir(tmp_path)
+    configs.save(config, tmp_path / "tiny.yaml")
+    start = ["--config", "tiny.yaml"]
+    explore.main([*start, "--name", "look"])
+    search.main([*start, "--trials", "2", "--epochs", "1", "--name", "first"])
+    compare.main(["first"])
+    train.main(["--config", "runs/first/best.yaml", "--train.seed", "1", "--name", "winner"])
+    evaluate.main(["runs/winner", "--data.root", str(drawn_root)])
+    predict.main(["runs/winner", str(drawn_root / config.data.val_images), "--out", "poses", "--heatmaps"])
+    export.main(["runs/winner", "--out", "pose.onnx"])
+    printed = capsys.readouterr().out
+    assert "best AP" in printed and "pose.onnx: network a" in printed and "WARNING" not in printed
+    for made in ("runs/look/views.jpg", "runs/first/report.html", "runs/first/artifacts", "poses/predictions.json",
+                 "runs/winner/evaluation/metrics.json"):
+        assert (tmp_path / made).exists(), made

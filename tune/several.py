@@ -1,0 +1,101 @@
+"""Several searches on one page: what each has found, how fast, and what their best runs differ in."""
+
+from __future__ import annotations
+
+import itertools
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+
+from trs.errors import InputError
+from tune.charts import COLOURS
+from tune.leaderboard import Entry, Leaderboard
+from tune.report import flat_settings, page, plain
+
+PAGE_FILE = "comparison.html"
+
+
+def render(boards: list[Leaderboard], folder: Path) -> str:
+    """The page.
+
+    Args:
+        boards: the searches.
+        folder: that the page will lie in; each search's own report is linked from there.
+
+    Raises:
+        InputError: they maximise different measures.
+    """
+    metrics = {board.metric for board in boards}
+    if len(metrics) > 1:
+        raise InputError(f"these searches maximise different measures, {' and '.join(sorted(metrics))}; compare those "
+                         "of one measure")
+    figures = {"progress": plain(progress(boards)), "curves": plain(best_curves(boards))}
+    return page("several.html.j2", title=" and ".join(board.folder.name for board in boards),
+                columns=["search", "method", "best", "paper's defaults", "supervised", "complete", "pruned", "failed",
+                         "epochs", "hours"],
+                rows=[(_link(board, folder), _row(board)) for board in boards],
+                names=[board.folder.name for board in boards], differences=differences(boards),
+                data={"figures": figures})
+
+
+def _link(board: Leaderboard, folder: Path) -> str:
+    report = board.folder / "report.html"
+    if not report.is_relative_to(folder):
+        return report.as_uri()
+    return "./" + urllib.parse.quote(str(report.relative_to(folder)))
+
+
+def _row(board: Leaderboard) -> list[str]:
+    method = flat_settings(board.config)["method.name"]
+    scores = [_score(entry) for entry in (board.best, board.baseline, board.reference)]
+    counts = [str(board.count(status)) for status in ("complete", "pruned", "failed")]
+    return [board.folder.name, method, *scores, *counts, str(sum(entry.epochs for entry in board.entries)),
+            f"{sum(entry.hours for entry in board.entries):.2f}"]
+
+
+def _score(entry: Entry | None) -> str:
+    return "–" if entry is None or entry.score is None else f"{entry.score:.3f} ({entry.name})"
+
+
+def differences(boards: list[Leaderboard]) -> list[tuple[str, list[str]]]:
+    """The settings in which the best runs differ, with each one's value."""
+    settings = [flat_settings(board.run_config(board.best)) if board.best else {} for board in boards]
+    names = dict.fromkeys(itertools.chain.from_iterable(settings))
+    rows = [(name, [values.get(name, "–") for values in settings]) for name in names]
+    return [(name, values) for name, values in rows if len(set(values)) > 1]
+
+
+def progress(boards: list[Leaderboard]) -> go.Figure:
+    """The best score so far against the epochs that the trials have trained, trial by trial, a line a search."""
+    figure = go.Figure()
+    for board, colour in zip(boards, itertools.cycle(COLOURS)):
+        trials = sorted((entry for entry in board.entries
+                         if entry.status not in ("reference", "failed") and entry.score is not None),
+                        key=lambda entry: entry.name)
+        spent = list(itertools.accumulate(entry.epochs for entry in trials))
+        found = list(itertools.accumulate((entry.score or 0.0 for entry in trials), max))
+        figure.add_scatter(x=spent, y=found, name=board.folder.name, mode="lines+markers",
+                           line={"color": colour, "shape": "hv"}, text=[entry.name for entry in trials],
+                           hovertemplate="after %{text}: %{y:.3f}, %{x} epochs<extra></extra>")
+    return _titled(figure, "epochs that the trials have trained", f"best {boards[0].metric} so far")
+
+
+def best_curves(boards: list[Leaderboard]) -> go.Figure:
+    """The learning curve of each search's best run."""
+    figure = go.Figure()
+    for board, colour in zip(boards, itertools.cycle(COLOURS)):
+        if board.best is not None:
+            figure.add_scatter(x=[metrics["epoch"] for metrics in board.best.metrics],
+                               y=[metrics[board.best.metric] for metrics in board.best.metrics], line={"color": colour},
+                               name=f"{board.folder.name} ({board.best.name})", mode="lines+markers")
+    return _titled(figure, "epoch", boards[0].metric)
+
+
+def _titled(figure: go.Figure, x: str, y: str) -> go.Figure:
+    figure.update_xaxes(title=x, rangemode="tozero")
+    figure.update_yaxes(title=y, rangemode="tozero")
+    layout: dict[str, Any] = {"height": 380, "margin": {"l": 60, "r": 15, "t": 10, "b": 50}, "showlegend": True,
+                              "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}}
+    return figure.update_layout(**layout)
