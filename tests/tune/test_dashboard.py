@@ -16,8 +16,10 @@ from optuna.trial import Trial, TrialState
 from optuna_dashboard import get_note
 from PIL import Image
 from selenium.common.exceptions import StaleElementReferenceException
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tune import dashboard
+from tune.hparams import FOLDER as HPARAMS
 from tune.leaderboard import read_leaderboard
 from tune.notes import ARTIFACTS, keep_poses
 from tune.study import read_study
@@ -71,6 +73,20 @@ def test_notes_say_how_the_trials_stand_and_are_written_once(search: Path) -> No
     dashboard.write_notes(read_leaderboard(search))
     again = board.study._storage.get_study_system_attrs(board.study._study_id)
     assert versions and all(again[key] == value for key, value in versions.items())
+
+
+def test_a_search_that_was_never_compared_is_shown_and_kept_up_to_date(make_search: Callable[..., Path]) -> None:
+    rows = [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40), ((0.9, 1.0, 2), TrialState.RUNNING, 3, 0.2)]
+    folder = make_search("running", rows, reference=False)
+    dashboard.refresh(folder)
+    shown = EventAccumulator(str(folder / HPARAMS / "0001"))
+    shown.Reload()
+    assert shown.Tags()["images"] and [event.value for event in shown.Scalars("ap")] == [pytest.approx(0.2)]
+    study = read_study(folder)
+    assert "**running** after 3 of" in get_note(Trial(study, study.get_trials()[1]._trial_id))
+    study.tell(1, 0.2)
+    dashboard.refresh(folder)
+    assert "**complete** after 3 of" in get_note(Trial(study, study.get_trials()[1]._trial_id))
 
 
 def test_the_poses_of_a_trial_are_kept_before_it_ends(make_search: Callable[..., Path]) -> None:
