@@ -85,7 +85,16 @@ def parse(kind: type[CommandType], arguments: list[str], program: str) -> Comman
     if command.resume and (command.settings != start or _given(command)):
         raise InputError(f"a resumed run keeps its settings; leave out {', '.join(_given(command)) or 'the others'}, "
                          f"or start a new run with --config {command.folder / CONFIG_FILE}")
-    return command
+    return dataclasses.replace(command, settings=_absolute(command.settings))
+
+
+def _absolute(config: Config) -> Config:
+    """The files that workers read, wherever these run."""
+    model, train = config.model, config.train
+    if model.pretrained is not None and Path(model.pretrained).is_file():
+        model = dataclasses.replace(model, pretrained=str(Path(model.pretrained).absolute()))
+    starts = tuple(str(Path(folder).absolute()) for folder in train.init_from)
+    return dataclasses.replace(config, model=model, train=dataclasses.replace(train, init_from=starts))
 
 
 def _given(command: Command) -> list[str]:

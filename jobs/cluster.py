@@ -85,6 +85,8 @@ def quieten() -> None:
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")
     # Tune's table repeats in every mode what our own lines say better.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # Tune would write each trial's scores once more, as CSV, JSON and TensorBoard events.
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     # A search that goes on with a trial which its kill found at its end has nothing new to report: the study knows all.
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     for name in ("ray.data", "ray.train"):

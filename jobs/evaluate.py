@@ -80,7 +80,7 @@ def evaluate(checkpoint: Path, config: Config, out: Path) -> dict[str, float]:
 def main(arguments: list[str]) -> None:
     """Evaluate, and print the protocol and a line for each metric."""
     named = tyro.cli(Command, args=arguments, prog="python -m jobs.evaluate").checkpoint
-    checkpoint = checkpoints.newest(named)
+    checkpoint = checkpoints.newest(named.absolute())  # the workers run in folders of their own
     config = checkpoints.load(checkpoint).config
     # Now that the checkpoint is known, its own data and evaluation are the defaults of the other options.
     command = tyro.cli(Command, args=arguments, prog="python -m jobs.evaluate",

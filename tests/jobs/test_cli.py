@@ -118,3 +118,14 @@ def test_a_system_without_libgl_is_told_what_to_install(tmp_path: Path, command:
     assert done.returncode == 1
     assert done.stderr.startswith("error: OpenCV cannot be loaded (libGL.so.1") and "libgl1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_files_that_workers_read_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.pth").touch()
+    given = ["--train.init-from", "runs/a", "/elsewhere/b", "--model.pretrained", "weights.pth"]
+    config = cli.parse(cli.Command, given, "test").settings
+    assert config.train.init_from == (str(tmp_path / "runs" / "a"), "/elsewhere/b")
+    assert config.model.pretrained == str(tmp_path / "weights.pth")
+    named = cli.parse(cli.Command, ["--model.pretrained", "imagenet"], "test").settings
+    assert named.model.pretrained == "imagenet"
