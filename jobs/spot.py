@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import os
 import subprocess
 import sys
 import time
@@ -53,7 +54,7 @@ def drain(seconds: int, node: str | None) -> bool:
     which = ["--node-id", node] if node else []
     done = subprocess.run(["ray", "drain-node", *which, "--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message",
                            "the cloud takes this machine back", "--deadline-remaining-seconds", str(seconds)],
-                          check=False)
+                          check=False, env={"RAY_ADDRESS": "auto"} | os.environ)  # never a new Ray of its own
     return done.returncode == 0
 
 
