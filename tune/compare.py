@@ -18,7 +18,7 @@ from tune.hparams import write_hparams
 from tune.leaderboard import Leaderboard, as_csv, as_text, read_leaderboard
 from tune.notes import write_notes
 from tune.report import render
-from tune.several import PAGE_FILE
+from tune.several import PAGE_FILE, caution
 from tune.several import render as render_several
 from tune.study import STUDY_FILE
 
@@ -62,13 +62,16 @@ def main(arguments: list[str]) -> None:
     """
     command = tyro.cli(Compare, prog="python -m tune.compare", args=arguments)
     boards = [read_leaderboard(command.folder_of(search)) for search in (command.search, *command.others)]
+    if len(boards) == 1:
+        return compare(boards[0])
+    folder = boards[0].folder.parent
+    page = render_several(boards, folder)  # refuses before anything is written
     for board in boards:
-        if len(boards) > 1:
-            print(f"# {board.folder.name}")
+        print(f"# {board.folder.name}")
         compare(board)
-    if len(boards) > 1:
-        folder = boards[0].folder.parent
-        print(_for_people(_write(folder / PAGE_FILE, lambda path: path.write_text(render_several(boards, folder)))))
+    if told := caution(boards):
+        print(f"WARNING: {told}")
+    print(_for_people(_write(folder / PAGE_FILE, lambda path: path.write_text(page))))
 
 
 def compare(board: Leaderboard) -> None:

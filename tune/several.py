@@ -15,6 +15,9 @@ from tune.leaderboard import Entry, Leaderboard
 from tune.report import flat_settings, page, plain
 
 PAGE_FILE = "comparison.html"
+MEASURED_BY = ("data.root", "data.val_annotations", "data.val_images", "data.val_detections", "data.val_count",
+               "data.keypoints", "eval.flip_test", "eval.decoder")
+"""Settings that change a score without changing the network."""
 
 
 def render(boards: list[Leaderboard], folder: Path) -> str:
@@ -36,7 +39,7 @@ def render(boards: list[Leaderboard], folder: Path) -> str:
                 columns=["search", "method", "best", "paper's defaults", "supervised", "complete", "pruned", "failed",
                          "epochs", "hours"],
                 rows=[(_link(board, folder), _row(board)) for board in boards],
-                names=[board.folder.name for board in boards], differences=differences(boards),
+                names=[board.folder.name for board in boards], differences=differences(boards), caution=caution(boards),
                 data={"figures": figures})
 
 
@@ -57,6 +60,16 @@ def _row(board: Leaderboard) -> list[str]:
 
 def _score(entry: Entry | None) -> str:
     return "–" if entry is None or entry.score is None else f"{entry.score:.3f} ({entry.name})"
+
+
+def caution(boards: list[Leaderboard]) -> str | None:
+    """A sentence on searches whose scores are not measured alike."""
+    settings = [flat_settings(board.config) for board in boards]
+    unlike = [name for name in MEASURED_BY if len({values.get(name) for values in settings}) > 1]
+    if not unlike:
+        return None
+    return (f"the searches differ in {', '.join(unlike)}; hold their scores against each other only where the same "
+            "people are measured in the same way")
 
 
 def differences(boards: list[Leaderboard]) -> list[tuple[str, list[str]]]:

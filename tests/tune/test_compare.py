@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -162,3 +163,16 @@ def test_several_searches_are_laid_side_by_side(search: Path, make_search: MakeS
     browser.find_element("link text", "other").click()
     assert browser.title == "other: search report"
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_searches_that_are_measured_in_other_ways_are_told(search: Path, make_search: MakeSearch,
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    other = make_search("other", [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40)], reference=False)
+    compare.main([str(other), str(search)])
+    assert "WARNING" not in capsys.readouterr().out
+    config = configs.load(other / CONFIG_FILE)
+    flipped = dataclasses.replace(config.eval, flip_test=True)
+    configs.save(dataclasses.replace(config, eval=flipped), other / CONFIG_FILE)
+    compare.main([str(other), str(search)])
+    assert "WARNING: the searches differ in eval.flip_test; hold" in capsys.readouterr().out
+    assert "Caution: the searches differ in eval.flip_test" in (other.parent / "comparison.html").read_text()

@@ -18,43 +18,63 @@ from PIL import Image
 from selenium.common.exceptions import StaleElementReferenceException
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tune import dashboard
+from trs import config as configs
+from trs.config import Config
+from tune import compare, dashboard
+from tune import search as searches
 from tune.hparams import FOLDER as HPARAMS
 from tune.leaderboard import read_leaderboard
 from tune.notes import ARTIFACTS, keep_poses
 from tune.study import read_study
 
+SEEN = """const nodes = root => [...root.querySelectorAll('*')].flatMap(
+    node => [node, ...(node.shadowRoot ? nodes(node.shadowRoot) : [])]);
+const text = node => [...node.childNodes].map(child => child.nodeType === 3 ? child.data :
+    ['STYLE', 'SCRIPT'].includes(child.tagName) ? '' : (child.shadowRoot ? text(child.shadowRoot) : '') + text(child)
+        + ' ').join('');
+return [text(document.body), nodes(document).filter(node => node.tagName === 'IMG' && node.naturalWidth > 1).length];"""
+"""The words and the number of loaded pictures; TensorBoard builds its pages of nested shadow trees."""
 
-def see(browser: Any, address: str, words: list[str]) -> str:
-    """The page's text, once it has these words; TensorBoard builds its pages of nested shadow trees."""
+
+def see(browser: Any, address: str, words: list[str], pictures: int = 0) -> str:
+    """The page's text, once it has these words and so many pictures, without errors and without other machines."""
     browser.get("about:blank")  # another hash alone would not load the page anew
     browser.get(address)
-    script = """const skipped = ['STYLE', 'SCRIPT'];
-        const text = node => [...node.childNodes].map(child => child.nodeType === 3 ? child.data :
-            skipped.includes(child.tagName) ? '' : (child.shadowRoot ? text(child.shadowRoot) : '') + text(child) + ' '
-        ).join('');
-        return text(document.body);"""
-    found = ""
+    found, count = "", 0
     for _ in range(120):
         try:
-            found = " ".join(browser.execute_script(script).split())
+            found, count = browser.execute_script(SEEN)
         except StaleElementReferenceException:
             continue
-        if all(word in found for word in words):
+        found = " ".join(found.split())
+        if all(word in found for word in words) and count >= pictures:
+            asked = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+            assert not [name for name in asked if not name.startswith(("http://127.0.0.1:", "data:", "blob:"))]
+            assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
             return found
         time.sleep(0.25)
-    raise AssertionError(f"{[word for word in words if word not in found]} not in {found[:2000]}")
+    raise AssertionError(f"{[word for word in words if word not in found]}, {count} pictures: {found[:2000]}")
 
 
-def test_a_browser_sees_the_trials_in_both(search: Path, browser: Any) -> None:
-    with dashboard.serve(search, 0, 0) as addresses:
-        study = read_study(search)._study_id
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_browser_sees_a_trained_search(config: Config, tmp_path: Path, browser: Any) -> None:
+    """Its report, optuna-dashboard and TensorBoard."""
+    configs.save(config, tmp_path / "tiny.yaml")
+    searches.main(["--config", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path), "--name", "trained",
+                   "--trials", "2", "--epochs", "1"])
+    folder = tmp_path / "trained"
+    see(browser, f"file://{folder / compare.REPORT_FILE}", ["paper's defaults", "Leaderboard"])
+    first = read_study(folder).get_trials()[0]
+    with dashboard.serve(folder, 0, 0) as addresses:
+        study = read_study(folder)._study_id
         optuna, board = addresses["optuna-dashboard"], addresses["TensorBoard"]
         assert optuna.startswith("http://127.0.0.1:") and board.startswith("http://127.0.0.1:")
-        see(browser, f"{optuna}dashboard", ["demo"])
-        page = see(browser, f"{optuna}dashboard/studies/{study}/trials?numbers=2", ["Trial 2", "AP 0.470"])
-        assert "complete after 8 of" in page
-        see(browser, f"{board}#timeseries", ["trials/0002/tensorboard"])
+        see(browser, f"{optuna}dashboard", ["trained"])
+        see(browser, f"{optuna}dashboard/studies/{study}/trials?numbers=0",
+            ["Trial 0", f"AP {first.value:.3f}", "complete after 1 of", "poses.jpg"], pictures=1)
+        see(browser, f"{board}#timeseries", ["trials/0000/tensorboard", "trials/supervised/tensorboard"])
+        see(browser, f"{board}#images", ["poses"], pictures=2)
         see(browser, f"{board}#hparams", ["method.ema_momentum", "method.mix_count"])
         ports = {int(address.rstrip("/").rpartition(":")[2]) for address in addresses.values()}
         heard = {connection.laddr.ip for child in psutil.Process().children(recursive=True)

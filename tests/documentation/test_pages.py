@@ -1,10 +1,9 @@
-"""Every link, every block of code and every command in the documentation."""
+"""Every link, every block of code and every command in the documentation; `test_commands.py` runs the commands."""
 
 from __future__ import annotations
 
 import importlib
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +11,15 @@ import pytest
 import tyro
 
 from jobs import cli, evaluate, explore, export, predict, table, train
+from tests.documentation.commands import PAGES, ROOT, python_commands
 from trs import config as configs
 from trs.config import Config
 from tune import compare, dashboard, search
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PLAIN = {"jobs.evaluate": evaluate.Command, "jobs.predict": predict.Command, "jobs.export": export.Command,
          "tune.compare": compare.Compare, "tune.dashboard": dashboard.Command, "jobs.table": table.Command}
 WITH_CONFIG = {"jobs.train": cli.Command, "jobs.doctor": cli.Command, "jobs.explore": explore.Command,
                "run_tune.py": search.Command}
-
-
-def commands() -> list[tuple[str, list[str]]]:
-    """The program and the arguments of each Python command in an indented block, those of submitted jobs included."""
-    found: list[tuple[str, list[str]]] = []
-    for page in PAGES:
-        for line in page.read_text().replace("\\\n", " ").splitlines():
-            if line.startswith("    ") and "python " in line:
-                for part in re.split(r"&&| -- ", line):
-                    words = shlex.split(part, comments=True)
-                    if words[:1] == ["python"]:
-                        start = 2 if words[1] == "-m" else 1
-                        found.append((words[start], words[start + 1:]))
-    return sorted({(program, tuple(rest)): (program, rest) for program, rest in found}.values())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -46,7 +30,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert (ROOT / file).exists(), file
 
 
-@pytest.mark.parametrize(("program", "arguments"), commands(), ids=lambda value: " ".join(value)[:60] if value else "-")
+@pytest.mark.parametrize(("program", "arguments"), python_commands(), ids=str)
 def test_every_command_is_one(program: str, arguments: list[str], config: Config, tmp_path: Path,
                               monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
