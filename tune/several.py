@@ -35,12 +35,23 @@ def render(boards: list[Leaderboard], folder: Path) -> str:
         raise InputError(f"these searches maximise different measures, {' and '.join(sorted(metrics))}; compare those "
                          "of one measure")
     figures = {"progress": plain(progress(boards)), "curves": plain(best_curves(boards))}
-    return page("several.html.j2", title=" and ".join(board.folder.name for board in boards),
+    return page("several.html.j2", title=" and ".join(names_of(boards)),
                 columns=["search", "method", "best", "paper's defaults", "supervised", "complete", "pruned", "failed",
                          "epochs", "hours"],
-                rows=[(_link(board, folder), _row(board)) for board in boards],
-                names=[board.folder.name for board in boards], differences=differences(boards), caution=caution(boards),
+                rows=[(_link(board, folder), [name, *_row(board)])
+                      for board, name in zip(boards, names_of(boards), strict=True)],
+                names=names_of(boards), differences=differences(boards), caution=caution(boards),
                 data={"figures": figures})
+
+
+def names_of(boards: list[Leaderboard]) -> list[str]:
+    """The searches' names, with as much of their folders as tells them apart."""
+    parts = [board.folder.parts for board in boards]
+    for length in range(1, max(map(len, parts))):
+        names = ["/".join(part[-length:]) for part in parts]
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
 def _link(board: Leaderboard, folder: Path) -> str:
@@ -52,14 +63,14 @@ def _link(board: Leaderboard, folder: Path) -> str:
 
 def _row(board: Leaderboard) -> list[str]:
     method = flat_settings(board.config)["method.name"]
-    scores = [_score(entry) for entry in (board.best, board.baseline, board.reference)]
+    best = f"{_score(board.best)} ({board.best.name})" if board.best else "–"
     counts = [str(board.count(status)) for status in ("complete", "pruned", "failed")]
-    return [board.folder.name, method, *scores, *counts, str(sum(entry.epochs for entry in board.entries)),
+    return [method, best, _score(board.baseline), _score(board.reference), *counts, str(sum(entry.epochs for entry in board.entries)),
             f"{sum(entry.hours for entry in board.entries):.2f}"]
 
 
 def _score(entry: Entry | None) -> str:
-    return "–" if entry is None or entry.score is None else f"{entry.score:.3f} ({entry.name})"
+    return "–" if entry is None or entry.score is None else f"{entry.score:.3f}"
 
 
 def caution(boards: list[Leaderboard]) -> str | None:
@@ -83,32 +94,35 @@ def differences(boards: list[Leaderboard]) -> list[tuple[str, list[str]]]:
 def progress(boards: list[Leaderboard]) -> go.Figure:
     """The best score so far against the epochs that the trials have trained, trial by trial, a line a search."""
     figure = go.Figure()
-    for board, colour in zip(boards, itertools.cycle(COLOURS)):
+    for board, name, colour in zip(boards, names_of(boards), itertools.cycle(COLOURS)):
         trials = sorted((entry for entry in board.entries
                          if entry.status not in ("reference", "failed") and entry.score is not None),
                         key=lambda entry: entry.name)
         spent = list(itertools.accumulate(entry.epochs for entry in trials))
         found = list(itertools.accumulate((entry.score or 0.0 for entry in trials), max))
-        figure.add_scatter(x=spent, y=found, name=board.folder.name, mode="lines+markers",
+        figure.add_scatter(x=spent, y=found, name=name, mode="lines+markers",
                            line={"color": colour, "shape": "hv"}, text=[entry.name for entry in trials],
                            hovertemplate="after %{text}: %{y:.3f}, %{x} epochs<extra></extra>")
+    figure.update_xaxes(rangemode="tozero")
     return _titled(figure, "epochs that the trials have trained", f"best {boards[0].metric} so far")
 
 
 def best_curves(boards: list[Leaderboard]) -> go.Figure:
     """The learning curve of each search's best run."""
     figure = go.Figure()
-    for board, colour in zip(boards, itertools.cycle(COLOURS)):
+    for board, name, colour in zip(boards, names_of(boards), itertools.cycle(COLOURS)):
         if board.best is not None:
             figure.add_scatter(x=[metrics["epoch"] for metrics in board.best.metrics],
                                y=[metrics[board.best.metric] for metrics in board.best.metrics], line={"color": colour},
-                               name=f"{board.folder.name} ({board.best.name})", mode="lines+markers")
+                               name=f"{name} ({board.best.name})", mode="lines+markers")
+    figure.update_yaxes(rangemode="tozero")
+    figure.update_xaxes(rangemode="tozero")
     return _titled(figure, "epoch", boards[0].metric)
 
 
 def _titled(figure: go.Figure, x: str, y: str) -> go.Figure:
-    figure.update_xaxes(title=x, rangemode="tozero")
-    figure.update_yaxes(title=y, rangemode="tozero")
+    figure.update_xaxes(title=x)
+    figure.update_yaxes(title=y, automargin=True)
     layout: dict[str, Any] = {"height": 380, "margin": {"l": 60, "r": 15, "t": 10, "b": 50}, "showlegend": True,
                               "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}}
     return figure.update_layout(**layout)

@@ -17,7 +17,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from jobs.runs import CONFIG_FILE
 from trs import config as configs
 from trs.errors import InputError
-from tune import compare
+from tune import compare, several
 from tune.hparams import FOLDER as HPARAMS
 from tune.leaderboard import read_leaderboard
 from tune.study import SUPERVISED
@@ -153,11 +153,11 @@ def test_several_searches_are_laid_side_by_side(search: Path, make_search: MakeS
     compare.main([str(other), str(search)])
     browser.get(f"file://{other.parent / 'comparison.html'}")
     rows = [row.text for row in browser.find_elements("css selector", "#searches tbody tr")]
-    assert rows[0].startswith("other trs 0.400 (0000) 0.400 (0000) – 1 1 0 10 ")
-    assert rows[1].startswith("demo trs 0.470 (0002) 0.400 (0000) 0.310 (supervised) 3 2 1 ")
+    assert rows[0].startswith("other trs 0.400 (0000) 0.400 – 1 1 0 10 ")
+    assert rows[1].startswith("demo trs 0.470 (0002) 0.400 0.310 3 2 1 ")
     differences = [row.text for row in browser.find_elements("css selector", "#settings tbody tr")]
     assert sorted(differences) == ["method.ema_momentum 0.999 0.97", "method.mix_count 5 4",
-                                   "method.unsup_weight 0.5 1.0"]
+                                   "method.unsup_weight 0.5 1"]
     found = browser.execute_script("return document.getElementById('progress').data.map(line => line.y)")
     assert found == [[0.4, 0.4], [0.4, 0.4, 0.47, 0.47, 0.47]], "it never falls; a failed trial does not count"
     browser.find_element("link text", "other").click()
@@ -176,3 +176,9 @@ def test_searches_that_are_measured_in_other_ways_are_told(search: Path, make_se
     compare.main([str(other), str(search)])
     assert "WARNING: the searches differ in eval.flip_test; hold" in capsys.readouterr().out
     assert "Caution: the searches differ in eval.flip_test" in (other.parent / "comparison.html").read_text()
+
+
+def test_searches_of_one_name_are_told_apart_by_their_folders(make_search: MakeSearch) -> None:
+    rows = [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40)]
+    boards = [read_leaderboard(make_search(f"{parent}/same", rows, reference=False)) for parent in ("one", "two")]
+    assert several.names_of(boards) == ["one/same", "two/same"] and several.names_of(boards[:1]) == ["same"]
