@@ -65,8 +65,8 @@ def _row(board: Leaderboard) -> list[str]:
     method = flat_settings(board.config)["method.name"]
     best = f"{_score(board.best)} ({board.best.name})" if board.best else "–"
     counts = [str(board.count(status)) for status in ("complete", "pruned", "failed")]
-    return [method, best, _score(board.baseline), _score(board.reference), *counts, str(sum(entry.epochs for entry in board.entries)),
-            f"{sum(entry.hours for entry in board.entries):.2f}"]
+    epochs, hours = sum(entry.epochs for entry in board.entries), sum(entry.hours for entry in board.entries)
+    return [method, best, _score(board.baseline), _score(board.reference), *counts, str(epochs), f"{hours:.2f}"]
 
 
 def _score(entry: Entry | None) -> str:

@@ -38,7 +38,10 @@ def test_every_command_is_one(program: str, arguments: list[str], config: Config
         (tmp_path / "runs" / name).mkdir(parents=True)
         for file in ("best.yaml", "config.yaml"):
             configs.save(config, tmp_path / "runs" / name / file)
-    if program in PLAIN:
+    if arguments == ["--help"]:
+        with pytest.raises(SystemExit, match=r"^0$"):
+            cli.parse(WITH_CONFIG[program], arguments, program)
+    elif program in PLAIN:
         tyro.cli(PLAIN[program], args=arguments)
     elif program in WITH_CONFIG:
         parsed: Any = cli.parse(WITH_CONFIG[program], arguments, program)
