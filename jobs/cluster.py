@@ -91,6 +91,8 @@ def quieten() -> None:
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     for name in ("ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # That its progress bars are off, which is what we want, Ray Data says as a warning.
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
     # After Ctrl-C Tune tells to restore its own state; ours is the study. Why a trial failed stands in our own lines.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     # That the token is required is what we want; Ray says so as a warning.

@@ -13,15 +13,18 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as long `reference` takes as `ours`: median, smallest and largest over the rounds."""
+    """How many times as long `reference` takes as `ours`: median, smallest and largest over the rounds.
+
+    ours, reference: in seconds, or in epochs.
+    """
 
     name: str
     median: float
     smallest: float
     largest: float
     target: float
-    ours_seconds: float
-    reference_seconds: float
+    ours: float
+    reference: float
 
 
 def measure(name: str, target: float, reference: Callable[[], object], ours: Callable[[], object],

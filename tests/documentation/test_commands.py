@@ -54,10 +54,11 @@ def steps(coco: Path, people: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def started(program: str, words: list[str], folder: Path) -> subprocess.Popen[str]:
-    """The program, as from the clone, in another folder."""
+    """The program, as from the clone, in another folder; as a terminal starts it, it hears Ctrl-C."""
     beginning = [str(ROOT / program)] if program.endswith(".py") else ["-m", program]
     return subprocess.Popen([sys.executable, *beginning, *words], cwd=folder, text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+                            stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": str(ROOT)},
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def test_every_command_of_the_pages_does_what_they_say(coco: Path, drawn_root: Path, tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_every_command_of_the_pages_does_what_they_say(coco: Path, drawn_root: P
                  "runs/winner/evaluation/metrics.json", "poses/predictions.json", "pose.onnx", "runs/tables/table2.md",
                  "runs/tables/figure6.png", "runs/tables/lspet.csv", "runs/comparison.html"):
         assert (tmp_path / made).exists(), made
-    assert list((tmp_path / "poses").rglob("*heat*"))
+    assert list((tmp_path / "predictions").rglob("*heat*"))
 
 
 def look_at_both(process: subprocess.Popen[str]) -> None:
@@ -94,7 +95,7 @@ def look_at_both(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize("benchmark", ["kernels", "step", "reading"])
+@pytest.mark.parametrize("benchmark", ["kernels", "step", "reading", "search"])
 def test_a_benchmark_measures(benchmark: str) -> None:
     process = started(f"tests.benchmarks.{benchmark}", [], ROOT)
     said, _ = process.communicate(timeout=600)

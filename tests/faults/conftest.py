@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -58,7 +59,7 @@ class Machines:
         authentication.enable_token_auth_by_default()  # as `ray.init` does it
         authentication.ensure_token_if_auth_enabled()
         # As `jobs.cluster` starts its own: the cluster's processes know its address, although others run here too.
-        with cluster._address_for_children():
+        with self._noted_apart(), cluster._address_for_children():
             self.cluster = Cluster(initialize_head=True, head_node_args={
                 "num_cpus": 0, "include_dashboard": True, "dashboard_host": "127.0.0.1", "dashboard_port": free_port(),
                 "dashboard_agent_listen_port": 0, "temp_dir": self.temporary, "object_store_memory": 10**9,
@@ -113,15 +114,15 @@ class Machines:
         return next(node for node in self.cluster.list_all_nodes()
                     if any(info.process.pid in above for info in node.all_processes.get("raylet", [])))
 
-    @staticmethod
-    def wait_until(condition: Callable[[], Any], seconds: float = 120) -> Any:
-        """The condition's value once it is true; fails when that takes too long."""
+    def wait_until(self, condition: Callable[[], Any], seconds: float = 120) -> Any:
+        """The condition's value once it is true; fails when that takes too long, with what the last driver said."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if value := condition():
                 return value
             time.sleep(0.1)
-        raise AssertionError(f"waited {seconds:.0f} s in vain")
+        said = self.drivers[-1].output() if self.drivers else ""
+        raise AssertionError(f"waited {seconds:.0f} s in vain; the last driver has said:\n{said}")
 
     def others(self) -> list[Any]:
         """The nodes beside the head, oldest first."""
@@ -133,8 +134,17 @@ class Machines:
             if driver.process.poll() is None:
                 driver.process.kill()
                 driver.process.wait()
-        self.cluster.shutdown()
+        with self._noted_apart():
+            self.cluster.shutdown()
         shutil.rmtree(self.temporary, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _noted_apart(self) -> Iterator[None]:
+        """Ray notes the address of a test's cluster below here, not over that of a cluster which somebody uses."""
+        Path(self.temporary, "ray").mkdir(exist_ok=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RAY_TMPDIR", self.temporary)
+            yield
 
 
 @pytest.fixture(scope="module")

@@ -161,7 +161,7 @@ def test_an_elastic_run_goes_on_with_one_worker_and_then_with_two_again(machines
     keep_two(machines)
     folder = tmp_path / "run"
     driver = start(machines, config_file, folder, "--train.min-workers", "1", "--train.resize-seconds", "3",
-                   "--epochs", "12")
+                   "--epochs", "40")  # one worker must not be done before the other is back
     machines.wait_until(lambda: step_of(folder) >= 23)
     machines.lose(machines.node_of(machines.workers()[0]))
     seconds = seconds_until(machines, folder, 23)
@@ -174,8 +174,8 @@ def test_an_elastic_run_goes_on_with_one_worker_and_then_with_two_again(machines
     assert any("with 1 of 2 workers" in event for event in read_events(folder))
     assert max(lost_steps(folder)) <= 5
     counters = checkpoints.load(checkpoints.newest(folder)).counters
-    assert (counters.step, counters.unlabeled_row) == (240, 480)  # as if nothing had happened
-    assert [metrics["epoch"] for metrics in read_metrics(folder)] == list(range(1, 13))
+    assert (counters.step, counters.unlabeled_row) == (800, 1600)  # as if nothing had happened
+    assert [metrics["epoch"] for metrics in read_metrics(folder)] == list(range(1, 41))
 
 
 def test_sigterm_to_the_command_saves_and_resume_loses_nothing(machines: Any, through: Path, config_file: Path,

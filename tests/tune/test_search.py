@@ -40,6 +40,14 @@ def run(folder: Path, config: Config, plan: search.Search, study: optuna.Study) 
     search.run(folder, config, prepare(config, folder), plan, study, concurrent=2)
 
 
+@pytest.mark.parametrize(("epochs", "judged_after"), [(1, 1), (7, 2), (16, 4), (70, 18)])
+def test_trials_are_first_judged_after_a_quarter_of_their_epochs(config: Config, epochs: int, judged_after: int
+                                                                 ) -> None:
+    settings = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=epochs))
+    assert search._plan(search.Command(settings=settings)).grace_epochs == judged_after
+    assert search._plan(search.Command(settings=settings, grace_epochs=1)).grace_epochs == 1
+
+
 def test_a_search_broken_off_and_resumed_accounts_for_every_trial_once(config: Config, tmp_path: Path) -> None:
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, cpus_per_worker=1, data_cpus=0.5))
     folder = tmp_path / "search"
