@@ -89,10 +89,9 @@ def quieten() -> None:
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     # A search that goes on with a trial which its kill found at its end has nothing new to report: the study knows all.
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
-    for name in ("ray.data", "ray.train"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # That its progress bars are off, which is what we want, Ray Data says as a warning.
-    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
+    logging.getLogger("ray.train").setLevel(logging.WARNING)
+    # Ray Data warns of what we want: no progress bars, and reading tasks that take every CPU that is free.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     # After Ctrl-C Tune tells to restore its own state; ours is the study. Why a trial failed stands in our own lines.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     # That the token is required is what we want; Ray says so as a warning.

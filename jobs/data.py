@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import ray
 import ray.data
-from ray.data import DataContext, Dataset, ExecutionResources
+from ray.data import DataContext, Dataset
 
 from jobs.source import BatchSource
 from trs.data.stream import Rows, delayed
@@ -32,8 +32,6 @@ WINDOW_BYTES = 64 * 2**20
 """Decoded pictures in a window of one stream; two windows of each stream are held."""
 FIRST_WINDOW = 4
 """Steps in the first window, so that the training begins soon; each further one has twice as many, up to the limit."""
-TASKS_PER_CPU = 2
-"""Reading tasks of a window for each CPU that may read it."""
 STARVED_SECONDS = 45.0
 """After so long without a picture the worker's node reads, whether it has a CPU free or not."""
 GIVE_UP_SECONDS = 600.0
@@ -80,16 +78,16 @@ class _Window:
     cpus: float
 
     def read(self, reserve: bool) -> Dataset:
-        """Execute it, on CPUs that Ray sets aside for it, or on this node as it is."""
+        """Execute it, with a task for each CPU that Ray sets aside for it, or on this node as it is."""
         context = DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False
         dataset = ray.data.read_datasource(
-            BatchSource(self.stream, self.rows), override_num_blocks=math.ceil(TASKS_PER_CPU * self.cpus),
+            BatchSource(self.stream, self.rows), override_num_blocks=math.ceil(self.cpus),
             num_cpus=min(1.0, self.cpus) if reserve else 0,
             label_selector=None if reserve else {"ray.io/node-id": ray.get_runtime_context().get_node_id()})
         dataset.context.execution_options.preserve_order = True
-        if reserve:
-            dataset.context.execution_options.resource_limits = ExecutionResources.for_limits(cpu=self.cpus)
+        # Ray Data holds CPUs back for operators that wait for one another, here until one task ran at a time.
+        dataset.context.op_resource_reservation_enabled = False
         return dataset.materialize()
 
 

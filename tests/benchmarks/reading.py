@@ -20,20 +20,32 @@ from jobs.data import open_batches
 from tests.benchmarks.ratios import Ratio, measure, show
 from trs.config import demo
 from trs.data.drawn import draw_dataset
+from trs.data.people import People
 from trs.data.sets import load_sets
 from trs.data.stream import Stream, batch_rows, stream_of
 
 PROCESSES, BATCH, STEPS, SIZE = 2, 32, 100, (256, 192)
+FACTOR = 4
+"""Drawn pictures are about 128 x 128 pixels, COCO's 640 x 480."""
 
 
 def drawn_stream(root: Path) -> Stream:
-    """A stream of drawn people at COCO's input size."""
+    """A stream of drawn people at COCO's input size, in pictures of about COCO's size."""
     draw_dataset(root, train_count=400, val_count=2)
     base = demo()
     config = dataclasses.replace(base, data=dataclasses.replace(base.data, root=str(root), labeled_count=None,
                                                                 input_size=SIZE))
     sets = load_sets(config.data)
-    return stream_of(sets.labeled, sets.skeleton.flip_order, config)
+    return stream_of(enlarged(sets.labeled), sets.skeleton.flip_order, config)
+
+
+def enlarged(people: People) -> People:
+    """The same people in larger pictures: what a picture costs to decode decides the ratios."""
+    for file in people.files:
+        picture = cv2.imread(str(Path(people.root, file)))
+        cv2.imwrite(str(Path(people.root, file)), cv2.resize(picture, None, fx=FACTOR, fy=FACTOR))
+    return dataclasses.replace(people, image_sizes=FACTOR * people.image_sizes, boxes=FACTOR * people.boxes,
+                               keypoints=FACTOR * people.keypoints, areas=FACTOR**2 * people.areas)
 
 
 def _read(job: tuple[Stream, range]) -> int:
