@@ -90,7 +90,7 @@ def quieten() -> None:
     # A search that goes on with a trial which its kill found at its end has nothing new to report: the study knows all.
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     logging.getLogger("ray.train").setLevel(logging.WARNING)
-    # Ray Data warns of what we want: no progress bars, and reading tasks that take every CPU that is free.
+    # Ray Data warns of what we want: no progress bars, and CPUs that are all at work.
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     # After Ctrl-C Tune tells to restore its own state; ours is the study. Why a trial failed stands in our own lines.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)

@@ -78,12 +78,12 @@ class _Window:
     cpus: float
 
     def read(self, reserve: bool) -> Dataset:
-        """Execute it, with a task for each CPU that Ray sets aside for it, or on this node as it is."""
+        """Execute it, with a task for each CPU or part of one, which Ray sets aside, or on this node as it is."""
         context = DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False
         dataset = ray.data.read_datasource(
             BatchSource(self.stream, self.rows), override_num_blocks=math.ceil(self.cpus),
-            num_cpus=min(1.0, self.cpus) if reserve else 0,
+            num_cpus=self.cpus / math.ceil(self.cpus) if reserve else 0,
             label_selector=None if reserve else {"ray.io/node-id": ray.get_runtime_context().get_node_id()})
         dataset.context.execution_options.preserve_order = True
         # Ray Data holds CPUs back for operators that wait for one another, here until one task ran at a time.

@@ -170,6 +170,8 @@ def _predict_video(command: Command, predictor: Predictor, file: Path, name: str
         results += found
         height, width = drawn.shape[:2]
         writer = writer or cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), rate, (width, height))
+        if not writer.isOpened():
+            raise BadImage(f"{file}: OpenCV cannot write mp4 here")
         writer.write(drawn[..., ::-1])
         number += 1
         if number % 100 == 0:
@@ -177,8 +179,6 @@ def _predict_video(command: Command, predictor: Predictor, file: Path, name: str
     video.release()
     if writer is None:
         raise BadImage(f"{file} is not a video that can be read")
-    if not writer.isOpened():
-        raise BadImage(f"{file}: OpenCV cannot write mp4 here")
     writer.release()
     os.replace(partial, command.out / f"{name}.mp4")
     write_whole(command.out / f"{name}.json", json.dumps(results))

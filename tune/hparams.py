@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,11 +26,16 @@ def write_hparams(board: Leaderboard) -> None:
     only, and would lose sight of a trial that still runs.
     """
     folder = board.folder / FOLDER
-    shutil.rmtree(folder, ignore_errors=True)
+    partial = folder.with_name(f"{FOLDER}.{os.getpid()}.partial")  # others may compare at the same time
     draw = _drawing(board)
     for entry in board.entries:
         if entry.values and entry.score is not None:
-            _write(folder / entry.name, entry, entry.score, draw(entry))
+            _write(partial / entry.name, entry, entry.score, draw(entry))
+    if partial.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # somebody else has just put the same there
+            partial.rename(folder)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write(folder: Path, entry: Entry, score: float, drawing: np.ndarray | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from jobs.runs import CONFIG_FILE, METRIC_NAMES, Metrics, read_metrics
+from jobs.runs import CONFIG_FILE, METRIC_NAMES, MISTAKE_FILE, Metrics, read_metrics
 from trs import config as configs
 from trs.config import Config
 from trs.errors import InputError
@@ -172,9 +172,9 @@ def read_leaderboard(folder: Path) -> Leaderboard:
     config = configs.load(folder / CONFIG_FILE)
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in _STATUS]
     entries = [_entry(folder, trial, config.eval.metric) for trial in trials]
-    if (folder / TRIALS / SUPERVISED).is_dir():
-        entries.append(Entry(SUPERVISED, "reference", {}, read_metrics(folder / TRIALS / SUPERVISED),
-                             config.eval.metric))
+    if (run := folder / TRIALS / SUPERVISED).is_dir():
+        status: Status = "failed" if (run / MISTAKE_FILE).exists() else "reference"
+        entries.append(Entry(SUPERVISED, status, {}, read_metrics(run), config.eval.metric))
     entries.sort(key=lambda entry: float("-inf") if entry.score is None else entry.score, reverse=True)
     space = {name: distribution for trial in trials for name, distribution in trial.distributions.items()}
     return Leaderboard(folder, config, study, space, entries)

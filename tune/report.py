@@ -87,11 +87,11 @@ _NO_SCORES = {"epoch", "step", "learning_rate", "bad_images", "steps_per_second"
 
 
 def flat_settings(config: Config) -> dict[str, str]:
-    """Every setting of a config by its dotted name, for people: drawn numbers have sixteen digits, four are read."""
+    """Every setting of a config by its dotted name, for people: of a drawn number's sixteen digits they get six."""
     def flat(values: dict[str, Any], prefix: str) -> dict[str, str]:
         found: dict[str, str] = {}
         for name, value in values.items():
-            text = f"{value:.4g}" if isinstance(value, float) else str(value)
+            text = f"{value:.6g}" if isinstance(value, float) else str(value)
             found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": text}
         return found
 

@@ -14,7 +14,7 @@ import yaml
 from optuna.trial import TrialState
 
 from jobs import cli, cluster, doctor
-from jobs.runs import read_metrics, write_run
+from jobs.runs import MISTAKE_FILE, read_metrics, write_run
 from jobs.stopping import STOP_FILE, Stopped, stop_gently
 from jobs.train import prepare
 from trs import config as configs
@@ -24,7 +24,7 @@ from trs.errors import InputError
 from trs.files import write_whole
 from tune import compare
 from tune.notes import keep_poses
-from tune.space import Space, check_space, default_space, describe, load_space, paper_defaults, parse_space
+from tune.space import Space, check_space, default_space, describe, get, load_space, paper_defaults, parse_space
 from tune.study import BASELINE, SUPERVISED, StudyPruner, StudySearcher, open_study, trials_left
 from tune.trial import TRIALS, run_trial
 from tune.watch import watching
@@ -89,6 +89,9 @@ def main(arguments: list[str]) -> None:
     print(f"{command.title}: {search.trials} trials, {concurrent} at a time, of {config.train.epochs} epochs on "
           f"{len(sets.labeled)} labelled and {len(sets.unlabeled)} unlabelled people -> {folder}", flush=True)
     print("searched: " + "  ".join(f"{name}={text}" for name, text in search.space.items()), flush=True)
+    for name, value in defaults.items():
+        if get(config, name) != value:
+            print(f"the first trial runs the paper's {name}={value}, not {get(config, name)}", flush=True)
     ended_by: BaseException = KeyboardInterrupt()
     try:
         with stop_gently(folder):
@@ -161,5 +164,8 @@ def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.
 
 
 def _reference_is_left(folder: Path, config: Config, search: Search) -> bool:
-    metrics = read_metrics(folder / TRIALS / SUPERVISED)
-    return search.reference and (not metrics or metrics[-1]["epoch"] < config.train.epochs)
+    """Whether the supervised reference has still to be trained; like a trial, one that failed has had its try."""
+    run = folder / TRIALS / SUPERVISED
+    metrics = read_metrics(run)
+    done = bool(metrics) and metrics[-1]["epoch"] >= config.train.epochs
+    return search.reference and not done and not (run / MISTAKE_FILE).exists()

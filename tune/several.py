@@ -13,6 +13,7 @@ from trs.errors import InputError
 from tune.charts import COLOURS
 from tune.leaderboard import Entry, Leaderboard
 from tune.report import flat_settings, page, plain
+from tune.study import SUPERVISED
 
 PAGE_FILE = "comparison.html"
 MEASURED_BY = ("data.root", "data.val_annotations", "data.val_images", "data.val_detections", "data.val_count",
@@ -96,10 +97,10 @@ def progress(boards: list[Leaderboard]) -> go.Figure:
     figure = go.Figure()
     for board, name, colour in zip(boards, names_of(boards), itertools.cycle(COLOURS)):
         trials = sorted((entry for entry in board.entries
-                         if entry.status not in ("reference", "failed") and entry.score is not None),
-                        key=lambda entry: entry.name)
+                         if entry.name != SUPERVISED and entry.score is not None), key=lambda entry: entry.name)
         spent = list(itertools.accumulate(entry.epochs for entry in trials))
-        found = list(itertools.accumulate((entry.score or 0.0 for entry in trials), max))
+        scores = (0.0 if entry.status == "failed" else entry.score or 0.0 for entry in trials)
+        found = list(itertools.accumulate(scores, max))
         figure.add_scatter(x=spent, y=found, name=name, mode="lines+markers",
                            line={"color": colour, "shape": "hv"}, text=[entry.name for entry in trials],
                            hovertemplate="after %{text}: %{y:.3f}, %{x} epochs<extra></extra>")

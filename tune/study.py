@@ -49,7 +49,7 @@ def sampler(seed: int, number: int) -> optuna.samplers.BaseSampler:
     otherwise begin with the draws of its first start, and run the same trials twice.
     """
     own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-    return optuna.samplers.TPESampler(seed=own, n_startup_trials=10, multivariate=True, constant_liar=True)
+    return optuna.samplers.TPESampler(seed=own, n_startup_trials=5, multivariate=True, constant_liar=True)
 
 
 def running(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:

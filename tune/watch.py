@@ -110,7 +110,7 @@ class Watch(ray.tune.Callback):
         if self.ended == 0:
             return said
         seconds = (time.monotonic() - self.began) / self.ended * (self.samples - self.ended)
-        return f"{said}, at most {duration(seconds)} left"
+        return f"{said}, about {duration(seconds)} left"
 
     def best(self) -> Row | None:
         """The run with the best score so far, the reference left out."""

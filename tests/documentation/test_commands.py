@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.documentation.commands import ROOT, python_commands
@@ -53,12 +55,23 @@ def steps(coco: Path, people: Path) -> Iterator[tuple[str, list[str]]]:
             yield program, [*words, *behind]
 
 
-def started(program: str, words: list[str], folder: Path) -> subprocess.Popen[str]:
-    """The program, as from the clone, in another folder; as a terminal starts it, it hears Ctrl-C."""
+@contextlib.contextmanager
+def started(program: str, words: list[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """The program, as from the clone, in another folder; as a terminal starts it, it hears Ctrl-C.
+
+    It ends with the context, and so does what it has started.
+    """
     beginning = [str(ROOT / program)] if program.endswith(".py") else ["-m", program]
-    return subprocess.Popen([sys.executable, *beginning, *words], cwd=folder, text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": str(ROOT)},
-                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    process = subprocess.Popen([sys.executable, *beginning, *words], cwd=folder, text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": str(ROOT)},
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            for left in [*psutil.Process(process.pid).children(recursive=True), process]:
+                left.kill()
+            process.wait()
 
 
 def test_every_command_of_the_pages_does_what_they_say(coco: Path, drawn_root: Path, tmp_path: Path) -> None:
@@ -68,10 +81,10 @@ def test_every_command_of_the_pages_does_what_they_say(coco: Path, drawn_root: P
     ran = set()
     for program, words in steps(coco, drawn_root):
         began = time.monotonic()
-        process = started(program, words, tmp_path)
-        if program == "tune.dashboard":
-            look_at_both(process)
-        said, _ = process.communicate(timeout=600)
+        with started(program, words, tmp_path) as process:
+            if program == "tune.dashboard":
+                look_at_both(process)
+            said, _ = process.communicate(timeout=600)
         print(f"{time.monotonic() - began:4.0f} s  {program} {' '.join(words)}")
         assert process.returncode == (130 if program == "tune.dashboard" else 0), (program, words, said)
         assert "Traceback" not in said and "Warning" not in said and "WARNING" not in said, (program, words, said)
@@ -97,8 +110,8 @@ def look_at_both(process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize("benchmark", ["kernels", "step", "reading", "search"])
 def test_a_benchmark_measures(benchmark: str) -> None:
-    process = started(f"tests.benchmarks.{benchmark}", [], ROOT)
-    said, _ = process.communicate(timeout=600)
+    with started(f"tests.benchmarks.{benchmark}", [], ROOT) as process:
+        said, _ = process.communicate(timeout=600)
     assert process.returncode == 0 and said.startswith("reference / ours"), said
 
 

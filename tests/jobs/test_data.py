@@ -1,4 +1,8 @@
 import dataclasses
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +12,8 @@ from jobs import data
 from jobs.data import _windows, open_batches
 from trs.config import Config
 from trs.data.sets import Sets
-from trs.data.stream import Stream, batch_rows, stream_of
+from trs.data.stream import Rows, Stream, batch_rows, stream_of
+from trs.errors import InputError
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
@@ -32,6 +37,25 @@ def test_ray_data_gives_the_rows_that_a_plain_reader_gives(streams: dict[str, St
             for column, values in expected.items():
                 np.testing.assert_array_equal(batch[name][column], values)
             assert batch[name]["image"].dtype == np.uint8
+
+
+@pytest.mark.parametrize("cpus", [1.5, 2])
+def test_as_many_tasks_read_at_a_time_as_there_are_cpus(streams: dict[str, Stream], tmp_path: Path, cpus: float
+                                                        ) -> None:
+    class Met(Stream):
+        """Waits in its first read for one in another process."""
+
+        def read(self, rows: Iterable[int]) -> Rows:
+            (tmp_path / str(os.getpid())).touch()
+            for _ in range(300):
+                if len(list(tmp_path.iterdir())) == 2:
+                    return super().read(rows)
+                time.sleep(0.1)
+            raise InputError("nobody else reads")
+
+    waiting = Met(**vars(streams["labeled"]))
+    read = open_batches({"labeled": ray.put(waiting)}, data_cpus=cpus, picture_bytes=1)
+    assert len(list(read(iter([{"labeled": batch_rows(step, 4)} for step in range(4)])))) == 4
 
 
 def test_a_bad_picture_is_named_in_its_row(streams: dict[str, Stream]) -> None:

@@ -14,12 +14,13 @@ from optuna.trial import TrialState
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from jobs.runs import CONFIG_FILE
+from jobs.runs import CONFIG_FILE, MISTAKE_FILE
 from trs import config as configs
 from trs.errors import InputError
 from tune import compare, several
 from tune.hparams import FOLDER as HPARAMS
 from tune.leaderboard import read_leaderboard
+from tune.search import Search, _reference_is_left
 from tune.study import SUPERVISED
 from tune.trial import TRIALS
 
@@ -138,6 +139,18 @@ def test_before_a_trial_is_complete_the_best_so_far_stands_in(make_search: MakeS
     assert board.gain(board.reference) is None
 
 
+def test_a_reference_that_failed_is_told_and_not_waited_for(make_search: MakeSearch) -> None:
+    folder = make_search("half", [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40)])
+    config = configs.load(folder / CONFIG_FILE)
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=9))
+    plan = Search(1, grace_epochs=1, reduction_factor=2, reference=True, space={})
+    assert _reference_is_left(folder, config, plan)
+    (folder / TRIALS / SUPERVISED / MISTAKE_FILE).write_text("the gradients are not finite")
+    assert not _reference_is_left(folder, config, plan)
+    board = read_leaderboard(folder)
+    assert board.reference is None and {entry.name: entry.status for entry in board.entries}[SUPERVISED] == "failed"
+
+
 def test_a_search_without_any_epoch(make_search: MakeSearch, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [((0.999, 0.5, 5), TrialState.RUNNING, 0, None)]
     folder = make_search("new", rows, reference=False)
@@ -159,7 +172,9 @@ def test_several_searches_are_laid_side_by_side(search: Path, make_search: MakeS
     assert sorted(differences) == ["method.ema_momentum 0.999 0.97", "method.mix_count 5 4",
                                    "method.unsup_weight 0.5 1"]
     found = browser.execute_script("return document.getElementById('progress').data.map(line => line.y)")
-    assert found == [[0.4, 0.4], [0.4, 0.4, 0.47, 0.47, 0.47]], "it never falls; a failed trial does not count"
+    assert found == [[0.4, 0.4], [0.4, 0.4, 0.47, 0.47, 0.47, 0.47]], "it never falls"
+    spent = browser.execute_script("return document.getElementById('progress').data.map(line => line.x)")
+    assert spent == [[8, 10], [8, 9, 17, 19, 23, 31]], "a failed trial has cost its epochs too"
     browser.find_element("link text", "other").click()
     assert browser.title == "other: search report"
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]

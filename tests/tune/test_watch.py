@@ -49,7 +49,7 @@ def test_a_log_gets_lines(config: Config, tmp_path: Path, capsys: pytest.Capture
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["[supervised] starts", "[0000] starts  ema_momentum=0.999  mix_count=5"]
     assert lines[3].startswith("[supervised] epoch 2/2  AP 0.300  (a 0.300)")
-    assert lines[4].startswith("[supervised] finished; 1 of 4 done, at most ")
+    assert lines[4].startswith("[supervised] finished; 1 of 4 done, about ")
     assert lines[6].startswith("[0001] FAILED: the gradients of step 3 are not finite; 2 of 4 done")
 
 
@@ -77,7 +77,7 @@ def test_a_terminal_gets_a_table_that_says_what_is_best_against_what(config: Con
         paper.print(watch.table())
     lines = paper.file.getvalue().splitlines()
     headline = " ".join(" ".join(lines[:2]).split())
-    assert headline.startswith("2 of 4 done, at most ")
+    assert headline.startswith("2 of 4 done, about ")
     assert "best so far 0.250 (0000, epoch 1), paper's defaults 0.250 (0000, epoch 1), supervised 0.300" in headline
     found = [line.split() for line in lines if "/2" in line]
     assert found[0] == ["0000", "running", "1/2", "0.250", "0.999", "5"]
