@@ -206,14 +206,17 @@ def _predict(command: Command, predictor: Predictor, picture: Picture, find: Fin
 
 
 def heatmap_sheets(predictor: Predictor, crops: Crops) -> Iterator[np.ndarray]:
-    """A sheet a person: each keypoint's heat, as the teacher sees it and, beside it, its reviewer if there is one."""
+    """A sheet a person: each keypoint's heat and its peak, as the teacher and, beside it, its reviewer see it."""
     names = [name for name in ("a", "reviewer_a") if name in predictor.names]
     seen = {name: predictor.heatmaps(crops, name).cpu().numpy() for name in names}
     for row, crop in enumerate(crops.images):
         image = enlarge(crop, max(1, round(_CELL / min(crop.shape[:2]))))
-        blocks = [sheet([[overlay_heatmap(image, seen[name][row, index])] for name in names],
-                        [keypoint.replace("_", " "), *("reviewer" for _ in names[1:])])
-                  for index, keypoint in enumerate(predictor.skeleton.names)]
+        blocks = []
+        for index, keypoint in enumerate(predictor.skeleton.names):
+            maps = [seen[name][row, index] for name in names]
+            titles = [f"{title} {heat.max():.2f}" for title, heat in
+                      zip((keypoint.replace("_", " "), "reviewer"), maps, strict=False)]
+            blocks.append(sheet([[overlay_heatmap(image, heat)] for heat in maps], titles))
         yield grid(blocks, columns=max(1, round(len(blocks) ** 0.5)))
 
 

@@ -57,7 +57,7 @@ def _colour(*names: str) -> tuple[int, int, int]:
 
 
 def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
-    """A copy of a picture that glows where a heatmap is warm.
+    """A copy of a picture that glows where a heatmap is warm, by the root of the heat: an unsure keypoint shows too.
 
     Args:
         image: [H, W, 3] uint8 RGB.
@@ -65,7 +65,7 @@ def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     """
     height, width = image.shape[:2]
     warmest = heatmap.reshape(-1, *heatmap.shape[-2:]).max(axis=0).clip(0, 1).astype(np.float32)
-    heat = cv2.resize(warmest, (width, height), interpolation=cv2.INTER_LINEAR)
+    heat = np.sqrt(cv2.resize(warmest, (width, height), interpolation=cv2.INTER_LINEAR))
     glow = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     opacity = _HEAT_OPACITY * heat[..., None]
     return ((1 - opacity) * image + opacity * glow).round().astype(np.uint8)
