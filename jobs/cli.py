@@ -18,8 +18,9 @@ from jobs.failures import find_mistake
 from jobs.runs import CONFIG_FILE
 from jobs.stopping import Stopped
 from trs import config as configs
-from trs.config import METHOD_NAMES, PRESETS, Config
+from trs.config import METHOD_NAMES, Config
 from trs.errors import InputError
+from trs.presets import PRESETS, demo
 
 PresetName = Literal["demo", "coco-1k", "coco-5k", "coco-10k", "coco-1k-resnet50", "coco-5k-resnet50",
                      "coco-10k-resnet50", "coco-5k-mixed", "coco-wild", "coco-wild-resnet101", "coco-wild-hrnet-w48",
@@ -107,11 +108,9 @@ def _given(command: Command) -> list[str]:
 def _starting_config(chosen: argparse.Namespace) -> Config:
     if chosen.resume:
         return configs.load(Path(chosen.out or "runs") / chosen.resume / CONFIG_FILE)
-    if chosen.config:
-        config = configs.load(Path(chosen.config))
-    else:
-        # A preset that does not exist is tyro's to refuse, with the list of those that do.
-        config = PRESETS.get(chosen.preset or "demo", configs.demo)()
+    # A preset that does not exist is tyro's to refuse, with the list of those that do.
+    preset = PRESETS.get(chosen.preset or "demo", demo)
+    config = configs.load(Path(chosen.config)) if chosen.config else preset()
     if chosen.method in METHOD_NAMES and not isinstance(config.method, METHOD_NAMES[chosen.method]):
         config = dataclasses.replace(config, method=METHOD_NAMES[chosen.method]())
     # The short forms are defaults of the long ones, so that both are checked together with the rest.

@@ -16,7 +16,7 @@ import numpy as np
 from jobs import figures
 from jobs.batch import Run
 from jobs.cell import Cell
-from trs import config as configs
+from trs import presets
 from trs.config import (
     BackboneName,
     Config,
@@ -57,7 +57,7 @@ def _change(config: Config, method: MethodConfig, **sections: dict[str, Any]) ->
     return dataclasses.replace(config, method=method, **changed)
 
 
-COCO = {"1K": configs.coco_1k, "5K": configs.coco_5k, "10K": configs.coco_10k}
+COCO = {"1K": presets.coco_1k, "5K": presets.coco_5k, "10K": presets.coco_10k}
 
 # The rivals have a single level: Multi-level Feature Learning is TRS's own.
 METHODS: dict[str, tuple[MethodConfig, int]] = {
@@ -96,7 +96,7 @@ def table3() -> Table:
     cells = []
     for (label, backbone), values in published.items():
         method, levels = METHODS[label]
-        run = Run(_change(configs.coco_wild(), method,
+        run = Run(_change(presets.coco_wild(), method,
                           model={"levels": levels, "backbones": (BACKBONES[backbone],) * 2}))
         cells += [Cell((label, backbone), column, run, metric, value)
                   for (column, metric), value in zip(metrics.items(), values, strict=True)]
@@ -110,14 +110,14 @@ PCKH = {"Hea": "head_pckh", "Sho": "shoulder_pckh", "Elb": "elbow_pckh", "Wri": 
 def table4() -> Table:
     """MPII labelled, AI Challenger unlabelled; DIR holds `mpii` and `aic`."""
     return _mpii("PCKh@0.5 on MPII val, 10K people of MPII labelled and 100K of AI Challenger unlabelled",
-                 configs.mpii_aic(), {"Dual": (95.6, 93.8, 85.0, 78.4, 85.8, 79.4, 74.2, 85.3),
+                 presets.mpii_aic(), {"Dual": (95.6, 93.8, 85.0, 78.4, 85.8, 79.4, 74.2, 85.3),
                                       "SSPCM": (95.5, 93.6, 84.7, 78.3, 85.9, 79.4, 74.3, 85.3),
                                       "TRS": (95.7, 93.9, 85.7, 79.3, 86.3, 79.1, 74.9, 85.7)})
 
 
 def table5() -> Table:
     """MPII with 1K labelled people."""
-    return _mpii("PCKh@0.5 on MPII val, 1K people labelled and 10K unlabelled", configs.mpii_1k(),
+    return _mpii("PCKh@0.5 on MPII val, 1K people labelled and 10K unlabelled", presets.mpii_1k(),
                  {"Dual": (92.9, 87.8, 74.7, 68.1, 72.5, 64.4, 59.6, 75.4),
                   "SSPCM": (93.0, 88.1, 74.7, 67.0, 72.3, 65.0, 59.4, 75.3),
                   "TRS": (94.0, 91.0, 80.6, 72.9, 76.2, 69.0, 62.9, 79.1)})
@@ -149,14 +149,14 @@ def table6() -> Table:
 def table7() -> Table:
     """Levels of Multi-level Feature Learning."""
     return Table("AP of TRS with 1K labelled people by levels, ResNet18", ("method",), [
-        Cell(("TRS",), str(levels), Run(_change(configs.coco_1k(), TRSConfig(), model={"levels": levels})),
+        Cell(("TRS",), str(levels), Run(_change(presets.coco_1k(), TRSConfig(), model={"levels": levels})),
              published=value) for levels, value in {1: 48.4, 2: 50.9, 3: 50.0}.items()])
 
 
 def table8() -> Table:
     """Keypoints of Keypoint-Mix."""
     return Table("AP of TRS with 1K labelled people by mixed keypoints, ResNet18", ("method",), [
-        Cell(("TRS",), str(count), Run(_change(configs.coco_1k(), TRSConfig(mix_count=count))), published=value)
+        Cell(("TRS",), str(count), Run(_change(presets.coco_1k(), TRSConfig(mix_count=count))), published=value)
         for count, value in {3: 50.2, 5: 50.9, 7: 50.0, 9: 49.8}.items()])
 
 
@@ -170,7 +170,7 @@ def table9() -> Table:
     rivals = {("Dual", "Joint Cutout"): 44.6, ("SSPCM", "SSCO"): 46.9}
     return Table("AP with 1K labelled people by hard augmentation, ResNet18", ("method", "augmentation"), [
         *(Cell(row, "AP", _coco("1K", row[0]), published=value) for row, value in rivals.items()),
-        *(Cell(("TRS", name), "AP", Run(_change(configs.coco_1k(), method)), published=value)
+        *(Cell(("TRS", name), "AP", Run(_change(presets.coco_1k(), method)), published=value)
           for name, (method, value) in inside.items())])
 
 
@@ -238,14 +238,14 @@ def _columns(rows: dict[str, tuple[MethodConfig, int]], column: str,
 
 
 def _from_scratch(method: MethodConfig, levels: int, seed: int = 0) -> Run:
-    return Run(_change(configs.lspet_small(), method, model={"levels": levels}, train={"seed": seed}))
+    return Run(_change(presets.lspet_small(), method, model={"levels": levels}, train={"seed": seed}))
 
 
 def _warm(method: MethodConfig, levels: int) -> Run:
     """1,500 more steps from supervised networks that have stopped gaining, one a peer."""
     starts = tuple(_from_scratch(SupervisedConfig(), 2, seed) for seed in (0, 100, 200))
     train = {"epochs": 9, "learning_rate": 1e-3, "warmup_steps": 0}
-    return Run(_change(configs.lspet_small(), method, model={"levels": levels}, train=train,
+    return Run(_change(presets.lspet_small(), method, model={"levels": levels}, train=train,
                        eval={"every": 3}), starts)
 
 
@@ -259,14 +259,14 @@ def figure4() -> Table:
 def figure5() -> Table:
     """Heatmaps with and without Multi-level Feature Learning."""
     return Table("Heatmaps of TRS with and without MFL on COCO val2017, 1K labelled people, ResNet18", ("method",), [
-        Cell((label,), "AP", Run(_change(configs.coco_1k(), TRSConfig(), model={"levels": levels})))
+        Cell((label,), "AP", Run(_change(presets.coco_1k(), TRSConfig(), model={"levels": levels})))
         for label, levels in (("without MFL", 1), ("with MFL", 2))], figures.heatmaps)
 
 
 def figure6() -> Table:
     """Heatmaps of the teacher and of its reviewer."""
     return Table("Heatmaps of teacher and reviewer on COCO val2017, 1K labelled people, ResNet18", ("method",),
-                 [Cell(("TRS",), "AP", Run(configs.coco_1k()))], figures.teacher_and_reviewer)
+                 [Cell(("TRS",), "AP", Run(presets.coco_1k()))], figures.teacher_and_reviewer)
 
 
 TABLES: dict[str, Callable[[], Table]] = {

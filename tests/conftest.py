@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from trs.config import Config, demo
+from trs.config import Config
 from trs.data.drawn import draw_dataset
 from trs.data.sets import Sets, load_sets
+from trs.presets import demo
 
 # Two cores shared by several processes: more threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -44,7 +44,7 @@ import sys
 sys.modules.update(dict.fromkeys(("ray", "jobs", "tune", "optuna"), None))
 import dataclasses, torch
 from trs import loop
-from trs.config import demo
+from trs.presets import demo
 from trs.data.sets import load_sets
 from trs.data.stream import read_ahead, stream_of
 from trs.methods.build import build_method

@@ -18,11 +18,11 @@ import torch
 from jobs import cluster
 from jobs.data import open_batches
 from tests.benchmarks.ratios import Ratio, measure, show
-from trs.config import demo
 from trs.data.drawn import draw_dataset
 from trs.data.people import People
 from trs.data.sets import load_sets
 from trs.data.stream import Stream, batch_rows, stream_of
+from trs.presets import demo
 
 PROCESSES, BATCH, STEPS, SIZE = 2, 32, 100, (256, 192)
 FACTOR = 4

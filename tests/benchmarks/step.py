@@ -10,11 +10,12 @@ import torch
 
 from tests.benchmarks.ratios import Ratio, measure, show
 from trs import loop
-from trs.config import Config, coco_1k
+from trs.config import Config
 from trs.data.drawn import draw_dataset
 from trs.data.sets import load_sets
 from trs.data.stream import stream_of
 from trs.methods.build import build_method
+from trs.presets import coco_1k
 
 BATCH = 8
 

@@ -13,8 +13,9 @@ from ray.exceptions import RayTaskError
 from jobs import cli
 from jobs.failures import find_mistake
 from trs import config as configs
-from trs.config import PRESETS, SupervisedConfig, demo
+from trs.config import SupervisedConfig
 from trs.errors import InputError
+from trs.presets import PRESETS, demo
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from jobs.runs import measure_of, protocol
-from trs.config import Config, mpii_1k
+from trs.config import Config
+from trs.presets import mpii_1k
 
 
 @pytest.mark.parametrize(("metric", "measure"), [

@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from trs import loop
-from trs.config import PRESETS, Config
+from trs.config import Config
 from trs.data.annotations import load_people
 from trs.data.sets import Sets, load_sets
 from trs.data.stream import read_ahead, stream_of
@@ -22,6 +22,7 @@ from trs.evaluation.evaluate import require_metric
 from trs.evaluation.oks import coco_results, oks_ap
 from trs.evaluation.results import write_results
 from trs.methods.build import build_method
+from trs.presets import PRESETS
 from trs.skeleton import AIC, MPII
 
 

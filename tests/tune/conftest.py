@@ -21,6 +21,7 @@ from trs.data.annotations import load_people
 from trs.data.drawn import draw_dataset
 from trs.evaluation.oks import coco_results
 from trs.evaluation.results import write_results
+from trs.presets import demo
 from tune import compare
 from tune.space import parse_space
 from tune.study import BASELINE, SUPERVISED, open_study, trial_name
@@ -73,7 +74,7 @@ def _write_predictions(run: Path, config: Config) -> None:
 
 
 def _write_search(folder: Path, root: Path, rows: list[Any], reference: bool) -> Path:
-    base = dataclasses.replace(configs.demo(), data=dataclasses.replace(configs.demo().data, root=str(root)))
+    base = dataclasses.replace(demo(), data=dataclasses.replace(demo().data, root=str(root)))
     folder.mkdir(parents=True)
     configs.save(base, folder / CONFIG_FILE)
     study = open_study(folder, 1, 2)

@@ -5,8 +5,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
-from trs.config import METHOD_NAMES, SupervisedConfig, demo
+from trs.config import METHOD_NAMES, SupervisedConfig
 from trs.errors import InputError
+from trs.presets import demo
 from tune.space import apply, check_space, default_space, describe, get, load_space, paper_defaults, parse_space
 
 

@@ -1,0 +1,188 @@
+"""Presets: functions that return a `Config`.
+
+Each docstring opens with the command, then says what was published and, where it is known, what a run costs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from trs.config import BackboneName, Config, DataConfig, EvalConfig, ModelConfig, TrainConfig, TRSConfig, ViewConfig
+
+
+def demo() -> Config:
+    """`python run_tune.py`. Drawn people and a small network: minutes on 2 cores, no download."""
+    return Config(
+        data=DataConfig(
+            root="runs/drawn_people", drawn_people=1000, input_size=(96, 64), labeled_count=300, sigma=1.0,
+            train_annotations="annotations/person_keypoints_train.json", train_images="train",
+            val_annotations="annotations/person_keypoints_val.json", val_images="val"),
+        view=ViewConfig(scale=0.1, rotation=10),
+        model=ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=32),
+        train=TrainConfig(epochs=7, batch_size=24, learning_rate=4e-3, warmup_steps=40, lr_drops=(0.8,),
+                          cpus_per_worker=0.7, data_cpus=0.25),
+        eval=EvalConfig(decoder="dark"))
+
+
+def coco_1k() -> Config:
+    """`python -m jobs.train --preset coco-1k --data.root /data/coco --train.use-gpu`.
+
+    COCO with 1,000 labelled people, ResNet18. Paper, Table II: 50.9 AP (GT boxes, no flip test). Cost not measured.
+    """
+    return Config(model=ModelConfig(pretrained="imagenet"),
+                  train=TrainConfig(epochs=70, lr_drops=(50 / 70, 60 / 70)))
+
+
+def coco_5k() -> Config:
+    """`python -m jobs.train --preset coco-5k --data.root /data/coco --train.use-gpu`.
+
+    COCO with 5,000 labelled people, ResNet18. Paper, Table II: 60.4 AP. Cost not measured.
+    """
+    return _with_labels(coco_1k(), 5000, epochs=100, lr_drops=(0.7, 0.9))
+
+
+def coco_10k() -> Config:
+    """`python -m jobs.train --preset coco-10k --data.root /data/coco --train.use-gpu`.
+
+    COCO with 10,000 labelled people, ResNet18. Paper, Table II: 62.9 AP. Cost not measured.
+    """
+    return _with_labels(coco_1k(), 10_000, epochs=100, lr_drops=(0.7, 0.9))
+
+
+def coco_1k_resnet50() -> Config:
+    """`python -m jobs.train --preset coco-1k-resnet50 --data.root /data/coco --train.use-gpu`.
+
+    COCO with 1,000 labelled people, ResNet50. Paper, Table II: 52.2 AP. Cost not measured.
+    """
+    return _with_backbones(coco_1k(), "resnet50", "resnet50")
+
+
+def coco_5k_resnet50() -> Config:
+    """`python -m jobs.train --preset coco-5k-resnet50 --data.root /data/coco --train.use-gpu`.
+
+    COCO with 5,000 labelled people, ResNet50. Paper, Table II: 63.5 AP. Cost not measured.
+    """
+    return _with_backbones(coco_5k(), "resnet50", "resnet50")
+
+
+def coco_10k_resnet50() -> Config:
+    """`python -m jobs.train --preset coco-10k-resnet50 --data.root /data/coco --train.use-gpu`.
+
+    COCO with 10,000 labelled people, ResNet50. Paper, Table II: 67.6 AP. Cost not measured.
+    """
+    return _with_backbones(coco_10k(), "resnet50", "resnet50")
+
+
+def coco_5k_mixed() -> Config:
+    """`python -m jobs.train --preset coco-5k-mixed --data.root /data/coco --train.use-gpu`.
+
+    A ResNet50 (network a) and a ResNet18 (network b) teach each other, 5,000 labelled people. Paper, Table X: 61.4 AP,
+    10,000 labelled: 63.7. Cost not measured.
+    """
+    return _with_backbones(coco_5k(), "resnet50", "resnet18")
+
+
+def coco_wild() -> Config:
+    """`python -m jobs.train --preset coco-wild --data.root /data/coco --train.use-gpu --workers 8`.
+
+    COCO's training set labelled, 123K more pictures with detected boxes not, ResNet50. Paper, Table III: 74.9 AP. Cost
+    not measured.
+    """
+    return Config(
+        data=DataConfig(labeled_count=None, unlabeled_annotations="annotations/image_info_unlabeled2017.json",
+                        unlabeled_detections="annotations/unlabeled2017_person_detections.json"),
+        model=ModelConfig(backbones=("resnet50", "resnet50"), pretrained="imagenet"),
+        train=TrainConfig(epochs=400, lr_drops=(0.75, 0.875)))
+
+
+def coco_wild_resnet101() -> Config:
+    """`python -m jobs.train --preset coco-wild-resnet101 --data.root /data/coco --train.use-gpu --workers 8`.
+
+    As coco-wild with ResNet101. Paper, Table III: 75.8 AP. Cost not measured.
+    """
+    return _with_backbones(coco_wild(), "resnet101", "resnet101")
+
+
+def coco_wild_hrnet_w48() -> Config:
+    """`python -m jobs.train --preset coco-wild-hrnet-w48 --data.root /data/coco --train.use-gpu --workers 8`.
+
+    As coco-wild with HRNet-W48 at 384x288, two hard views of each picture. The paper has no such row; MultiAugs reports
+    79.5 AP for its two networks. Cost not measured.
+    """
+    base = _with_backbones(coco_wild(), "hrnet_w48", "hrnet_w48")
+    return dataclasses.replace(base, data=dataclasses.replace(base.data, input_size=(384, 288), sigma=3.0),
+                               method=TRSConfig(paths=2, unsup_weight=0.25))
+
+
+def mpii_1k() -> Config:
+    """`python -m jobs.train --preset mpii-1k --data.root /data/mpii --train.use-gpu`.
+
+    MPII with 1,000 labelled and 10,000 unlabelled people, ResNet18. Paper, Table V: 79.1 PCKh@0.5. Cost not measured.
+    """
+    return Config(
+        data=DataConfig(input_size=(256, 256), labeled_count=1000, unlabeled_count=10_000,
+                        train_annotations="annot/train.json", train_images="images",
+                        val_annotations="annot/valid.json", val_images="images"),
+        model=ModelConfig(pretrained="imagenet"), train=TrainConfig(epochs=100, lr_drops=(0.5, 0.7)),
+        eval=EvalConfig(metric="pckh"))
+
+
+def mpii_aic() -> Config:
+    """`python -m jobs.train --preset mpii-aic --data.root /data --train.use-gpu --workers 4`.
+
+    10,000 labelled people of MPII (/data/mpii), 100,000 unlabelled ones of AI Challenger (/data/aic), ResNet18. Paper,
+    Table IV: 85.7 PCKh@0.5. Cost not measured.
+    """
+    base = mpii_1k()
+    data = dataclasses.replace(
+        base.data, labeled_count=10_000, unlabeled_count=100_000, train_annotations="mpii/annot/train.json",
+        train_images="mpii/images", val_annotations="mpii/annot/valid.json", val_images="mpii/images",
+        unlabeled_annotations="aic/keypoint_train_annotations_20170909.json",
+        unlabeled_images="aic/keypoint_train_images_20170902")
+    return dataclasses.replace(base, data=data)
+
+
+def _with_labels(config: Config, count: int, **train: Any) -> Config:
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, labeled_count=count),
+                               train=dataclasses.replace(config.train, **train))
+
+
+def _with_backbones(config: Config, *backbones: BackboneName) -> Config:
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, backbones=backbones))
+
+
+def lspet() -> Config:
+    """`python -m jobs.train --preset lspet --data.root /data/lspet --train.use-gpu`.
+
+    Leeds Sports Pose Extended in COCO layout, 500 labelled people, 14 keypoints, ResNet18. No published score; cost not
+    measured.
+    """
+    return Config(
+        data=DataConfig(input_size=(128, 128), labeled_count=500,
+                        train_annotations="annotations/person_keypoints_train.json", train_images="train",
+                        val_annotations="annotations/person_keypoints_val.json", val_images="val"),
+        train=TrainConfig(epochs=50))
+
+
+def lspet_small() -> Config:
+    """`python -m jobs.train --preset lspet-small --data.root /data/lspet`.
+
+    LSPET with a small network at 64x64: a study that two CPU cores finish, see docs/study.md. About 10 minutes a run.
+    """
+    base = lspet()
+    return dataclasses.replace(
+        base,
+        data=dataclasses.replace(base.data, input_size=(64, 64), sigma=1.0),
+        view=ViewConfig(rotation=40),
+        model=ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=32),
+        train=TrainConfig(epochs=15, learning_rate=2e-3, warmup_steps=50, precision="bfloat16", cpus_per_worker=0.7,
+                          data_cpus=0.25),
+        eval=EvalConfig(decoder="dark", every=5))
+
+
+PRESETS = {
+    "demo": demo, "coco-1k": coco_1k, "coco-5k": coco_5k, "coco-10k": coco_10k, "coco-1k-resnet50": coco_1k_resnet50,
+    "coco-5k-resnet50": coco_5k_resnet50, "coco-10k-resnet50": coco_10k_resnet50, "coco-5k-mixed": coco_5k_mixed,
+    "coco-wild": coco_wild, "coco-wild-resnet101": coco_wild_resnet101, "coco-wild-hrnet-w48": coco_wild_hrnet_w48,
+    "mpii-1k": mpii_1k, "mpii-aic": mpii_aic, "lspet": lspet, "lspet-small": lspet_small}
