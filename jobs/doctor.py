@@ -28,6 +28,8 @@ from trs.errors import InputError
 PACKAGES = ("torch", "torchvision", "ray", "numpy", "timm", "optuna", "safetensors")
 _ANSWER_SECONDS = 60.0
 _BYTES_PER_STREAM = 2 * WINDOW_BYTES
+_LEFT = (ray.exceptions.NodeDiedError, ray.exceptions.TaskUnschedulableError)
+"""How a task ends that was meant for one node, when the node is lost: while the task runs, or before."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,11 @@ def _nodes(folder: Path, files: list[str]) -> Iterator[Finding]:
         answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_SECONDS)
         for answer in [*answered, *silent]:
             name = nodes[asked[answer]]
-            fault = _silence(name) if answer in silent else _answer(name, here, answer)
-            yield Finding(f"node {name}: storage, pictures, versions", fault)
+            about = f"node {name}: storage, pictures, versions"
+            try:
+                yield Finding(about, _silence(name) if answer in silent else _answer(name, here, answer))
+            except _LEFT:  # a training survives that at any other time too
+                yield Finding(about, f"node {name} has left the cluster while it was asked", stops=False)
     finally:
         for file in probe.iterdir():
             file.unlink()
@@ -156,8 +161,11 @@ def _silence(name: str) -> str:
 
 
 def _answer(name: str, here: NodeReport, answer: ray.ObjectRef) -> str | None:
+    """Raises one of _LEFT where the node is gone."""
     try:
         return compare(name, here, ray.get(answer))
+    except _LEFT:
+        raise
     except ray.exceptions.RayError as error:
         if "No module named" in str(error):
             return f"node {name} has not the code of this project; submit with `ray job submit --working-dir .`"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,20 @@ def test_a_sound_cluster_passes_every_check(machines: Any, config: Config, tmp_p
     assert code == 0 and len(lines) == 6, said  # resources, object store, dashboard, three nodes
     assert all(line.startswith("ok ") for line in lines), said
     assert not (tmp_path / "runs").exists() and not list(tmp_path.glob(".trs-probe*"))
+
+
+def test_a_node_that_is_lost_while_it_is_asked_is_told_and_stops_nothing(machines: Any, config: Config,
+                                                                         tmp_path: Path) -> None:
+    kept, lost = machines.add(2), machines.add(2)
+    configs.save(config, tmp_path / "config.yaml")
+    driver = machines.start("-m", "jobs.train", "--config", str(tmp_path / "config.yaml"), "--out",
+                            str(tmp_path / "runs"), "--name", "run")
+    machines.wait_until(lambda: list(tmp_path.glob(".trs-probe*")))  # a node's first task starts a process: seconds
+    machines.lose(lost)
+    assert driver.wait() == 0, driver.output()
+    assert re.search(rf"WARNING: node \S+ \({lost.node_id[:8]}\) has left the cluster while it was asked",
+                     driver.output()), driver.output()
+    machines.lose(kept)
 
 
 def test_too_little_of_anything_is_named(machines: Any, config: Config, tmp_path: Path) -> None:
