@@ -125,8 +125,8 @@ def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
         _run_to_reader(main, arguments)
     except KeyboardInterrupt:
         sys.exit(130)
-    except Stopped:
-        sys.exit(143)
+    except Stopped as stopped:
+        sys.exit(stopped.code)
     except Exception as error:
         mistake = find_mistake(error)
         if mistake is None:

@@ -11,7 +11,7 @@ from jobs import cli, cluster, doctor
 from jobs.lines import follow
 from jobs.runs import SPLIT_FILE, protocol, write_run
 from jobs.stages import FIRST_STAGE
-from jobs.stopping import stop_gently
+from jobs.stopping import aside, stop_gently
 from jobs.trainer import fit
 from trs import checkpoint as checkpoints
 from trs import loop
@@ -59,9 +59,9 @@ def main(arguments: list[str]) -> None:
     done = False
     try:
         with stop_gently(folder), follow(folder / FIRST_STAGE, config, "first stage: "), follow(folder, config):
-            fit(config, sets, folder)
+            aside(lambda: fit(config, sets, folder))
         done = True
-    finally:  # Ray ends a training that gets Ctrl-C by SystemExit
+    finally:
         if not done:
             print(f"stopped; go on with: python -m jobs.train --resume {folder.name} --out {folder.parent}",
                   file=sys.stderr)

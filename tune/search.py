@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from jobs import cli, cluster, doctor
 from jobs.runs import MISTAKE_FILE, read_metrics, write_run
-from jobs.stopping import STOP_FILE, Stopped, stop_gently
+from jobs.stopping import STOP_FILE, Stopped, aside, stop_gently
 from jobs.train import prepare
 from trs import config as configs
 from trs.config import Config, SupervisedConfig
@@ -92,10 +92,10 @@ def main(arguments: list[str]) -> None:
     for name, value in defaults.items():
         if get(config, name) != value:
             print(f"the first trial runs the paper's {name}={value}, not {get(config, name)}", flush=True)
-    ended_by: BaseException = KeyboardInterrupt()
+    ended_by: Exception = InputError(f"Ray Tune has ended early; see its files in {folder / 'ray'}")
     try:
         with stop_gently(folder):
-            run(folder, config, sets, search, study, concurrent)
+            aside(lambda: run(folder, config, sets, search, study, concurrent))
     except Stopped as stopped:
         ended_by = stopped
     compare.main([str(folder)])
@@ -135,7 +135,7 @@ def _load(folder: Path) -> Search:
 
 
 def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.Study, concurrent: int) -> None:
-    """Run what is left of a search; Ctrl-C lets it return early, with the study as it is then.
+    """Run what is left of a search; asked to stop, it returns early, with the study as it is then.
 
     Args:
         folder: of the search.

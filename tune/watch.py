@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ray.tune
+from ray.tune.progress_reporter import TrialProgressCallback
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -17,6 +17,7 @@ from rich.text import Text
 
 from jobs.lines import duration, epoch_line
 from jobs.runs import BAD_PICTURES_FILE, METRIC_NAMES, MISTAKE_FILE, Metrics, read_metrics
+from jobs.stopping import STOP_FILE
 from trs.config import Config
 from tune.leaderboard import shown
 from tune.study import SUPERVISED, trial_name
@@ -47,8 +48,8 @@ def _earlier(run: Path, config: Config) -> Row | None:
     return Row(run.name, {}, status, epoch, metrics[-1][config.eval.metric])
 
 
-class Watch(ray.tune.Callback):
-    """Hears from Tune what happens to the trials, and tells it.
+class Watch(TrialProgressCallback):
+    """Hears from Tune what happens to the trials, and tells it, in the place of Tune's own callback of this kind.
 
     Args:
         folder: of the search.
@@ -57,6 +58,7 @@ class Watch(ray.tune.Callback):
     """
 
     def __init__(self, folder: Path, config: Config, samples: int) -> None:
+        super().__init__()
         self.folder, self.config, self.samples = folder, config, samples
         self.rows = {path.name: row for path in sorted((folder / TRIALS).glob("*"))
                      if (row := _earlier(path, config)) is not None}
@@ -80,11 +82,17 @@ class Watch(ray.tune.Callback):
             self.tell(epoch_line(result, self.config.train.epochs, metric), row.name)
 
     def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-        """A trial has come to its end, or was stopped."""
+        """A trial has come to its end, was stopped early, or is to go on when the search does."""
         # Its folder knows, also where a search goes on with a trial that was killed after its last epoch.
         metrics = read_metrics(self.folder / TRIALS / trial.config["name"])
-        finished = bool(metrics) and metrics[-1]["epoch"] >= self.config.train.epochs
-        self._end(trial, "finished" if finished else "stopped early")
+        if metrics and metrics[-1]["epoch"] >= self.config.train.epochs:
+            self._end(trial, "finished")
+        elif (self.folder / STOP_FILE).exists():
+            row = self._row(trial)
+            row.status = "interrupted"
+            self.tell(row.status, row.name)
+        else:
+            self._end(trial, "stopped early")
 
     def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
         """A trial has failed: why, or where to read it."""

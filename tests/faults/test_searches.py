@@ -87,14 +87,16 @@ def test_a_killed_search_and_its_resume_run_the_exact_number_of_trials(machines:
     assert {number: trials[number].values for number in ended} == ended  # none has run twice
 
 
-def test_sigterm_stops_a_search_gently_and_resume_ends_it(machines: Any, config_file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_stops_a_search_gently_and_resume_ends_it(machines: Any, config_file: Path, tmp_path: Path,
+                                                           number: signal.Signals) -> None:
     nodes(machines, 3)
     driver = search(machines, config_file, tmp_path / "search", "--trials", "3")
     machines.wait_until(lambda: running(tmp_path / "search"), 200)
     began = time.monotonic()
-    driver.process.send_signal(signal.SIGTERM)
-    assert driver.wait(120) == 143, driver.output()
-    print(f"search SIGTERM: {time.monotonic() - began:.0f} s")
+    driver.process.send_signal(number)
+    assert driver.wait(120) == 128 + number, driver.output()
+    print(f"search {number.name}: {time.monotonic() - began:.0f} s")
     assert "go on with: python run_tune.py --resume search" in driver.output()
     driver = resume(machines, tmp_path / "search")
     assert driver.wait(400) == 0, driver.output()

@@ -178,15 +178,16 @@ def test_an_elastic_run_goes_on_with_one_worker_and_then_with_two_again(machines
     assert [metrics["epoch"] for metrics in read_metrics(folder)] == list(range(1, 41))
 
 
-def test_sigterm_to_the_command_saves_and_resume_loses_nothing(machines: Any, through: Path, config_file: Path,
-                                                               tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_to_the_command_saves_and_resume_loses_nothing(machines: Any, through: Path, config_file: Path,
+                                                                tmp_path: Path, number: signal.Signals) -> None:
     keep_two(machines)
     driver = start(machines, config_file, tmp_path / "run")
     machines.wait_until(lambda: step_of(tmp_path / "run") >= 23)
     began = time.monotonic()
-    driver.process.send_signal(signal.SIGTERM)
-    assert driver.wait(60) == 143, driver.output()
-    print(f"command SIGTERM: {time.monotonic() - began:.0f} s")
+    driver.process.send_signal(number)
+    assert driver.wait(60) == 128 + number, driver.output()
+    print(f"command {number.name}: {time.monotonic() - began:.0f} s")
     assert f"--resume run --out {tmp_path}" in driver.output()
     driver = resume(machines, tmp_path / "run")
     assert driver.wait() == 0, driver.output()

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from jobs.runs import MISTAKE_FILE
+from jobs.stopping import STOP_FILE
 from trs.config import Config
 from tune.trial import TRIALS
 from tune.watch import LiveTable, Watch, watching
@@ -57,6 +58,16 @@ def test_a_trial_that_fails_before_it_starts_is_told(config: Config, tmp_path: P
                                                      capsys: pytest.CaptureFixture[str]) -> None:
     Watch(tmp_path, config, samples=4).on_trial_error(0, [], trial("0000", VALUES))
     assert "[0000] FAILED: see /somewhere/error.txt; 1 of 4 done" in capsys.readouterr().out
+
+
+def test_a_trial_that_a_stopped_search_leaves_has_not_ended(config: Config, tmp_path: Path,
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    watch = Watch(tmp_path, config, samples=4)
+    watch.on_trial_start(0, [], trial("0000", VALUES))
+    (tmp_path / STOP_FILE).touch()
+    watch.on_trial_complete(0, [], trial("0000", VALUES))
+    assert capsys.readouterr().out.splitlines()[-1] == "[0000] interrupted"
+    assert watch.left() == "0 of 4 done"
 
 
 def test_a_resumed_search_knows_what_has_been_found(config: Config, tmp_path: Path) -> None:
