@@ -106,7 +106,7 @@ def train(training: Training, open_batches: OpenBatches, report: Report, save: C
         training: the state, which changes.
         open_batches: reads the rows.
         report: called on every worker after an evaluation.
-        save: called on every worker every `train.checkpoint_every` steps within an epoch, and before an end by
+        save: called on every worker every `train.checkpoint_every` steps, before an evaluation, and before an end by
             `interrupted`; one of them writes the state.
         interrupted: asked after each step; what one worker answers holds for all.
         wrap: puts DDP around the trained networks.
@@ -145,7 +145,8 @@ def train(training: Training, open_batches: OpenBatches, report: Report, save: C
             save()
             sum_over_workers([0.0], training.device)  # until it is written, nobody leaves and takes the others along
             raise Interrupted(training.counters.step, stop=interruption is Interruption.STOP)
-        if training.counters.step % config.train.checkpoint_every == 0 and not _report_is_due(training, total_steps):
+        # An evaluation may outlast the minutes that are left to a machine.
+        if training.counters.step % config.train.checkpoint_every == 0 or _report_is_due(training, total_steps):
             save()
 
 

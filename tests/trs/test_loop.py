@@ -179,6 +179,25 @@ def test_an_interruption_saves_the_step_and_owes_its_evaluation(config: Config, 
         assert torch.equal(tensor, resumed.method.networks.state_dict()[name]), name
 
 
+def test_an_evaluation_that_is_killed_costs_no_step(config: Config, sets: Sets, tmp_path: Path) -> None:
+    class Killed(Exception):
+        pass
+
+    def keep(name: str, results: object) -> None:
+        raise Killed
+
+    through, reports = run(config, sets, tmp_path / "through")
+    training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
+    with pytest.raises(Killed):
+        loop.train(training, lambda shares: read_ahead(streams_of(config, sets), shares), lambda metrics: None,
+                   save=lambda: training.save(tmp_path / "saved"), keep=keep)
+    assert checkpoints.load(tmp_path / "saved").counters.step == 5
+    resumed, rest = run(config, sets, tmp_path, resume_from=tmp_path / "saved")
+    assert [report["ap"] for report in rest] == [report["ap"] for report in reports]
+    for name, tensor in through.method.networks.state_dict().items():
+        assert torch.equal(tensor, resumed.method.networks.state_dict()[name]), name
+
+
 KILLED_MID_EPOCH = """
 import dataclasses, os, signal, sys, torch
 from pathlib import Path
