@@ -7,6 +7,7 @@ pictures that a node does not see, other versions on another node, a dashboard w
 from __future__ import annotations
 
 import importlib.metadata
+import shutil
 import socket
 import sys
 import urllib.error
@@ -26,10 +27,11 @@ from trs.data.sets import Sets, load_sets
 from trs.errors import InputError
 
 PACKAGES = ("torch", "torchvision", "ray", "numpy", "timm", "optuna", "safetensors")
-_ANSWER_SECONDS = 60.0
+_ANSWER_SECONDS = 180.0
 _BYTES_PER_STREAM = 2 * WINDOW_BYTES
-_LEFT = (ray.exceptions.NodeDiedError, ray.exceptions.TaskUnschedulableError)
-"""How a task ends that was meant for one node, when the node is lost: while the task runs, or before."""
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not know the cluster's machines
+_LOST = (ray.exceptions.NodeDiedError, ray.exceptions.TaskUnschedulableError, ray.exceptions.WorkerCrashedError)
+"""How a task ends that was meant for one node, when the node is lost: while the task runs, before, or just now."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _dashboard() -> Iterator[Finding]:
         return
     fault: str | None
     try:
-        with urllib.request.urlopen(f"http://{address}/api/jobs/", timeout=10):
+        with _DIRECT.open(f"http://{address}/api/jobs/", timeout=60):
             fault = (f"the dashboard at {address} starts jobs for anybody who reaches it; start Ray with "
                      "RAY_AUTH_MODE=token on every node")
     except urllib.error.HTTPError as error:
@@ -143,12 +145,10 @@ def _nodes(folder: Path, files: list[str]) -> Iterator[Finding]:
             about = f"node {name}: storage, pictures, versions"
             try:
                 yield Finding(about, _silence(name) if answer in silent else _answer(name, here, answer))
-            except _LEFT:  # a training survives that at any other time too
-                yield Finding(about, f"node {name} has left the cluster while it was asked", stops=False)
+            except _LOST:  # a training survives that at any other time too
+                yield Finding(about, f"node {name} was lost, or the process that looked, while it was asked", False)
     finally:
-        for file in probe.iterdir():
-            file.unlink()
-        probe.rmdir()
+        shutil.rmtree(probe, ignore_errors=True)  # a node that has been silent may still write there
 
 
 def _nearest(folder: Path) -> Path:
@@ -161,10 +161,10 @@ def _silence(name: str) -> str:
 
 
 def _answer(name: str, here: NodeReport, answer: ray.ObjectRef) -> str | None:
-    """Raises one of _LEFT where the node is gone."""
+    """Raises one of _LOST where the node is gone."""
     try:
         return compare(name, here, ray.get(answer))
-    except _LEFT:
+    except _LOST:
         raise
     except ray.exceptions.RayError as error:
         if "No module named" in str(error):

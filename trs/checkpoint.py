@@ -81,14 +81,23 @@ def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, co
     partial = folder.with_name(folder.name + _PARTIAL)
     try:
         _write(partial, networks, optimizer, counters, config, skeleton)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
+        _swap_in(partial, folder)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         if not any(f"rrno {number}" in str(error) or f"os error {number}" in str(error) for number in _NO_ROOM):
             raise  # a storage that is out of reach for a while is no mistake of the user's
         raise InputError(f"the checkpoint {folder} cannot be written ({error}); make room or choose another --out, "
                          "and go on with --resume") from error
+
+
+def _swap_in(partial: Path, folder: Path) -> None:
+    """Give a written checkpoint its name; what had it is deleted afterwards, so that the name is hardly ever free."""
+    before = folder.with_name(f"{folder.name}.before{_PARTIAL}")
+    shutil.rmtree(before, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, before)
+    os.replace(partial, folder)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def _write(partial: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, counters: Counters, config: Config,

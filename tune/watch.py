@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -177,7 +178,7 @@ class LiveTable(Watch):
 @contextlib.contextmanager
 def watching(folder: Path, config: Config, samples: int, console: Console | None = None) -> Iterator[Watch]:
     """A table where there is a terminal, lines where there is none."""
-    console = console or Console()
+    console = console or Console(force_terminal=sys.stdout.isatty())  # FORCE_COLOR means colours, not a terminal
     if not console.is_terminal or console.is_dumb_terminal:
         yield Watch(folder, config, samples)
         return

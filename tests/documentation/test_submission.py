@@ -52,6 +52,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     try:
         said = made.ray(*start[1:], "--port", str(free_port()), "--dashboard-port", str(port), "--num-cpus", "4",
                         "--ray-client-server-port", str(free_port()), "--object-store-memory", str(10**9),
+                        "--dashboard-agent-listen-port", str(free_port()),
                         "--temp-dir", temporary, RAY_AUTH_MODE="token")
         assert said.returncode == 0, said.stdout
         yield made

@@ -24,7 +24,9 @@ from jobs import cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST_HEALTH_CHECKS = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500,
-                      "health_check_failure_threshold": 4, "num_workers_soft_limit": 32}
+                      "health_check_failure_threshold": 4, "num_workers_soft_limit": 32,
+                      # By default as many as a node has CPUs; the head, which runs most processes, has none.
+                      "worker_maximum_startup_concurrency": 8}
 
 
 def free_port() -> int:
@@ -41,7 +43,7 @@ class Driver:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def wait(self, seconds: float = 240) -> int:
+    def wait(self, seconds: float = 900) -> int:
         """Its exit code."""
         return self.process.wait(seconds)
 
@@ -77,8 +79,12 @@ class Machines:
             del os.environ["RAY_ADDRESS"]
 
     def lose(self, node: Any) -> None:
-        """Kill a node with all its processes."""
+        """Kill a node with all its processes; the cluster knows it some seconds later."""
         self.cluster.remove_node(node, allow_graceful=False)
+
+    def settle(self) -> None:
+        """Wait until the cluster knows which nodes there are."""
+        self.cluster.wait_for_nodes()
 
     def start(self, *arguments: str) -> Driver:
         """Start `python ARGUMENTS` as a driver on the cluster."""
@@ -114,7 +120,7 @@ class Machines:
         return next(node for node in self.cluster.list_all_nodes()
                     if any(info.process.pid in above for info in node.all_processes.get("raylet", [])))
 
-    def wait_until(self, condition: Callable[[], Any], seconds: float = 120) -> Any:
+    def wait_until(self, condition: Callable[[], Any], seconds: float = 600) -> Any:
         """The condition's value once it is true; fails when that takes too long, with what the last driver said."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -125,7 +131,7 @@ class Machines:
         raise AssertionError(f"waited {seconds:.0f} s in vain; the last driver has said:\n{said}")
 
     def others(self) -> list[Any]:
-        """The nodes beside the head, oldest first."""
+        """The nodes beside the head."""
         return [node for node in self.cluster.list_all_nodes() if node is not self.cluster.head_node]
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ def examine(machines: Any, config: Config, tmp_path: Path, *options: str) -> tup
     configs.save(config, tmp_path / "config.yaml")
     driver = machines.start("-m", "jobs.doctor", "--config", str(tmp_path / "config.yaml"), "--out",
                             str(tmp_path / "runs"), *options)
-    return driver.wait(120), driver.output()
+    return driver.wait(), driver.output()
 
 
 def test_a_sound_cluster_passes_every_check(machines: Any, config: Config, tmp_path: Path) -> None:
@@ -46,9 +46,10 @@ def test_a_node_that_is_lost_while_it_is_asked_is_told_and_stops_nothing(machine
     machines.wait_until(lambda: list(tmp_path.glob(".trs-probe*")))  # a node's first task starts a process: seconds
     machines.lose(lost)
     assert driver.wait() == 0, driver.output()
-    assert re.search(rf"WARNING: node \S+ \({lost.node_id[:8]}\) has left the cluster while it was asked",
+    assert re.search(rf"WARNING: node \S+ \({lost.node_id[:8]}\) was lost, or the process that looked,",
                      driver.output()), driver.output()
     machines.lose(kept)
+    machines.settle()
 
 
 def test_too_little_of_anything_is_named(machines: Any, config: Config, tmp_path: Path) -> None:

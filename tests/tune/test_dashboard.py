@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 import urllib.request
@@ -56,6 +57,16 @@ def see(browser: Any, address: str, words: list[str], pictures: int = 0) -> str:
     raise AssertionError(f"{[word for word in words if word not in found]}, {count} pictures: {found[:2000]}")
 
 
+def heard_at(ports: set[int]) -> set[str]:
+    """The addresses at which this process's children listen on these ports."""
+    heard = set()
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            heard |= {connection.laddr.ip for connection in child.net_connections()
+                      if connection.status == "LISTEN" and connection.laddr.port in ports}
+    return heard
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_browser_sees_a_trained_search(config: Config, tmp_path: Path, browser: Any) -> None:
@@ -77,10 +88,7 @@ def test_a_browser_sees_a_trained_search(config: Config, tmp_path: Path, browser
         see(browser, f"{board}#images", ["poses"], pictures=2)
         see(browser, f"{board}#hparams", ["method.ema_momentum", "method.mix_count"])
         ports = {int(address.rstrip("/").rpartition(":")[2]) for address in addresses.values()}
-        heard = {connection.laddr.ip for child in psutil.Process().children(recursive=True)
-                 for connection in child.net_connections() if connection.status == "LISTEN"
-                 and connection.laddr.port in ports}
-        assert heard == {"127.0.0.1"}, "nothing is heard from outside"
+        assert heard_at(ports) == {"127.0.0.1"}, "nothing is heard from outside"
     with pytest.raises(OSError):
         urllib.request.urlopen(optuna, timeout=2)
 

@@ -139,7 +139,6 @@ def test_the_report_in_a_browser(search: Path, browser: Any, scheme: str, width:
     requested = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert not [name for name in requested if name.startswith("http")]
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_a_click_on_a_header_sorts(search: Path, browser: Any) -> None:

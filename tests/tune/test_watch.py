@@ -45,7 +45,7 @@ def follow(watch: Watch, folder: Path, config: Config) -> None:
 
 
 def test_a_log_gets_lines(config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with watching(tmp_path, config, samples=4, console=Console(file=io.StringIO())) as watch:
+    with watching(tmp_path, config, samples=4, console=Console(file=io.StringIO(), force_terminal=False)) as watch:
         follow(watch, tmp_path, config)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["[supervised] starts", "[0000] starts  ema_momentum=0.999  mix_count=5"]
@@ -84,7 +84,7 @@ def test_a_terminal_gets_a_table_that_says_what_is_best_against_what(config: Con
         follow(watch, tmp_path, config)
         assert isinstance(watch, LiveTable)
         assert pickle.loads(pickle.dumps(watch)).rows == watch.rows  # Tune writes its callbacks down
-        paper = Console(file=io.StringIO(), width=110)
+        paper = Console(file=io.StringIO(), width=110, color_system=None)
         paper.print(watch.table())
     lines = paper.file.getvalue().splitlines()
     headline = " ".join(" ".join(lines[:2]).split())
