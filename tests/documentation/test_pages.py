@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import tyro
 
-from jobs import cli, evaluate, explore, export, predict, table, train
+from jobs import cli, evaluate, explore, export, predict, table
 from tests.documentation.commands import PAGES, ROOT, python_commands
 from trs import config as configs
 from trs.config import Config
@@ -67,27 +67,3 @@ def test_the_example_of_an_own_method_trains(drawn_root: Path, capsys: pytest.Ca
             registry.clear()
             registry.update(before)
     assert capsys.readouterr().out.startswith("AP ") and room["training"].counters.step == 2
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("ray_cluster")
-def test_the_way_from_looking_at_the_data_to_a_file_for_deployment(
-        config: Config, drawn_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str]) -> None:
-    """The commands of the front page, on drawn people and tiny networks."""
-    monkeypatch.chdir(tmp_path)
-    configs.save(config, tmp_path / "tiny.yaml")
-    start = ["--config", "tiny.yaml"]
-    explore.main([*start, "--name", "look"])
-    search.main([*start, "--trials", "2", "--epochs", "1", "--name", "first"])
-    compare.main(["first"])
-    train.main(["--config", "runs/first/best.yaml", "--train.seed", "1", "--name", "winner"])
-    evaluate.main(["runs/winner", "--data.root", str(drawn_root)])
-    predict.main(["runs/winner", str(drawn_root / config.data.val_images), "--out", "poses", "--heatmaps"])
-    export.main(["runs/winner", "--out", "pose.onnx"])
-    printed = capsys.readouterr().out
-    assert "best AP" in printed and "pose.onnx: network a" in printed
-    assert not [line for line in printed.splitlines() if line.startswith("WARNING")]
-    for made in ("runs/look/views.jpg", "runs/first/report.html", "runs/first/artifacts", "poses/predictions.json",
-                 "runs/winner/evaluation/metrics.json"):
-        assert (tmp_path / made).exists(), made

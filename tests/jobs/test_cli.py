@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ray.exceptions import RayTaskError
 
-from jobs import cli
+from jobs import cli, train
 from jobs.failures import find_mistake
 from trs import config as configs
 from trs.config import SupervisedConfig
@@ -95,13 +95,21 @@ def test_unknown_options_are_refused_with_a_suggestion(capsys: pytest.CaptureFix
     (["--resume", "nobody"], "cannot read the config"),
     (["--train.epochs", "0"], "epochs"),
 ])
-def test_a_users_mistake_is_one_sentence_without_a_traceback(tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_a_users_mistake_is_one_sentence(tmp_path: Path, arguments: list[str], words: str,
+                                         monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    arguments = [argument.format(empty=tmp_path / "empty") for argument in arguments]
-    done = run("jobs.train", *arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert words in done.stderr.replace("\n", " ") and "Traceback" not in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        cli.run(train.main, [argument.format(empty=tmp_path / "empty") for argument in arguments])
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err.replace("\n", " ")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_mistake_leaves_no_traceback(tmp_path: Path) -> None:
+    done = run("jobs.train", "--resume", "nobody", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: cannot read the config") and len(done.stderr.splitlines()) == 1
 
 
 def test_help_explains_every_option(tmp_path: Path) -> None:

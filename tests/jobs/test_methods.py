@@ -1,4 +1,4 @@
-"""Every method, for two steps on drawn people through Ray."""
+"""Methods of one stage and of two, for two steps on drawn people through Ray."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ from trs.config import METHOD_NAMES, Config, DataDistillConfig, TRSConfig
 from trs.data.sets import Sets
 from trs.methods.build import build_method
 
-NETWORKS = {"sspcm": {"a", "b", "c"}, "trs": {"a", "b", "reviewer_a", "reviewer_b"}, "dual": {"a", "b"},
-            "mean_teacher": {"a", "teacher_a"}}
-
 
 def train(config: Config, folder: Path) -> list[dict[str, float]]:
     sets = prepare(config, folder)
@@ -32,14 +29,12 @@ def train(config: Config, folder: Path) -> list[dict[str, float]]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
-@pytest.mark.parametrize("name", METHOD_NAMES)
+@pytest.mark.parametrize("name", ["trs", "pseudo_pose", "data_distill"])
 def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, tmp_path: Path) -> None:
     config = dataclasses.replace(config, method=METHOD_NAMES[name](),
                                  train=dataclasses.replace(config.train, epochs=1, batch_size=20, max_failures=0))
     last = train(config, tmp_path / name)[-1]
     assert last["step"] == 2 and np.isfinite(last["loss"]) and 0 <= last["ap"] <= 1
-    networks = NETWORKS.get(name, {"a"})
-    assert {key.removeprefix("ap_") for key in last if key.startswith("ap_")} == networks | {"ensemble"}
     assert checkpoints.load(checkpoints.newest(tmp_path / name)).counters.step == 2
     assert (tmp_path / name / "pseudo_labels.npz").exists() == (name in ("pseudo_pose", "data_distill"))
 

@@ -14,7 +14,8 @@ import pytest
 from optuna.trial import TrialState
 
 from jobs.runlog import RunLog
-from jobs.runs import CONFIG_FILE
+from jobs.runs import CONFIG_FILE, write_run
+from jobs.train import prepare
 from trs import config as configs
 from trs.config import Config
 from trs.data.annotations import load_people
@@ -23,7 +24,8 @@ from trs.evaluation.oks import coco_results
 from trs.evaluation.results import write_results
 from trs.presets import demo
 from tune import compare
-from tune.space import parse_space
+from tune import search as searches
+from tune.space import default_space, describe, paper_defaults, parse_space
 from tune.study import BASELINE, SUPERVISED, open_study, trial_name
 from tune.trial import TRIALS, trial_config
 
@@ -119,6 +121,22 @@ def search(tmp_path_factory: pytest.TempPathFactory, people: Path) -> Path:
     """The search above, compared."""
     folder = _write_search(tmp_path_factory.mktemp("runs") / "demo", people, TRIAL_ROWS, True)
     compare.main([str(folder)])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_search(config: Config, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
+    """Three real trials and the reference, by a search that goes on where another was killed. Change copies of it."""
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, cpus_per_worker=1, data_cpus=0.5))
+    folder = tmp_path_factory.mktemp("runs") / "trained"
+    space = default_space(config, {})
+    write_run(config, prepare(config, folder), folder)
+    searches.save_plan(searches.Search(3, grace_epochs=1, reduction_factor=2, reference=True, space=describe(space)),
+                       folder)
+    study = open_study(folder, grace_epochs=1, reduction_factor=2)
+    study.enqueue_trial(paper_defaults(config, space), user_attrs={BASELINE: True})
+    study.ask(space)  # what a killed driver leaves: a trial that was asked for, and never ended
+    searches.main(["--resume", folder.name, "--out", str(folder.parent), "--concurrent", "2"])
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import time
 import urllib.request
@@ -19,10 +20,7 @@ from PIL import Image
 from selenium.common.exceptions import StaleElementReferenceException
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from trs import config as configs
-from trs.config import Config
 from tune import compare, dashboard
-from tune import search as searches
 from tune.hparams import FOLDER as HPARAMS
 from tune.leaderboard import read_leaderboard
 from tune.notes import ARTIFACTS, keep_poses
@@ -69,21 +67,18 @@ def heard_at(ports: set[int]) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
-def test_a_browser_sees_a_trained_search(config: Config, tmp_path: Path, browser: Any) -> None:
+def test_a_browser_sees_a_trained_search(trained_search: Path, tmp_path: Path, browser: Any) -> None:
     """Its report, optuna-dashboard and TensorBoard."""
-    configs.save(config, tmp_path / "tiny.yaml")
-    searches.main(["--config", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path), "--name", "trained",
-                   "--trials", "2", "--epochs", "1"])
-    folder = tmp_path / "trained"
+    folder = shutil.copytree(trained_search, tmp_path / trained_search.name)
     see(browser, f"file://{folder / compare.REPORT_FILE}", ["paper's defaults", "Leaderboard"])
     first = read_study(folder).get_trials()[0]
     with dashboard.serve(folder, 0, 0) as addresses:
         study = read_study(folder)._study_id
         optuna, board = addresses["optuna-dashboard"], addresses["TensorBoard"]
         assert optuna.startswith("http://127.0.0.1:") and board.startswith("http://127.0.0.1:")
-        see(browser, f"{optuna}dashboard", ["trained"])
+        see(browser, f"{optuna}dashboard", [folder.name])
         see(browser, f"{optuna}dashboard/studies/{study}/trials?numbers=0",
-            ["Trial 0", f"AP {first.value:.3f}", "complete after 1 of", "poses.jpg"], pictures=1)
+            ["Trial 0", f"AP {first.value:.3f}", "complete after 2 of", "poses.jpg"], pictures=1)
         see(browser, f"{board}#timeseries", ["trials/0000/tensorboard", "trials/supervised/tensorboard"])
         see(browser, f"{board}#images", ["poses"], pictures=2)
         see(browser, f"{board}#hparams", ["method.ema_momentum", "method.mix_count"])

@@ -8,36 +8,18 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-import optuna
 import pytest
 from optuna.trial import TrialState
 
-from jobs.runs import read_metrics, write_run
-from jobs.train import prepare
+from jobs.runs import read_metrics
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config
 from trs.errors import InputError
-from tune import compare, search
-from tune.space import default_space, describe, paper_defaults
-from tune.study import BASELINE, STUDY_FILE, SUPERVISED, open_study, read_study
+from tune import search
+from tune.study import STUDY_FILE, SUPERVISED, read_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
-
-
-def start(folder: Path, config: Config, trials: int) -> tuple[search.Search, optuna.Study]:
-    """A search's folder as `search.main` lays it out."""
-    space = default_space(config, {})
-    plan = search.Search(trials, grace_epochs=1, reduction_factor=2, reference=True, space=describe(space))
-    write_run(config, prepare(config, folder), folder)
-    search.save_plan(plan, folder)
-    study = open_study(folder, grace_epochs=1, reduction_factor=2)
-    study.enqueue_trial(paper_defaults(config, space), user_attrs={BASELINE: True})
-    return plan, study
-
-
-def run(folder: Path, config: Config, plan: search.Search, study: optuna.Study) -> None:
-    search.run(folder, config, prepare(config, folder), plan, study, concurrent=2)
 
 
 @pytest.mark.parametrize(("epochs", "judged_after"), [(1, 1), (7, 2), (16, 4), (70, 18)])
@@ -48,29 +30,36 @@ def test_trials_are_first_judged_after_a_quarter_of_their_epochs(config: Config,
     assert search._plan(search.Command(settings=settings, grace_epochs=1)).grace_epochs == 1
 
 
-def test_a_search_broken_off_and_resumed_accounts_for_every_trial_once(config: Config, tmp_path: Path) -> None:
-    config = dataclasses.replace(config, train=dataclasses.replace(config.train, cpus_per_worker=1, data_cpus=0.5))
-    folder = tmp_path / "search"
-    plan, study = start(folder, config, trials=3)
-    # What a killed driver leaves: a trial that was asked for, and never ended.
-    orphan = study.ask(default_space(config, {}))
-    run(folder, config, plan, study)
+def resume(folder: Path) -> None:
+    search.main(["--resume", folder.name, "--out", str(folder.parent), "--concurrent", "2"])
 
-    trials = read_study(folder).get_trials()
+
+def test_a_search_that_was_broken_off_goes_on_with_the_trial_that_was_running(trained_search: Path) -> None:
+    trials = read_study(trained_search).get_trials()
     assert [trial.number for trial in trials] == [0, 1, 2]
     assert all(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
-    assert trials[0].params == orphan.params == {"method.ema_momentum": 0.999, "method.unsup_weight": 0.5,
-                                                 "method.mix_count": 5}
+    assert trials[0].params == {"method.ema_momentum": 0.999, "method.unsup_weight": 0.5, "method.mix_count": 5}
     for trial in trials:
-        metrics = read_metrics(folder / "trials" / f"{trial.number:04d}")
+        metrics = read_metrics(trained_search / "trials" / f"{trial.number:04d}")
         assert [m["ap"] for m in metrics] == list(trial.intermediate_values.values())
-        ran = configs.load(folder / "trials" / f"{trial.number:04d}" / "config.yaml")
+        ran = configs.load(trained_search / "trials" / f"{trial.number:04d}" / "config.yaml")
         assert ran.method.unsup_weight == trial.params["method.unsup_weight"]
-    assert len(read_metrics(folder / "trials" / SUPERVISED)) == 2
-    assert checkpoints.newest(folder / "trials" / SUPERVISED)
+    assert len(read_metrics(trained_search / "trials" / SUPERVISED)) == 2
+    assert checkpoints.newest(trained_search / "trials" / SUPERVISED)
 
+
+def test_it_is_compared_at_its_end(trained_search: Path, config: Config) -> None:
+    rows = list(csv.DictReader((trained_search / "leaderboard.csv").open()))
+    assert {row["trial"] for row in rows} == {"0000", "0001", "0002", SUPERVISED}
+    assert configs.load(trained_search / "best.yaml").data == config.data
+    assert "<html" in (trained_search / "report.html").read_text()
+
+
+def test_no_trial_runs_twice(trained_search: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(trained_search, tmp_path / trained_search.name)
+    trials = read_study(folder).get_trials()
     before = (folder / "trials" / "0000" / "metrics.jsonl").read_bytes()
-    run(folder, config, plan, study)  # nothing is left, nothing runs twice
+    resume(folder)  # nothing is left
     assert len(read_study(folder).get_trials()) == 3
     assert (folder / "trials" / "0000" / "metrics.jsonl").read_bytes() == before
 
@@ -78,16 +67,10 @@ def test_a_search_broken_off_and_resumed_accounts_for_every_trial_once(config: C
     with sqlite3.connect(folder / STUDY_FILE) as database:
         database.execute("UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE number = 0")
         database.execute("DELETE FROM trial_values WHERE trial_id = (SELECT trial_id FROM trials WHERE number = 0)")
-    run(folder, config, plan, open_study(folder, grace_epochs=1, reduction_factor=2))
+    resume(folder)
     again = read_study(folder).get_trials()
     assert [(trial.state, trial.value) for trial in again] == [(trial.state, trial.value) for trial in trials]
     assert (folder / "trials" / "0000" / "metrics.jsonl").read_bytes() == before
-
-    compare.main([str(folder)])
-    rows = list(csv.DictReader((folder / "leaderboard.csv").open()))
-    assert {row["trial"] for row in rows} == {"0000", "0001", "0002", SUPERVISED}
-    assert configs.load(folder / "best.yaml").data == config.data
-    assert "<html" in (folder / "report.html").read_text()
 
 
 def test_a_search_whose_trials_all_fail_says_why_and_fails(config: Config, drawn_root: Path, tmp_path: Path,

@@ -1,0 +1,33 @@
+"""Every method as the config's name builds it, in the loop: two steps on drawn people, and an evaluation."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from trs import loop
+from trs.config import METHOD_NAMES, Config
+from trs.data.sets import Sets
+from trs.data.stream import read_ahead, stream_of
+from trs.methods.build import build_method
+
+NETWORKS = {"sspcm": {"a", "b", "c"}, "trs": {"a", "b", "reviewer_a", "reviewer_b"}, "dual": {"a", "b"},
+            "mean_teacher": {"a", "teacher_a"}}
+
+
+@pytest.mark.parametrize("name", METHOD_NAMES)
+def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, sets: Sets) -> None:
+    config = dataclasses.replace(config, method=METHOD_NAMES[name](),
+                                 train=dataclasses.replace(config.train, epochs=1, batch_size=20))
+    training = loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
+    streams = {name: stream_of(people, sets.skeleton.flip_order, config)
+               for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}
+    reports: list[loop.Metrics] = []
+    loop.train(training, lambda shares: read_ahead(streams, shares), reports.append)
+    (last,) = reports
+    assert last["step"] == training.counters.step == 2 and np.isfinite(last["loss"]) and 0 <= last["ap"] <= 1
+    networks = NETWORKS.get(name, {"a"})
+    assert {key.removeprefix("ap_") for key in last if key.startswith("ap_")} == networks | {"ensemble"}
