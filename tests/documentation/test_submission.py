@@ -84,6 +84,7 @@ def test_nobody_without_the_token_starts_a_job(started: Started) -> None:
         urllib.request.urlopen(f"{started.dashboard}/api/jobs/", timeout=20)
 
 
+@pytest.mark.gate
 def test_a_submitted_training_ends_with_its_checkpoint(started: Started, coco: Path, tmp_path: Path) -> None:
     done = submit(started, "jobs.train", coco, tmp_path, "--name", "winner")
     assert done.returncode == 0, done.stdout

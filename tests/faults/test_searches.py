@@ -71,6 +71,7 @@ def running(folder: Path) -> bool:
     return any((folder / "trials").glob("*/progress.json"))
 
 
+@pytest.mark.gate
 def test_a_killed_search_and_its_resume_run_the_exact_number_of_trials(machines: Any, config_file: Path,
                                                                        tmp_path: Path) -> None:
     nodes(machines, 3)

@@ -109,7 +109,8 @@ def test_two_nodes_of_one_worker_train_as_one_node_of_two(machines: Any, through
     assert_equal(tmp_path / "one", through)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGKILL, marks=pytest.mark.gate), signal.SIGTERM],
+                         ids=["SIGKILL", "SIGTERM"])
 def test_a_worker_that_is_killed_costs_at_most_the_interval(machines: Any, through: Path, config_file: Path,
                                                             tmp_path: Path, number: signal.Signals) -> None:
     keep_two(machines)
@@ -124,6 +125,7 @@ def test_a_worker_that_is_killed_costs_at_most_the_interval(machines: Any, throu
     assert_equal(tmp_path / "run", through)
 
 
+@pytest.mark.gate
 def test_a_lost_node_is_replaced_by_a_spare(machines: Any, through: Path, config_file: Path, tmp_path: Path) -> None:
     keep_two(machines)
     machines.add(2)
