@@ -23,7 +23,7 @@ import ray.data
 from ray.data import DataContext, Dataset
 
 from jobs.source import BatchSource
-from trs.data.stream import Rows, delayed
+from trs.data.reader import Rows, delayed
 
 if TYPE_CHECKING:
     from trs.loop import OpenBatches, ShareRows

@@ -23,7 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from jobs import cli, cluster
 from jobs.data import WINDOW_BYTES
 from trs.config import Config
-from trs.data.sets import Sets, load_sets
+from trs.data.datasets import Datasets, load_datasets
 from trs.errors import InputError
 
 PACKAGES = ("torch", "torchvision", "ray", "numpy", "timm", "optuna", "safetensors")
@@ -62,7 +62,7 @@ class NodeReport:
     sizes: dict[str, int | None]
 
 
-def examine(config: Config, sets: Sets, folder: Path) -> Iterator[Finding]:
+def examine(config: Config, sets: Datasets, folder: Path) -> Iterator[Finding]:
     """Check the connected cluster for a training, one finding after the other.
 
     Args:
@@ -78,7 +78,7 @@ def examine(config: Config, sets: Sets, folder: Path) -> Iterator[Finding]:
     yield from _nodes(folder, files)
 
 
-def require(config: Config, sets: Sets, folder: Path) -> None:
+def require(config: Config, sets: Datasets, folder: Path) -> None:
     """Raises InputError with the first fault that must stop a training; others are printed."""
     for finding in examine(config, sets, folder):
         if finding.fault is not None and finding.stops:
@@ -236,7 +236,7 @@ class Command(cli.Command):
 def main(arguments: list[str]) -> None:
     """Examine, and print a line a check."""
     command = cli.parse(Command, arguments, "python -m jobs.doctor")
-    sets = load_sets(command.settings.data)
+    sets = load_datasets(command.settings.data)
     cluster.connect()
     faults = 0
     for finding in examine(command.settings, sets, command.folder):

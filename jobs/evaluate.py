@@ -18,11 +18,12 @@ import ray.train.torch
 import tyro
 
 from jobs import cli, cluster
-from jobs.runs import BAD_PICTURES_FILE, measure_of, protocol
+from jobs.runs import BAD_PICTURES_FILE
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config, DataConfig, EvalConfig
-from trs.data.sets import load_sets
+from trs.data.datasets import load_datasets
+from trs.evaluation.protocol import measure_of, protocol
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def evaluate(checkpoint: Path, config: Config, out: Path) -> dict[str, float]:
     Raises:
         InputError: a checkpoint or data that cannot be used.
     """
-    sets = load_sets(config.data)
+    sets = load_datasets(config.data)
     train = dataclasses.replace(config.train, data_cpus=1e-3)
     cluster.require_resources(train)
     out.mkdir(parents=True, exist_ok=True)

@@ -10,19 +10,18 @@ import torch
 from torch import Tensor
 
 from jobs import cli
-from jobs.predict import write_jpeg
-from trs.augment.hard_view import Sight, augment, hard_view
+from trs.augment.hard_view import LocatedKeypoints, augment, hard_view
 from trs.config import Config, ConsistencyConfig
 from trs.data.batch import denormalize, labeled_batch, unlabeled_batch
+from trs.data.crops import crop_keypoints, crop_person
+from trs.data.datasets import Datasets, load_datasets
 from trs.data.heatmaps import locate
-from trs.data.people import People
-from trs.data.sample import crop_keypoints, crop_person
-from trs.data.sets import Sets, load_sets
-from trs.data.stream import stream_of
+from trs.data.person_table import PersonTable
+from trs.data.reader import stream_of
 from trs.errors import InputError
 from trs.keyed_random import derive
 from trs.skeleton import Skeleton
-from trs.visualize import draw_skeleton, enlarge, grid, sheet
+from trs.visualize import draw_skeleton, enlarge, grid, sheet, write_jpeg
 
 _CELL = 256
 """A crop is enlarged until its longer side has about so many pixels."""
@@ -42,7 +41,7 @@ def main(arguments: list[str]) -> None:
     config = command.settings
     if command.count < 1:
         raise InputError(f"--count must be at least 1, got {command.count}")
-    sets = load_sets(config.data)
+    sets = load_datasets(config.data)
     print("\n".join(summary(sets)))
     command.folder.mkdir(parents=True, exist_ok=True)
     write_jpeg(command.folder / "views.jpg", labeled_views(sets, config, command.count))
@@ -52,7 +51,7 @@ def main(arguments: list[str]) -> None:
         print(f"unlabelled people: {command.folder / 'unlabeled.jpg'}")
 
 
-def summary(sets: Sets) -> list[str]:
+def summary(sets: Datasets) -> list[str]:
     """Sentences on the size of the sets, of the people, and on how often each keypoint is labelled."""
     lines = [f"{len(people):,} {name} people in {len(np.unique(people.files)):,} pictures{_sizes(people)}"
              for name, people in (("labelled", sets.labeled), ("unlabelled", sets.unlabeled), ("validation", sets.val))]
@@ -61,14 +60,14 @@ def summary(sets: Sets) -> list[str]:
         f"{name} {share:.0%}" for name, share in zip(sets.skeleton.names, shares, strict=True))]
 
 
-def _sizes(people: People) -> str:
+def _sizes(people: PersonTable) -> str:
     if not len(people):
         return ""
     low, middle, high = np.quantile(people.boxes[:, 2:].max(1), [0.05, 0.5, 0.95])
     return f", their boxes {low:.0f} to {high:.0f} pixels long, in the median {middle:.0f}"
 
 
-def labeled_views(sets: Sets, config: Config, count: int) -> np.ndarray:
+def labeled_views(sets: Datasets, config: Config, count: int) -> np.ndarray:
     """A sheet with a labelled person a row: as annotated, the easy view, and what the method makes of that.
 
     The hard view needs a teacher who says where the keypoints are. None is trained yet; the annotation stands in.
@@ -88,7 +87,7 @@ def labeled_views(sets: Sets, config: Config, count: int) -> np.ndarray:
     if isinstance(method, ConsistencyConfig):
         sample = unlabeled_batch(rows, cpu, config.data.sigma)
         keypoints, heat = locate(heatmaps)
-        changed, _ = augment(sample.images, Sight(keypoints, heat > 0, derive(sample.keys, 0)), method)
+        changed, _ = augment(sample.images, LocatedKeypoints(keypoints, heat > 0, derive(sample.keys, 0)), method)
         if method.augment:
             columns[" + ".join(method.augment)] = _drawn(changed, heatmaps, sets.skeleton)
         hard = hard_view(sample, heatmaps, method, config.view)
@@ -96,7 +95,7 @@ def labeled_views(sets: Sets, config: Config, count: int) -> np.ndarray:
     return sheet(list(columns.values()), list(columns))
 
 
-def _annotated(sets: Sets, person: int, config: Config) -> np.ndarray:
+def _annotated(sets: Datasets, person: int, config: Config) -> np.ndarray:
     image, matrix = crop_person(sets.labeled, person, config.data.input_size)
     keypoints, weights = crop_keypoints(sets.labeled, person, matrix, None)
     return _with_skeleton(image, np.column_stack([keypoints, weights]), sets.skeleton)
@@ -115,7 +114,7 @@ def _with_skeleton(image: np.ndarray, pose: np.ndarray, skeleton: Skeleton) -> n
     return draw_skeleton(enlarge(image, factor), pose * [factor, factor, 1], skeleton)
 
 
-def unlabeled_views(sets: Sets, config: Config, count: int) -> np.ndarray:
+def unlabeled_views(sets: Datasets, config: Config, count: int) -> np.ndarray:
     """Easy views of unlabelled people, on one sheet: their boxes are all that is known."""
     images = stream_of(sets.unlabeled, sets.skeleton.flip_order, config).read(range(count))["image"]
     factor = max(1, round(_CELL / 2 / max(images.shape[1:3])))

@@ -18,8 +18,8 @@ from jobs import cli
 from trs.data.batch import normalize
 from trs.data.heatmaps import decode_quarter
 from trs.errors import InputError
-from trs.evaluation.predict import read_heatmaps
 from trs.evaluation.predictor import ENSEMBLE, Predictor, load_predictor
+from trs.models.inference import read_heatmaps
 
 TOLERANCE = 1e-3
 """Largest difference of heat between the file and the checkpoint; a sure keypoint's heat is about 1."""

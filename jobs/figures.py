@@ -12,9 +12,9 @@ from torch import Tensor
 from jobs.cell import Cell
 from jobs.runs import SPLIT_FILE
 from trs.data import geometry
+from trs.data.datasets import Datasets, load_datasets
 from trs.data.heatmaps import DECODERS, locate
-from trs.data.people import People
-from trs.data.sets import Sets, load_sets
+from trs.data.person_table import PersonTable
 from trs.data.split import load_split
 from trs.evaluation.predict import Crops, read_crops
 from trs.evaluation.predictor import Predictor, load_predictor
@@ -88,7 +88,7 @@ class _Trained:
 
     def __init__(self, run: Path) -> None:
         self.predictor: Predictor = load_predictor(run, torch.device("cpu"))
-        self.sets: Sets = load_sets(self.predictor.config.data, load_split(run / SPLIT_FILE))
+        self.sets: Datasets = load_datasets(self.predictor.config.data, load_split(run / SPLIT_FILE))
 
     def most_labelled(self, count: int) -> np.ndarray:
         """Rows of validation people with the most labelled keypoints, spread over the file."""
@@ -102,7 +102,7 @@ class _Trained:
 
     def labels(self, crops: Crops, index: int) -> np.ndarray:
         """[K, 3] annotated keypoints of a crop, in its pixels, and their weights."""
-        people: People = self.sets.val
+        people: PersonTable = self.sets.val
         row = crops.rows[index]
         places = geometry.transform(people.keypoints[row], geometry.invert(crops.matrices[index]))
         return np.column_stack([places, people.keypoint_weights[row]])

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobs.runs import BAD_PICTURES_FILE, METRIC_NAMES, Metrics, Position, read_events, read_metrics, read_position
+from jobs.runs import BAD_PICTURES_FILE, Metrics, Position, read_events, read_metrics, read_position
 from trs.config import Config
+from trs.evaluation.protocol import METRIC_NAMES
 
 SILENCE_SECONDS = 60.0
 """Between the lines of a long epoch."""

@@ -16,14 +16,14 @@ import torch
 import tyro
 
 from jobs import cli
-from trs.data.boxes import FindBoxes, read_boxes, whole_picture
+from trs.data.annotations.detections import FindBoxes, read_boxes, whole_picture
 from trs.data.images import BadImage, read_photo
 from trs.errors import InputError
 from trs.evaluation.oks import coco_result, mean_heat
 from trs.evaluation.predict import Crops
 from trs.evaluation.predictor import ENSEMBLE, Predictor, load_predictor
 from trs.files import write_whole
-from trs.visualize import draw_skeleton, enlarge, grid, overlay_heatmap, sheet
+from trs.visualize import draw_skeleton, enlarge, grid, overlay_heatmap, sheet, write_jpeg
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm"}
@@ -218,13 +218,6 @@ def heatmap_sheets(predictor: Predictor, crops: Crops) -> Iterator[np.ndarray]:
                       zip((keypoint.replace("_", " "), "reviewer"), maps, strict=False)]
             blocks.append(sheet([[overlay_heatmap(image, heat)] for heat in maps], titles))
         yield grid(blocks, columns=max(1, round(len(blocks) ** 0.5)))
-
-
-def write_jpeg(path: Path, image: np.ndarray) -> None:
-    """Write a picture [H, W, 3] uint8 RGB; it appears whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
-    os.replace(partial, path)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from trs import config as configs
 from trs.config import Config
-from trs.data import mpii
-from trs.data.sets import Sets
+from trs.data.datasets import Datasets
 from trs.data.split import save_split
 from trs.errors import InputError
 
@@ -24,15 +23,11 @@ FAILURES_FILE = "failures.txt"
 MISTAKE_FILE = "mistake.txt"
 """What ended a run and would end it again, until the user has changed something."""
 
-METRIC_NAMES = {"ap": "AP", "pckh": "PCKh", "pck": "PCK"}
-_MEASURES = {"ap": "COCO OKS-AP", "pckh": "PCKh@0.5 without pelvis and thorax",
-             "pck": "PCK@0.2 of the box's longer side"}
-_DECODERS = {"quarter": "quarter-cell decoding", "dark": "DARK decoding", "udp": "UDP decoding"}
 
 Metrics = dict[str, float]
 
 
-def write_run(config: Config, sets: Sets, folder: Path) -> None:
+def write_run(config: Config, sets: Datasets, folder: Path) -> None:
     """Write what a run is: config.yaml and split.json; an earlier mistake may have been mended by now."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MISTAKE_FILE).unlink(missing_ok=True)
@@ -101,27 +96,3 @@ def append_line(path: Path, line: str) -> None:
     """Append a line; several workers may write to the same file."""
     with path.open("a") as file:
         file.write(f"{line}\n")
-
-
-def measure_of(metric: str) -> str:
-    """The measure that a metric belongs to: `ap` for `ar50` and `ap_a`, `pckh` for `head_pckh`."""
-    return next((name for name in ("pckh", "pck") if name in metric.split("_")), "ap")
-
-
-def protocol(config: Config, people: int | None = None, metric: str | None = None) -> str:
-    """A sentence that says what a metric is.
-
-    Args:
-        config: of the run.
-        people: on whom it was measured.
-        metric: any of the evaluation's, such as `ar50` or `head_pckh`; the config's own if None.
-    """
-    metric, evaluation = measure_of(metric or config.eval.metric), config.eval
-    boxes = "ground-truth boxes" if config.data.val_detections is None else "detected boxes with OKS-NMS"
-    measure = _MEASURES[metric]
-    if metric == "pckh":
-        heads = mpii.head_boxes_file(Path(config.data.root, config.data.val_annotations))
-        measure += " (head size: 0.6 of the head box)" if heads.exists() else " (head size: upper neck to head top)"
-    return (f"{METRIC_NAMES[metric]}: {measure} on {f'{people:,}' if people else 'the'} validation people, "
-            f"{boxes}, {'' if evaluation.flip_test else 'no '}flip test, {_DECODERS[evaluation.decoder]}; the mean of "
-            "the networks that the method is scored by, after a run's last epoch.")

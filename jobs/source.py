@@ -15,7 +15,7 @@ from ray.data import DataContext
 from ray.data.block import Block, BlockAccessor, BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 
-from trs.data.stream import Stream
+from trs.data.reader import Stream
 
 
 class BatchSource(Datasource):

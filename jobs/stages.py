@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import uuid
 from pathlib import Path
@@ -18,12 +17,11 @@ from jobs import cluster
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config, MethodConfig, PseudoPoseConfig
-from trs.data.people import People
-from trs.data.sets import Sets
+from trs.data.datasets import Datasets
+from trs.data.pseudo_labels import PSEUDO_LABELS_FILE, with_labels
 
 FIRST_STAGE = "first_stage"
 """Folder of the first stage's run, in that of the second's."""
-PSEUDO_LABELS_FILE = "pseudo_labels.npz"
 
 
 def first_stage(config: Config) -> Config | None:
@@ -32,7 +30,7 @@ def first_stage(config: Config) -> Config | None:
     return None if kind is None else dataclasses.replace(config, method=cast(MethodConfig, kind()))
 
 
-def label_unlabeled(config: Config, sets: Sets, folder: Path) -> Sets:
+def label_unlabeled(config: Config, sets: Datasets, folder: Path) -> Datasets:
     """The sets with pseudo labels of the first stage's network on the unlabelled people.
 
     They are made once and kept in the run's folder.
@@ -51,22 +49,7 @@ def label_unlabeled(config: Config, sets: Sets, folder: Path) -> Sets:
         return dataclasses.replace(sets, unlabeled=unlabeled)
 
 
-def with_labels(people: People, rows: np.ndarray, keypoints: np.ndarray, threshold: float) -> People:
-    """People whose keypoints are where a network saw them, labelled if their heat reaches the threshold.
-
-    Args:
-        people: the unlabelled table.
-        rows: [n] its rows that the network saw; the others stay unlabelled.
-        keypoints: [n, K, 3] x, y in the picture and heat.
-        threshold: heat from which a keypoint counts.
-    """
-    places, weights = people.keypoints.copy(), np.zeros_like(people.keypoint_weights)
-    places[rows] = keypoints[..., :2]
-    weights[rows] = keypoints[..., 2] >= threshold
-    return dataclasses.replace(people, keypoints=places, keypoint_weights=weights)
-
-
-def _label(config: Config, sets: Sets, folder: Path) -> None:
+def _label(config: Config, sets: Datasets, folder: Path) -> None:
     name = f"ray-{uuid.uuid4().hex[:8]}"  # a run of the same name would be taken for one to go on with
     settings = {"checkpoint": str(checkpoints.newest(folder / FIRST_STAGE)), "config": configs.to_dict(config),
                 "sets": ray.put(sets), "folder": str(folder)}
@@ -86,10 +69,3 @@ def label_per_worker(settings: dict[str, Any]) -> None:
     from jobs import worker
 
     worker.label_people(settings)
-
-
-def save_labels(folder: Path, rows: np.ndarray, keypoints: np.ndarray) -> None:
-    """Write the pseudo labels; the file appears whole or not at all."""
-    partial = folder / f"partial-{PSEUDO_LABELS_FILE}"
-    np.savez(partial, rows=rows, keypoints=keypoints)
-    os.replace(partial, folder / PSEUDO_LABELS_FILE)

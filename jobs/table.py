@@ -22,13 +22,13 @@ from jobs import cli, cluster, doctor
 from jobs.batch import Run, check, result, train_all, with_starts
 from jobs.cell import Cell
 from jobs.lines import duration
-from jobs.runs import METRIC_NAMES, protocol
 from jobs.stopping import stop_gently
 from jobs.tables import TABLES, Table
 from trs import config as configs
 from trs.config import Config
-from trs.data.sets import load_sets
+from trs.data.datasets import load_datasets
 from trs.errors import InputError
+from trs.evaluation.protocol import METRIC_NAMES, protocol
 from trs.files import write_whole
 
 TableName = Literal["table2", "table3", "table4", "table5", "table6", "table7", "table8", "table9", "table10",
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> None:
     check(runs, folder)
     cluster.connect()
     concurrent = cluster.concurrency(runs[0].config.train, command.concurrent)
-    doctor.require(runs[0].config, load_sets(runs[0].config.data), folder / runs[0].name)
+    doctor.require(runs[0].config, load_datasets(runs[0].config.data), folder / runs[0].name)
     folder.mkdir(parents=True, exist_ok=True)
     left = sum(result(run, folder) is None for run in runs)
     print(f"{table.caption}: {len(runs)} trainings, {len(runs) - left} done, {concurrent} at a time -> {folder}",

@@ -9,21 +9,22 @@ import torch
 
 from jobs import cli, cluster, doctor
 from jobs.lines import follow
-from jobs.runs import SPLIT_FILE, protocol, write_run
+from jobs.runs import SPLIT_FILE, write_run
 from jobs.stages import FIRST_STAGE
 from jobs.stopping import aside, stop_gently
 from jobs.trainer import fit
 from trs import checkpoint as checkpoints
 from trs import loop
 from trs.config import Config
-from trs.data.sets import Sets, load_sets, require_unlabeled
+from trs.data.datasets import Datasets, load_datasets, require_unlabeled
 from trs.data.split import load_split
 from trs.errors import InputError
 from trs.evaluation.evaluate import require_metric
+from trs.evaluation.protocol import protocol
 from trs.methods.build import METHODS, build_method
 
 
-def prepare(config: Config, folder: Path) -> Sets:
+def prepare(config: Config, folder: Path) -> Datasets:
     """Load the sets, and find a fault in the config or the data before anything starts; nothing is written.
 
     Args:
@@ -34,7 +35,7 @@ def prepare(config: Config, folder: Path) -> Sets:
         InputError: the fault.
     """
     manifest = folder / SPLIT_FILE
-    sets = load_sets(config.data, load_split(manifest) if manifest.exists() else None)
+    sets = load_datasets(config.data, load_split(manifest) if manifest.exists() else None)
     if METHODS[type(config.method)].uses_unlabeled:
         require_unlabeled(sets)
     require_metric(sets, config.eval.metric)

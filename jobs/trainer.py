@@ -19,12 +19,13 @@ from jobs import cluster
 from jobs.failures import Failures, find_mistake
 from jobs.interruption import TorchConfig
 from jobs.runs import write_run
-from jobs.stages import FIRST_STAGE, PSEUDO_LABELS_FILE, first_stage, label_unlabeled
+from jobs.stages import FIRST_STAGE, first_stage, label_unlabeled
 from jobs.stopping import STOP_FILE
 from trs import config as configs
 from trs.config import Config
-from trs.data.sets import Sets
-from trs.data.stream import stream_of
+from trs.data.datasets import Datasets
+from trs.data.pseudo_labels import PSEUDO_LABELS_FILE
+from trs.data.reader import stream_of
 from trs.errors import InputError
 
 
@@ -35,13 +36,13 @@ def train_loop_per_worker(settings: dict[str, Any]) -> None:
     worker.run(settings)
 
 
-def put_streams(sets: Sets, config: Config) -> dict[str, ray.ObjectRef]:
+def put_streams(sets: Datasets, config: Config) -> dict[str, ray.ObjectRef]:
     """The training streams in the object store."""
     people = {"labeled": sets.labeled, "unlabeled": sets.unlabeled}
     return {name: ray.put(stream_of(table, sets.skeleton.flip_order, config)) for name, table in people.items()}
 
 
-def fit(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = (), stop: Path | None = None) -> None:
+def fit(config: Config, sets: Datasets, folder: Path, callbacks: Iterable[Any] = (), stop: Path | None = None) -> None:
     """Train in `folder`: checkpoints lie there, and a run that was broken off there goes on.
 
     A method with a first stage runs that before, in a folder of its own below.
@@ -85,7 +86,7 @@ def fit(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any] = (),
             judge.after_exception(None, {0: start})
 
 
-def _trainer(config: Config, sets: Sets, folder: Path, callbacks: Iterable[Any], stop: Path
+def _trainer(config: Config, sets: Datasets, folder: Path, callbacks: Iterable[Any], stop: Path
              ) -> ray.train.torch.TorchTrainer:
     settings = {"config": configs.to_dict(config), "sets": ray.put(sets), "streams": put_streams(sets, config),
                 "folder": str(folder), "stop": str(stop)}

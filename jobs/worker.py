@@ -19,12 +19,12 @@ from jobs.interruption import Watch
 from jobs.progress import Progress
 from jobs.runlog import RunLog
 from jobs.runs import BAD_PICTURES_FILE, EVENTS_FILE, FAILURES_FILE, append_line, read_metrics
-from jobs.stages import save_labels
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs import loop
 from trs.config import Config
-from trs.data.sets import Sets
+from trs.data.datasets import Datasets
+from trs.data.pseudo_labels import save_labels
 from trs.errors import InputError, Interrupted, Interruption
 from trs.evaluation.evaluate import evaluate, label
 from trs.evaluation.results import write_results
@@ -38,7 +38,7 @@ def run(settings: dict[str, Any]) -> None:
 
     settings:
         config: a config as plain values.
-        sets: `Sets` in the object store.
+        sets: `Datasets` in the object store.
         streams: `Stream`s in the object store, by name.
         folder: of the run.
         stop: the file that asks it to stop.
@@ -59,7 +59,7 @@ def _train(settings: dict[str, Any]) -> None:
     config = configs.from_dict(settings["config"])
     # Ray sets this for whole CPUs only; workers that each take the machine's threads wait for one another.
     torch.set_num_threads(max(1, int(config.train.cpus_per_worker)))
-    sets: Sets = ray.get(settings["sets"])
+    sets: Datasets = ray.get(settings["sets"])
     folder = Path(settings["folder"])
     context = ray.train.get_context()
     main = context.get_world_rank() == 0
@@ -127,12 +127,12 @@ def evaluate_checkpoint(settings: dict[str, Any]) -> None:
     settings:
         checkpoint: its folder.
         config: a config as plain values.
-        sets: `Sets` in the object store.
+        sets: `Datasets` in the object store.
         out: folder for metrics.json, predictions/ and bad_pictures.txt.
     """
     config = configs.from_dict(settings["config"])
     torch.set_num_threads(max(1, int(config.train.cpus_per_worker)))
-    sets: Sets = ray.get(settings["sets"])
+    sets: Datasets = ray.get(settings["sets"])
     device, out = ray.train.torch.get_device(), Path(settings["out"])
     method = build_method(config, len(sets.skeleton))
     checkpoints.restore_networks(method.networks.to(device), checkpoints.load(Path(settings["checkpoint"])))
@@ -151,12 +151,12 @@ def label_people(settings: dict[str, Any]) -> None:
     settings:
         checkpoint: folder of the first stage's.
         config: of the second stage, as plain values.
-        sets: `Sets` in the object store.
+        sets: `Datasets` in the object store.
         folder: for pseudo_labels.npz and bad_pictures.txt.
     """
     config = configs.from_dict(settings["config"])
     torch.set_num_threads(max(1, int(config.train.cpus_per_worker)))
-    sets: Sets = ray.get(settings["sets"])
+    sets: Datasets = ray.get(settings["sets"])
     device, folder = ray.train.torch.get_device(), Path(settings["folder"])
     checkpoint = checkpoints.load(Path(settings["checkpoint"]))
     teacher = build_method(checkpoint.config, len(sets.skeleton))

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from trs.config import Config
-from trs.data.drawn import draw_dataset
-from trs.data.sets import Sets, load_sets
+from trs.data.datasets import Datasets, load_datasets
+from trs.data.synthetic import draw_dataset
 from trs.presets import demo
 
 # Two cores shared by several processes: more threads would only wait for each other.
@@ -48,9 +48,9 @@ def config(drawn_root: Path) -> Config:
 
 
 @pytest.fixture(scope="session")
-def sets(config: Config) -> Sets:
+def sets(config: Config) -> Datasets:
     """The sets of `config`."""
-    return load_sets(config.data)
+    return load_datasets(config.data)
 
 
 def shared_data(name: str) -> Path:

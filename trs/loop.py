@@ -27,8 +27,9 @@ from trs import schedule
 from trs.checkpoint import Checkpoint, Counters
 from trs.config import Config
 from trs.data.batch import labeled_batch, unlabeled_batch
-from trs.data.sets import Sets
-from trs.data.stream import Rows, batch_rows
+from trs.data.datasets import Datasets
+from trs.data.reader import Rows
+from trs.data.sampler import batch_rows
 from trs.distributed import rank, sum_over_workers, world_size
 from trs.errors import InputError, Interrupted, Interruption
 from trs.evaluation.evaluate import Keep, evaluate
@@ -53,7 +54,7 @@ class Training:
     """All that a run changes."""
 
     config: Config
-    sets: Sets
+    sets: Datasets
     method: Method
     optimizer: torch.optim.Optimizer
     device: torch.device
@@ -76,7 +77,7 @@ class Training:
         checkpoints.save(folder, self.method.networks, self.optimizer, self.counters, self.config, self.sets.skeleton)
 
 
-def start(config: Config, sets: Sets, method: Method, device: torch.device,
+def start(config: Config, sets: Datasets, method: Method, device: torch.device,
           resumed: Checkpoint | None = None, complain: Complain = print) -> Training:
     """A fresh training, a warm-started one (`train.init_from`), or one that goes on from a checkpoint.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -111,3 +113,10 @@ def grid(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
         top, left = number // columns * height, number % columns * width
         sheet[top:top + image.shape[0], left:left + image.shape[1]] = image
     return sheet
+
+
+def write_jpeg(path: Path, image: np.ndarray) -> None:
+    """Write a picture [H, W, 3] uint8 RGB; it appears whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_bytes(cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+    os.replace(partial, path)

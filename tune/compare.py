@@ -12,8 +12,8 @@ from pathlib import Path
 import tyro
 
 from jobs import cli
-from jobs.runs import protocol
 from trs import config as configs
+from trs.evaluation.protocol import protocol
 from tune.hparams import write_hparams
 from tune.leaderboard import Leaderboard, as_csv, as_text, read_leaderboard
 from tune.notes import write_notes

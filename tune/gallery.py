@@ -15,14 +15,15 @@ import cv2
 import numpy as np
 
 from trs.data import geometry
+from trs.data.crops import crop_person
 from trs.data.images import BadImage
-from trs.data.people import People
-from trs.data.sample import crop_person
+from trs.data.person_table import PersonTable
 from trs.errors import InputError
+from trs.evaluation.oks import keypoint_scores, oks, similarities
+from trs.evaluation.results import read_people, read_poses, read_results
 from trs.skeleton import Skeleton
 from trs.visualize import draw_skeleton, grid
 from tune.leaderboard import Leaderboard
-from tune.poses import keypoint_scores, oks, read_people, read_poses, read_results, similarities
 from tune.trial import TRIALS
 
 _CROP_SIZE = (256, 192)
@@ -104,8 +105,8 @@ class _Run:
     similarity: np.ndarray
 
     @staticmethod
-    def of(board: Leaderboard, name: str, people: People, skeleton: Skeleton) -> _Run:
-        keypoints = read_poses(board.folder / TRIALS / name, people).keypoints
+    def of(board: Leaderboard, name: str, people: PersonTable, skeleton: Skeleton) -> _Run:
+        keypoints = read_poses(board.folder / TRIALS / name, people)
         return _Run(keypoints, similarities(keypoints, people, np.array(skeleton.sigmas)))
 
     @property
@@ -117,7 +118,7 @@ class _Run:
 class _Shown:
     """The people of these rows whose pictures can be read."""
 
-    people: People
+    people: PersonTable
     rows: list[int]
     persons: list[Person] = field(default_factory=list, init=False)
     matrices: list[np.ndarray] = field(default_factory=list, init=False)
@@ -143,13 +144,13 @@ class _Shown:
         return Sight(poses, run.oks[self.rows].round(3).tolist(), keypoint_scores(run.similarity).round(4).tolist())
 
 
-def contact_sheet(run: Path, people: People, skeleton: Skeleton, count: int = 6) -> np.ndarray:
+def contact_sheet(run: Path, people: PersonTable, skeleton: Skeleton, count: int = 6) -> np.ndarray:
     """People from a run's best to its worst OKS, annotated on the left, predicted on the right, [H, W, 3] uint8 RGB.
 
     Raises:
         InputError: the run has no poses of these people, or no picture can be read.
     """
-    keypoints = read_poses(run, people).keypoints
+    keypoints = read_poses(run, people)
     scores = oks(similarities(keypoints, people, np.array(skeleton.sigmas)))
     drawn = []
     for row in _spread(scores, count):

@@ -12,9 +12,9 @@ import numpy as np
 from torch.utils.tensorboard import FileWriter
 from torch.utils.tensorboard.summary import hparams, image, scalar
 
+from trs.evaluation.results import read_people, read_results
 from tune.gallery import contact_sheet
 from tune.leaderboard import Entry, Leaderboard
-from tune.poses import read_people, read_results
 
 FOLDER = "tensorboard_hparams"
 

@@ -12,10 +12,11 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from jobs.runs import CONFIG_FILE, METRIC_NAMES, MISTAKE_FILE, Metrics, read_metrics
+from jobs.runs import CONFIG_FILE, MISTAKE_FILE, Metrics, read_metrics
 from trs import config as configs
 from trs.config import Config
 from trs.errors import InputError
+from trs.evaluation.protocol import METRIC_NAMES
 from tune.space import Space, Values
 from tune.study import BASELINE, STUDY_FILE, SUPERVISED, read_study, trial_name
 from tune.trial import TRIALS, trial_config

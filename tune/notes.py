@@ -11,11 +11,11 @@ import optuna
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna_dashboard import get_note, save_note
 
-from jobs.runs import protocol
 from trs.config import Config
+from trs.evaluation.protocol import protocol
+from trs.evaluation.results import read_people, read_results
 from tune.gallery import contact_sheet
 from tune.leaderboard import Entry, Leaderboard
-from tune.poses import read_people, read_results
 from tune.study import trial_name
 from tune.trial import TRIALS
 

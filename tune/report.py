@@ -16,9 +16,9 @@ import plotly.graph_objects as go
 import plotly.offline
 
 from jobs.lines import duration, heat_warning
-from jobs.runs import protocol
 from trs import config as configs
 from trs.config import Config
+from trs.evaluation.protocol import protocol
 from tune.charts import budget, importance, learning_curves, parallel_coordinates, slices
 from tune.gallery import Gallery, make_gallery
 from tune.leaderboard import Entry, Leaderboard, shown

@@ -19,7 +19,7 @@ from jobs.stopping import STOP_FILE, Stopped, aside, stop_gently
 from jobs.train import prepare
 from trs import config as configs
 from trs.config import Config, SupervisedConfig
-from trs.data.sets import Sets
+from trs.data.datasets import Datasets
 from trs.errors import InputError
 from trs.files import write_whole
 from tune import compare
@@ -134,7 +134,7 @@ def _load(folder: Path) -> Search:
         raise InputError(f"{folder} holds no search to resume: {error}") from error
 
 
-def run(folder: Path, config: Config, sets: Sets, search: Search, study: optuna.Study, concurrent: int) -> None:
+def run(folder: Path, config: Config, sets: Datasets, search: Search, study: optuna.Study, concurrent: int) -> None:
     """Run what is left of a search; asked to stop, it returns early, with the study as it is then.
 
     Args:

@@ -17,7 +17,7 @@ from jobs.stopping import STOP_FILE
 from jobs.trainer import fit
 from trs import config as configs
 from trs.config import Config
-from trs.data.sets import Sets
+from trs.data.datasets import Datasets
 from tune.space import apply
 from tune.study import SUPERVISED
 
@@ -31,7 +31,7 @@ def trial_config(base: Config, name: str, values: dict[str, Any]) -> Config:
     return apply(base, values)
 
 
-def run_trial(suggestion: dict[str, Any], base: dict[str, Any], sets: Sets, folder: str) -> None:
+def run_trial(suggestion: dict[str, Any], base: dict[str, Any], sets: Datasets, folder: str) -> None:
     """Train one suggestion in `folder/trials/NAME`; a trial that was broken off goes on from its last checkpoint.
 
     Args:

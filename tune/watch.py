@@ -17,9 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.lines import duration, epoch_line
-from jobs.runs import BAD_PICTURES_FILE, METRIC_NAMES, MISTAKE_FILE, Metrics, read_metrics
+from jobs.runs import BAD_PICTURES_FILE, MISTAKE_FILE, Metrics, read_metrics
 from jobs.stopping import STOP_FILE
 from trs.config import Config
+from trs.evaluation.protocol import METRIC_NAMES
 from tune.leaderboard import shown
 from tune.study import SUPERVISED, trial_name
 from tune.trial import TRIALS

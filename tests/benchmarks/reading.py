@@ -18,10 +18,11 @@ import torch
 from jobs import cluster
 from jobs.data import open_batches
 from tests.benchmarks.ratios import Ratio, measure, show
-from trs.data.drawn import draw_dataset
-from trs.data.people import People
-from trs.data.sets import load_sets
-from trs.data.stream import Stream, batch_rows, stream_of
+from trs.data.datasets import load_datasets
+from trs.data.person_table import PersonTable
+from trs.data.reader import Stream, stream_of
+from trs.data.sampler import batch_rows
+from trs.data.synthetic import draw_dataset
 from trs.presets import demo
 
 PROCESSES, BATCH, STEPS, SIZE = 2, 32, 100, (256, 192)
@@ -35,11 +36,11 @@ def drawn_stream(root: Path) -> Stream:
     base = demo()
     config = dataclasses.replace(base, data=dataclasses.replace(base.data, root=str(root), labeled_count=None,
                                                                 input_size=SIZE))
-    sets = load_sets(config.data)
+    sets = load_datasets(config.data)
     return stream_of(enlarged(sets.labeled), sets.skeleton.flip_order, config)
 
 
-def enlarged(people: People) -> People:
+def enlarged(people: PersonTable) -> PersonTable:
     """The same people in larger pictures: what a picture costs to decode decides the ratios."""
     for file in people.files:
         picture = cv2.imread(str(Path(people.root, file)))

@@ -11,9 +11,9 @@ import torch
 from tests.benchmarks.ratios import Ratio, measure, show
 from trs import loop
 from trs.config import Config
-from trs.data.drawn import draw_dataset
-from trs.data.sets import load_sets
-from trs.data.stream import stream_of
+from trs.data.datasets import load_datasets
+from trs.data.reader import stream_of
+from trs.data.synthetic import draw_dataset
 from trs.methods.build import build_method
 from trs.presets import coco_1k
 
@@ -36,7 +36,7 @@ def step() -> list[Ratio]:
     with TemporaryDirectory() as folder:
         draw_dataset(Path(folder, "people"), train_count=3 * BATCH, val_count=2)
         settings = config(str(Path(folder, "people")))
-        sets = load_sets(settings.data)
+        sets = load_datasets(settings.data)
         rows = {name: stream_of(people, sets.skeleton.flip_order, settings).read(range(BATCH))
                 for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}
     method = build_method(settings, len(sets.skeleton))

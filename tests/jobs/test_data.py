@@ -11,15 +11,16 @@ import ray
 from jobs import data
 from jobs.data import _windows, open_batches
 from trs.config import Config
-from trs.data.sets import Sets
-from trs.data.stream import Rows, Stream, batch_rows, stream_of
+from trs.data.datasets import Datasets
+from trs.data.reader import Rows, Stream, stream_of
+from trs.data.sampler import batch_rows
 from trs.errors import InputError
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
 
 @pytest.fixture
-def streams(sets: Sets, config: Config) -> dict[str, Stream]:
+def streams(sets: Datasets, config: Config) -> dict[str, Stream]:
     people = {"labeled": sets.labeled, "unlabeled": sets.unlabeled}
     return {name: stream_of(table, sets.skeleton.flip_order, config) for name, table in people.items()}
 

@@ -12,7 +12,7 @@ import pytest
 from jobs import explore
 from trs import config as configs
 from trs.config import Config, SupervisedConfig
-from trs.data.sets import Sets
+from trs.data.datasets import Datasets
 
 
 def test_it_counts_the_people_and_shows_their_views(config: Config, tmp_path: Path,
@@ -26,7 +26,7 @@ def test_it_counts_the_people_and_shows_their_views(config: Config, tmp_path: Pa
     assert cv2.imread(str(tmp_path / "seen" / "unlabeled.jpg")) is not None
 
 
-def test_what_is_drawn_follows_the_method(sets: Sets, config: Config) -> None:
+def test_what_is_drawn_follows_the_method(sets: Datasets, config: Config) -> None:
     supervised = dataclasses.replace(config, method=SupervisedConfig())
     both = [explore.labeled_views(sets, one, 2) for one in (config, supervised)]
     assert both[1].shape[1] == both[0].shape[1] // 2  # annotated and easy alone

@@ -15,15 +15,15 @@ from jobs import export
 from trs import loop
 from trs.config import Config
 from trs.data.batch import normalize
+from trs.data.datasets import Datasets
 from trs.data.heatmaps import decode_quarter
-from trs.data.sets import Sets
 from trs.errors import InputError
 from trs.evaluation.predictor import Predictor, load_predictor
 from trs.methods.build import build_method
 
 
 @pytest.fixture(scope="module")
-def predictor(config: Config, sets: Sets, tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+def predictor(config: Config, sets: Datasets, tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     """Of fresh networks."""
     folder = tmp_path_factory.mktemp("run")
     training = loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))

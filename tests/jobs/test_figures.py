@@ -16,11 +16,11 @@ from jobs.runs import write_run
 from jobs.tables import TABLES
 from trs import loop
 from trs.config import Config, DualConfig, SSPCMConfig, TRSConfig
-from trs.data.sets import Sets
+from trs.data.datasets import Datasets
 from trs.methods.build import build_method
 
 
-def saved(config: Config, sets: Sets, folder: Path) -> Run:
+def saved(config: Config, sets: Datasets, folder: Path) -> Run:
     """A run's folder with a checkpoint of fresh networks."""
     run = Run(config)
     write_run(config, sets, folder / run.name)
@@ -30,7 +30,7 @@ def saved(config: Config, sets: Sets, folder: Path) -> Run:
 
 
 @pytest.fixture
-def runs(config: Config, sets: Sets, tmp_path: Path) -> list[Run]:
+def runs(config: Config, sets: Datasets, tmp_path: Path) -> list[Run]:
     methods = (TRSConfig(), DualConfig(), SSPCMConfig())
     return [saved(dataclasses.replace(config, method=method), sets, tmp_path) for method in methods]
 

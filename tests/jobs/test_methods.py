@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from jobs.runs import read_metrics, write_run
-from jobs.stages import first_stage, label_unlabeled, with_labels
+from jobs.stages import first_stage, label_unlabeled
 from jobs.train import prepare
 from jobs.trainer import fit
 from trs import checkpoint as checkpoints
 from trs import loop
 from trs.config import METHOD_NAMES, Config, DataDistillConfig, TRSConfig
-from trs.data.sets import Sets
+from trs.data.datasets import Datasets
+from trs.data.pseudo_labels import with_labels
 from trs.methods.build import build_method
 
 
@@ -41,7 +42,7 @@ def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
-def test_two_workers_find_the_same_pseudo_labels_as_one(config: Config, sets: Sets, tmp_path: Path) -> None:
+def test_two_workers_find_the_same_pseudo_labels_as_one(config: Config, sets: Datasets, tmp_path: Path) -> None:
     """From a network that has not been trained: its heat is next to nothing, but has its highest place."""
     config = dataclasses.replace(config, method=DataDistillConfig(confidence_threshold=1e-12))
     first = first_stage(config)
@@ -58,7 +59,7 @@ def test_two_workers_find_the_same_pseudo_labels_as_one(config: Config, sets: Se
     np.testing.assert_allclose(one.keypoints, two.keypoints)
 
 
-def test_pseudo_labels_are_the_keypoints_that_were_seen_with_enough_heat(sets: Sets) -> None:
+def test_pseudo_labels_are_the_keypoints_that_were_seen_with_enough_heat(sets: Datasets) -> None:
     keypoints = np.zeros((2, len(sets.skeleton), 3))
     keypoints[0, :, :2] = 7
     keypoints[0, 3, 2] = 0.3

@@ -16,14 +16,14 @@ from jobs import predict
 from jobs.cli import run
 from trs import loop
 from trs.config import Config
-from trs.data.sets import Sets
+from trs.data.datasets import Datasets
 from trs.evaluation.evaluate import evaluate
 from trs.evaluation.predictor import load_predictor
 from trs.methods.build import build_method
 
 
 @pytest.fixture(scope="module")
-def trained(config: Config, sets: Sets, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(config: Config, sets: Datasets, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's folder with a checkpoint."""
     folder = tmp_path_factory.mktemp("run")
     training = loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
@@ -32,7 +32,7 @@ def trained(config: Config, sets: Sets, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_with_the_annotated_boxes_it_predicts_what_the_evaluation_predicts(
-        trained: Path, config: Config, sets: Sets, drawn_root: Path, tmp_path: Path) -> None:
+        trained: Path, config: Config, sets: Datasets, drawn_root: Path, tmp_path: Path) -> None:
     predict.main([str(trained), str(drawn_root / config.data.val_images), "--out", str(tmp_path), "--boxes",
                   str(drawn_root / config.data.val_annotations)])
     found = {(result["image_id"], *result["bbox"]): result for result in
@@ -101,7 +101,7 @@ def test_mistakes_end_in_a_sentence(trained: Path, tmp_path: Path, capsys: pytes
     assert ended.value.code == 2 and sentence in capsys.readouterr().err
 
 
-def test_a_checkpoint_needs_no_pretrained_weights(trained: Path, config: Config, sets: Sets, tmp_path: Path) -> None:
+def test_a_checkpoint_needs_no_pretrained_weights(trained: Path, config: Config, sets: Datasets, tmp_path: Path) -> None:
     training = loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
     absent = dataclasses.replace(config, model=dataclasses.replace(config.model, pretrained="gone.safetensors"))
     dataclasses.replace(training, config=absent).save(tmp_path / "checkpoint_00000000")

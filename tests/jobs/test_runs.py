@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runs import measure_of, protocol
 from trs.config import Config
+from trs.evaluation.protocol import measure_of, protocol
 from trs.presets import mpii_1k
 
 

@@ -17,7 +17,7 @@ from jobs.trainer import fit
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config
-from trs.data.sets import Sets
+from trs.data.datasets import Datasets
 from trs.data.split import load_split
 from trs.errors import InputError
 
@@ -36,7 +36,7 @@ def train(config: Config, folder: Path, callbacks: tuple = ()) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(config: Config, sets: Sets, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
+def trained(config: Config, sets: Datasets, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
     """A finished training of two epochs on one worker."""
     folder = tmp_path_factory.mktemp("runs") / "one"
     train(config, folder)
@@ -47,7 +47,7 @@ def weights(folder: Path) -> bytes:
     return (checkpoints.newest(folder) / "networks.safetensors").read_bytes()
 
 
-def test_a_run_leaves_its_config_its_split_its_metrics_and_its_poses(trained: Path, config: Config, sets: Sets) -> None:
+def test_a_run_leaves_its_config_its_split_its_metrics_and_its_poses(trained: Path, config: Config, sets: Datasets) -> None:
     assert configs.load(trained / "config.yaml") == config
     assert load_split(trained / "split.json") == sets.split
     assert [metrics["step"] for metrics in read_metrics(trained)] == [5, 10]

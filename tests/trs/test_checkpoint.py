@@ -14,13 +14,13 @@ from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs import loop
 from trs.config import Config, SupervisedConfig
-from trs.data.sets import Sets
+from trs.data.datasets import Datasets
 from trs.errors import InputError
 from trs.methods.build import build_method
 
 
 @pytest.fixture
-def saved(config: Config, sets: Sets, tmp_path: Path) -> tuple[loop.Training, Path]:
+def saved(config: Config, sets: Datasets, tmp_path: Path) -> tuple[loop.Training, Path]:
     training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
     for parameter in training.method.trained.parameters():
         parameter.grad = torch.randn_like(parameter)
@@ -30,7 +30,7 @@ def saved(config: Config, sets: Sets, tmp_path: Path) -> tuple[loop.Training, Pa
     return training, tmp_path / "checkpoint"
 
 
-def test_everything_round_trips(saved, config: Config, sets: Sets) -> None:
+def test_everything_round_trips(saved, config: Config, sets: Datasets) -> None:
     training, folder = saved
     loaded = checkpoints.load(folder)
     assert (loaded.counters, loaded.config, loaded.skeleton) == (training.counters, config, sets.skeleton)
@@ -192,7 +192,7 @@ def test_the_newest_two_checkpoints_and_the_best_are_kept(saved, tmp_path: Path)
     assert kept == ["checkpoint_00000002", "checkpoint_00000004", "checkpoint_00000005"]
 
 
-def test_a_checkpoint_of_another_method_is_refused(saved, config: Config, sets: Sets) -> None:
+def test_a_checkpoint_of_another_method_is_refused(saved, config: Config, sets: Datasets) -> None:
     _, folder = saved
     supervised = dataclasses.replace(config, method=SupervisedConfig())
     with pytest.raises(InputError, match="does not fit"):
@@ -209,7 +209,7 @@ def test_a_warm_start_from_the_same_method_gives_every_network_its_own(saved, co
     assert all(torch.equal(after[name], tensor) for name, tensor in training.method.networks.state_dict().items())
 
 
-def test_a_warm_start_from_supervised_runs_takes_one_for_each_peer(config: Config, sets: Sets, tmp_path: Path) -> None:
+def test_a_warm_start_from_supervised_runs_takes_one_for_each_peer(config: Config, sets: Datasets, tmp_path: Path) -> None:
     given = []
     for seed in (1, 2):
         supervised = dataclasses.replace(config, method=SupervisedConfig(),

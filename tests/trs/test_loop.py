@@ -19,13 +19,13 @@ from trs import config as configs
 from trs import loop
 from trs.config import Config, MeanTeacherConfig, MethodConfig, SSPCMConfig, SupervisedConfig, TRSConfig
 from trs.data.batch import labeled_batch
-from trs.data.sets import Sets, load_sets
-from trs.data.stream import Stream, read_ahead, stream_of
+from trs.data.datasets import Datasets, load_datasets
+from trs.data.reader import Stream, read_ahead, stream_of
 from trs.errors import InputError, Interrupted, Interruption
 from trs.methods.build import build_method
 
 
-def run(config: Config, sets: Sets, folder: Path, resume_from: Path | None = None, stop_after: int | None = None):
+def run(config: Config, sets: Datasets, folder: Path, resume_from: Path | None = None, stop_after: int | None = None):
     """Train, saving a checkpoint after each report; optionally break off after some reports."""
     method = build_method(config, len(sets.skeleton))
     resumed = checkpoints.load(resume_from) if resume_from else None
@@ -51,7 +51,7 @@ def run(config: Config, sets: Sets, folder: Path, resume_from: Path | None = Non
 @pytest.mark.parametrize("method", [
     TRSConfig(), TRSConfig(reviewer_update="ema_and_supervised"), TRSConfig(reviewer_mode="train", paths=2),
     MeanTeacherConfig(augment=("cutmix", "rand_augment")), SSPCMConfig(confidence_threshold=0.0)], ids=str)
-def test_resumed_equals_uninterrupted_to_the_last_bit(config: Config, sets: Sets, tmp_path: Path,
+def test_resumed_equals_uninterrupted_to_the_last_bit(config: Config, sets: Datasets, tmp_path: Path,
                                                       method: MethodConfig) -> None:
     config = dataclasses.replace(config, method=method)
     through, reports = run(config, sets, tmp_path / "through")
@@ -68,7 +68,7 @@ def test_resumed_equals_uninterrupted_to_the_last_bit(config: Config, sets: Sets
         {k: v for k, v in rest[0].items() if k not in timing}
 
 
-def test_reports_hold_what_one_needs_to_know(config: Config, sets: Sets, tmp_path: Path) -> None:
+def test_reports_hold_what_one_needs_to_know(config: Config, sets: Datasets, tmp_path: Path) -> None:
     _, reports = run(config, sets, tmp_path)
     assert [report["epoch"] for report in reports] == [1, 2]
     assert {"ap", "ap50", "ar", "ap_a", "ap_b", "ap_reviewer_a", "ap_reviewer_b", "ap_ensemble", "loss",
@@ -83,7 +83,7 @@ def test_supervised_reads_no_unlabelled_picture_and_takes_as_many_steps(config: 
     root = shutil.copytree(drawn_root, tmp_path / "people")
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root)),
                                  method=SupervisedConfig())
-    sets = load_sets(config.data)
+    sets = load_datasets(config.data)
     for file in sets.unlabeled.files:
         Path(sets.unlabeled.root, str(file)).unlink()
     training, reports = run(config, sets, tmp_path / "run")
@@ -91,7 +91,7 @@ def test_supervised_reads_no_unlabelled_picture_and_takes_as_many_steps(config: 
     assert reports[-1]["ap"] == reports[-1]["ap_a"]
 
 
-def test_steps_with_gradients_that_are_not_finite_change_nothing(config: Config, sets: Sets) -> None:
+def test_steps_with_gradients_that_are_not_finite_change_nothing(config: Config, sets: Datasets) -> None:
     method = build_method(config, len(sets.skeleton))
     training = loop.start(config, sets, method, torch.device("cpu"))
     streams = {name: stream_of(people, sets.skeleton.flip_order, config)
@@ -114,31 +114,31 @@ def test_too_many_bad_pictures_stop_the_run(config: Config, drawn_root: Path, tm
                                             capsys: pytest.CaptureFixture) -> None:
     root = shutil.copytree(drawn_root, tmp_path / "people")
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root)))
-    sets = load_sets(config.data)
+    sets = load_datasets(config.data)
     for file in sets.unlabeled.files[::3]:
         Path(sets.unlabeled.root, str(file)).write_bytes(b"")
     with pytest.raises(InputError, match="pictures cannot be used"):
         run(config, sets, tmp_path / "run")
 
 
-def test_bfloat16_learns_too(config: Config, sets: Sets, tmp_path: Path) -> None:
+def test_bfloat16_learns_too(config: Config, sets: Datasets, tmp_path: Path) -> None:
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, precision="bfloat16", epochs=1))
     training, reports = run(config, sets, tmp_path)
     assert 0 < reports[0]["loss"] < 1
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in training.method.networks.parameters())
 
 
-def test_an_epoch_is_one_pass_over_the_larger_set(config: Config, sets: Sets) -> None:
+def test_an_epoch_is_one_pass_over_the_larger_set(config: Config, sets: Datasets) -> None:
     training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
     assert (len(sets.unlabeled), config.train.batch_size, training.steps_per_epoch) == (40, 8, 5)
 
 
-def streams_of(config: Config, sets: Sets) -> dict[str, Stream]:
+def streams_of(config: Config, sets: Datasets) -> dict[str, Stream]:
     return {name: stream_of(people, sets.skeleton.flip_order, config)
             for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}
 
 
-def test_a_worker_that_does_the_shares_of_two_takes_the_step_of_two(config: Config, sets: Sets) -> None:
+def test_a_worker_that_does_the_shares_of_two_takes_the_step_of_two(config: Config, sets: Datasets) -> None:
     """The gradient is the mean over the shares, whoever computes them."""
     config = dataclasses.replace(config, method=SupervisedConfig(),
                                  train=dataclasses.replace(config.train, workers=2, batch_size=4))
@@ -157,14 +157,14 @@ def test_a_worker_that_does_the_shares_of_two_takes_the_step_of_two(config: Conf
         torch.testing.assert_close(parameter.grad, (one + other) / 2)
 
 
-def test_two_shares_a_step_make_as_many_steps_as_two_workers(config: Config, sets: Sets, tmp_path: Path) -> None:
+def test_two_shares_a_step_make_as_many_steps_as_two_workers(config: Config, sets: Datasets, tmp_path: Path) -> None:
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, workers=2, batch_size=4))
     training, reports = run(config, sets, tmp_path)
     assert (training.counters.step, training.counters.unlabeled_row) == (10, 80)  # as many as with 8 on one worker
     assert [report["step"] for report in reports] == [5, 10]
 
 
-def test_an_interruption_saves_the_step_and_owes_its_evaluation(config: Config, sets: Sets, tmp_path: Path) -> None:
+def test_an_interruption_saves_the_step_and_owes_its_evaluation(config: Config, sets: Datasets, tmp_path: Path) -> None:
     through, reports = run(config, sets, tmp_path / "through")
     training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
     asked = iter([None] * 4 + [Interruption.LEAVE])
@@ -179,7 +179,7 @@ def test_an_interruption_saves_the_step_and_owes_its_evaluation(config: Config, 
         assert torch.equal(tensor, resumed.method.networks.state_dict()[name]), name
 
 
-def test_an_evaluation_that_is_killed_costs_no_step(config: Config, sets: Sets, tmp_path: Path) -> None:
+def test_an_evaluation_that_is_killed_costs_no_step(config: Config, sets: Datasets, tmp_path: Path) -> None:
     class Killed(Exception):
         pass
 
@@ -202,13 +202,13 @@ KILLED_MID_EPOCH = """
 import dataclasses, os, signal, sys, torch
 from pathlib import Path
 from trs import checkpoint as checkpoints, config as configs, loop
-from trs.data.sets import load_sets
+from trs.data.sets import load_datasets
 from trs.data.stream import read_ahead, stream_of
 from trs.methods.build import build_method
 
 folder, die_at = Path(sys.argv[1]), int(sys.argv[2])
 config = configs.load(folder / "config.yaml")
-sets = load_sets(config.data)
+sets = load_datasets(config.data)
 found = checkpoints.load_newest_whole(folder, print)
 training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"), found)
 streams = {"labeled": stream_of(sets.labeled, sets.skeleton.flip_order, config),
@@ -227,7 +227,7 @@ loop.train(training, record, lambda metrics: None,
 """
 
 
-def test_killed_mid_epoch_each_person_comes_once_an_epoch(config: Config, sets: Sets, tmp_path: Path) -> None:
+def test_killed_mid_epoch_each_person_comes_once_an_epoch(config: Config, sets: Datasets, tmp_path: Path) -> None:
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1, checkpoint_every=2))
     configs.save(config, tmp_path / "config.yaml")
     command = [sys.executable, "-c", KILLED_MID_EPOCH, str(tmp_path)]

@@ -14,9 +14,9 @@ from pycocotools.cocoeval import COCOeval
 
 from trs import loop
 from trs.config import Config
-from trs.data.annotations import load_people
-from trs.data.sets import Sets, load_sets
-from trs.data.stream import read_ahead, stream_of
+from trs.data.annotations.formats import load_people
+from trs.data.datasets import Datasets, load_datasets
+from trs.data.reader import read_ahead, stream_of
 from trs.errors import InputError
 from trs.evaluation.evaluate import require_metric
 from trs.evaluation.oks import coco_results, oks_ap
@@ -36,7 +36,7 @@ def small(preset: str, root: Path, **data: object) -> Config:
         train=dataclasses.replace(config.train, epochs=1, batch_size=12))
 
 
-def train(config: Config, sets: Sets, folder: Path) -> loop.Metrics:
+def train(config: Config, sets: Datasets, folder: Path) -> loop.Metrics:
     training = loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
     streams = {name: stream_of(people, sets.skeleton.flip_order, config)
                for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}
@@ -46,7 +46,7 @@ def train(config: Config, sets: Sets, folder: Path) -> loop.Metrics:
     return reports[-1]
 
 
-def direct_ap(sets: Sets, results: Path) -> float:
+def direct_ap(sets: Datasets, results: Path) -> float:
     truth = COCO(sets.ground_truth)
     evaluation = COCOeval(truth, truth.loadRes(str(results)), "keypoints")
     evaluation.params.kpt_oks_sigmas = np.array(sets.skeleton.sigmas)
@@ -60,7 +60,7 @@ def direct_ap(sets: Sets, results: Path) -> float:
 @pytest.mark.parametrize("preset", ["coco-1k", "coco-wild"])
 def test_genuine_coco_trains_and_its_ap_is_pycocotools(coco_small: Path, tmp_path: Path, preset: str) -> None:
     config = small(preset, coco_small, labeled_count=24 if preset == "coco-1k" else None)
-    sets = load_sets(config.data)
+    sets = load_datasets(config.data)
     if preset == "coco-1k":
         assert (len(sets.labeled), len(sets.unlabeled)) == (24, 62)
         assert not set(sets.labeled.ids) & set(sets.unlabeled.ids)
@@ -75,7 +75,7 @@ def test_genuine_coco_trains_and_its_ap_is_pycocotools(coco_small: Path, tmp_pat
 
 def test_lspet_trains_with_its_own_fourteen_keypoints(lspet: Path, tmp_path: Path) -> None:
     config = small("lspet", lspet, labeled_count=24, unlabeled_count=24, val_count=20, input_size=(64, 64))
-    sets = load_sets(config.data)
+    sets = load_datasets(config.data)
     assert len(sets.skeleton) == 14 and len(sets.val) == 20
     assert sets.skeleton.flip_order == [5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13]
     metrics = train(config, sets, tmp_path)
@@ -93,7 +93,7 @@ def of_samples(root: Path, file: str, **data: object) -> Config:
 def test_mpii_trains_and_is_measured_by_pckh(samples: Path, tmp_path: Path) -> None:
     config = of_samples(samples / "mpii", "test_mpii.json")
     config = dataclasses.replace(config, eval=dataclasses.replace(config.eval, metric="pckh"))
-    sets = load_sets(config.data)
+    sets = load_datasets(config.data)
     assert sets.ground_truth is None and len(sets.val) == 5
     metrics = train(config, sets, tmp_path)
     assert metrics["step"] == 2 and metrics["bad_images"] == 0 and "ap" not in metrics
@@ -109,7 +109,7 @@ def test_mpii_trains_and_is_measured_by_pckh(samples: Path, tmp_path: Path) -> N
 def test_aic_and_crowdpose_train_and_are_measured_by_ap(samples: Path, tmp_path: Path, name: str, file: str,
                                                         people: int) -> None:
     config = of_samples(samples / name, file)
-    sets = load_sets(config.data)
+    sets = load_datasets(config.data)
     assert len(sets.val) == people and len(sets.skeleton) == 14
     metrics = train(config, sets, tmp_path)
     assert metrics["step"] == 2 and metrics["bad_images"] == 0 and 0 <= metrics["ap"] <= 1
@@ -118,7 +118,7 @@ def test_aic_and_crowdpose_train_and_are_measured_by_ap(samples: Path, tmp_path:
     assert perfect["ap"] == pytest.approx(1.0)
 
 
-def truth_of(sets: Sets) -> np.ndarray:
+def truth_of(sets: Datasets) -> np.ndarray:
     return np.concatenate([sets.val.keypoints, sets.val.keypoint_weights[..., None]], axis=-1)
 
 
@@ -129,7 +129,7 @@ def test_labels_of_mpii_and_pictures_of_aic_over_the_keypoints_that_both_have(sa
                         unlabeled_images="aic", keypoints=shared)
     config = dataclasses.replace(config, eval=dataclasses.replace(config.eval, metric="pckh"), data=dataclasses.replace(
         config.data, train_images="mpii", val_images="mpii"))
-    sets = load_sets(config.data)
+    sets = load_datasets(config.data)
     assert (len(sets.labeled), len(sets.unlabeled), len(sets.skeleton)) == (5, 9, 13)
     joint = shared.index("left_knee")
     np.testing.assert_array_equal(sets.val.keypoints[:, joint],
@@ -141,16 +141,16 @@ def test_labels_of_mpii_and_pictures_of_aic_over_the_keypoints_that_both_have(sa
 def test_some_of_cocos_keypoints_are_scored_by_pycocotools_too(coco_small: Path) -> None:
     limbs = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
     config = small("coco-1k", coco_small, labeled_count=24, keypoints=limbs)
-    sets = load_sets(config.data)
+    sets = load_datasets(config.data)
     results = coco_results(sets.val, np.arange(len(sets.val)), truth_of(sets))
     assert oks_ap(str(sets.ground_truth), sets.scored_images, results, sets.skeleton)["ap"] == pytest.approx(1.0)
     with pytest.raises(InputError, match="there is no keypoint 'tail'"):
-        load_sets(dataclasses.replace(config.data, keypoints=("tail",)))
+        load_datasets(dataclasses.replace(config.data, keypoints=("tail",)))
 
 
 def test_detected_boxes_are_suppressed_and_every_picture_counts(samples: Path, tmp_path: Path) -> None:
     config = of_samples(samples / "crowdpose", "test_crowdpose.json", val_detections="test_crowdpose_det_AP_40.json")
-    sets = load_sets(config.data)
+    sets = load_datasets(config.data)
     assert len(sets.val) == 6 and sets.scored_images.tolist() == [103319, 106848]
     metrics = train(config, sets, tmp_path)
     assert 0 <= metrics["ap"] <= 1 and "pck" not in metrics

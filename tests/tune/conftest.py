@@ -18,8 +18,8 @@ from jobs.runs import CONFIG_FILE, write_run
 from jobs.train import prepare
 from trs import config as configs
 from trs.config import Config
-from trs.data.annotations import load_people
-from trs.data.drawn import draw_dataset
+from trs.data.annotations.formats import load_people
+from trs.data.synthetic import draw_dataset
 from trs.evaluation.oks import coco_results
 from trs.evaluation.results import write_results
 from trs.presets import demo

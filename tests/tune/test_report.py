@@ -16,14 +16,16 @@ from optuna.trial import TrialState
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from jobs.runs import METRICS_FILE, protocol
+from jobs.runs import METRICS_FILE
 from trs.config import Config, EvalConfig
-from trs.data.drawn import draw_dataset
+from trs.data.synthetic import draw_dataset
+from trs.evaluation.oks import keypoint_scores, oks, similarities
+from trs.evaluation.protocol import protocol
+from trs.evaluation.results import read_people, read_poses
 from tune import compare
 from tune.charts import importance, parallel_coordinates
 from tune.gallery import make_gallery
 from tune.leaderboard import Leaderboard, read_leaderboard
-from tune.poses import keypoint_scores, oks, read_people, read_poses, similarities
 from tune.trial import TRIALS
 
 MakeSearch = Callable[..., Path]
@@ -100,7 +102,7 @@ def test_similarities_are_those_of_pycocotools(search: Path) -> None:
     run = board.folder / TRIALS / "0002"
     results = json.loads((run / "predictions" / "ensemble.json").read_text())
     people, skeleton = read_people(board.config.data, results)
-    similarity = similarities(read_poses(run, people).keypoints, people, np.array(skeleton.sigmas))
+    similarity = similarities(read_poses(run, people), people, np.array(skeleton.sigmas))
     truth = COCO(str(Path(board.config.data.root, board.config.data.val_annotations)))
     evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
     evaluation.evaluate()

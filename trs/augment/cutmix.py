@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trs.augment.blend import Blend, draw_partners
+from trs.augment.mixing import SampleMix, draw_partners
 from trs.keyed_random import uniform
 
 _AREA, _PLACE = 350, 351
 
 
-def draw_cutmix(keys: Tensor) -> Blend:
+def draw_cutmix(keys: Tensor) -> SampleMix:
     """A rectangle of the picture's shape for each of the samples with these [B] keys.
 
     Its area is uniform in [0, 1] of the picture's, its centre uniform in the picture, and what reaches over the edge is
@@ -20,4 +20,4 @@ def draw_cutmix(keys: Tensor) -> Blend:
     half = uniform(keys, 1, _AREA).sqrt() / 2
     centre = uniform(keys, 2, _PLACE)
     box = torch.cat([centre - half, centre + half], dim=1).clamp(0, 1)
-    return Blend(draw_partners(keys), box, torch.zeros_like(box[:, 0]))
+    return SampleMix(draw_partners(keys), box, torch.zeros_like(box[:, 0]))

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from trs.augment.affine import affine_theta, draw_affine, warp, warp_levels
-from trs.augment.blend import Blend
 from trs.augment.cutmix import draw_cutmix
 from trs.augment.cutout import cutout
 from trs.augment.joint_cutout import joint_cutout
 from trs.augment.keypoint_mix import keypoint_mix
+from trs.augment.mixing import SampleMix
 from trs.augment.mixup import draw_mixup
 from trs.augment.rand_augment import rand_augment
 from trs.augment.ssco import ssco
@@ -24,7 +24,7 @@ from trs.keyed_random import derive
 
 
 @dataclass(frozen=True)
-class Sight:
+class LocatedKeypoints:
     """What a teacher sees: keypoints [B, K, 2] in pixels, found [B, K] bool; and the samples' keys [B]."""
 
     keypoints: Tensor
@@ -32,7 +32,7 @@ class Sight:
     keys: Tensor
 
 
-CHANGES: dict[AugmentationName, Callable[[Tensor, Sight, ConsistencyConfig], Tensor]] = {
+CHANGES: dict[AugmentationName, Callable[[Tensor, LocatedKeypoints, ConsistencyConfig], Tensor]] = {
     "cutout": lambda images, sight, config: cutout(images, sight.keys, config.patch_half_size),
     "joint_cutout": lambda images, sight, config: joint_cutout(images, sight.keypoints, sight.found, sight.keys,
                                                                config.patch_half_size),
@@ -43,7 +43,7 @@ CHANGES: dict[AugmentationName, Callable[[Tensor, Sight, ConsistencyConfig], Ten
     "rand_augment": lambda images, sight, config: rand_augment(images, sight.keys)}
 """Augmentations of the pictures alone; what is to be seen stays where it is."""
 
-BLENDS: dict[AugmentationName, Callable[[Tensor], Blend]] = {"mixup": draw_mixup, "cutmix": draw_cutmix}
+BLENDS: dict[AugmentationName, Callable[[Tensor], SampleMix]] = {"mixup": draw_mixup, "cutmix": draw_cutmix}
 """Augmentations that mix samples, and so their targets too."""
 
 
@@ -56,7 +56,7 @@ class HardView:
     """
 
     images: Tensor
-    paths: list[tuple[list[Blend], Tensor]]
+    paths: list[tuple[list[SampleMix], Tensor]]
 
     def of_heatmaps(self, heatmaps: Tensor) -> Tensor:
         """W: easy-view heatmaps [L, B, K, h, w] in hard-view coordinates, [L, P * B, K, h, w]."""
@@ -73,7 +73,7 @@ class HardView:
         return torch.cat(found)
 
 
-def _blended(samples: Tensor, blends: list[Blend]) -> Tensor:
+def _blended(samples: Tensor, blends: list[SampleMix]) -> Tensor:
     for blend in blends:
         samples = blend(samples)
     return samples
@@ -95,7 +95,7 @@ def hard_view(unlabeled: UnlabeledBatch, heatmaps: Tensor, config: ConsistencyCo
     keypoints, peaks = locate(heatmaps)
     images, paths = [], []
     for path in range(config.paths):
-        sight = Sight(keypoints, peaks > 0, derive(unlabeled.keys, path))
+        sight = LocatedKeypoints(keypoints, peaks > 0, derive(unlabeled.keys, path))
         changed, blends = augment(unlabeled.images, sight, config)
         theta = affine_theta(*draw_affine(sight.keys, view), (changed.shape[2], changed.shape[3]))
         images.append(warp(changed, theta))
@@ -103,7 +103,7 @@ def hard_view(unlabeled: UnlabeledBatch, heatmaps: Tensor, config: ConsistencyCo
     return HardView(torch.cat(images), paths)
 
 
-def augment(images: Tensor, sight: Sight, config: ConsistencyConfig) -> tuple[Tensor, list[Blend]]:
+def augment(images: Tensor, sight: LocatedKeypoints, config: ConsistencyConfig) -> tuple[Tensor, list[SampleMix]]:
     """Easy views [B, 3, H, W] after the augmentations of `config.augment`, and the blends among these."""
     blends = []
     for name in config.augment:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from trs.augment.blend import Blend, draw_partners
+from trs.augment.mixing import SampleMix, draw_partners
 from trs.keyed_random import uniform
 
 _RATIO = 340
 
 
-def draw_mixup(keys: Tensor) -> Blend:
+def draw_mixup(keys: Tensor) -> SampleMix:
     """A ratio uniform in [0, 1], that is Beta(1, 1), for each of the samples with these [B] keys."""
     whole = keys.new_tensor([0, 0, 1, 1]).float().expand(len(keys), 4)
-    return Blend(draw_partners(keys), whole, uniform(keys, 1, _RATIO).squeeze(1))
+    return SampleMix(draw_partners(keys), whole, uniform(keys, 1, _RATIO).squeeze(1))

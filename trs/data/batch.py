@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trs.data.heatmaps import STRIDE, encode
-from trs.data.stream import Rows
+from trs.data.reader import Rows
 
 # Statistics of ImageNet's RGB pictures, which torchvision's pretrained backbones expect.
 _MEAN = (0.485, 0.456, 0.406)

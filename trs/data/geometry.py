@@ -4,7 +4,7 @@ Coordinates are continuous: a picture of width W spans [0, W], and the pixel in 
 centre at j + 0.5 (as in detectron2's `structures/keypoints.py`). So every change of resolution is a pure scaling, a
 mirror image maps x to W - x, and torch's `align_corners=False` grids need no correction. The two neighbours with
 another convention are met at the border only: COCO's keypoints are pixel indices (+ 0.5 when read, - 0.5 when
-written; see `trs/data/coco.py` and `trs/evaluation/oks.py`), and OpenCV's warps count pixel centres as whole
+written; see `trs/data/annotations/coco.py` and `trs/evaluation/oks.py`), and OpenCV's warps count pixel centres as whole
 numbers (see `warp`).
 
 Affine maps are 2x3 float64 matrices that take a column (x, y, 1) of the source to (x, y) of the destination.

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from trs.data.people import People
+from trs.data.person_table import PersonTable
 from trs.errors import InputError
 from trs.files import write_whole
 
@@ -23,7 +23,7 @@ class Split:
     labeled_ids: tuple[int, ...]
 
 
-def draw_split(people: People, count: int | None, method: Literal["random", "first"], seed: int) -> Split:
+def draw_split(people: PersonTable, count: int | None, method: Literal["random", "first"], seed: int) -> Split:
     """Choose `count` labelled people (None: all).
 
     The random draw depends on the set of ids and the seed alone, not on the order of the file.
@@ -41,7 +41,7 @@ def draw_split(people: People, count: int | None, method: Literal["random", "fir
     return Split(method, seed, tuple(int(i) for i in chosen))
 
 
-def apply_split(people: People, split: Split, include_labeled: bool = False) -> tuple[People, People]:
+def apply_split(people: PersonTable, split: Split, include_labeled: bool = False) -> tuple[PersonTable, PersonTable]:
     """The labelled people and the others, whose labels are removed.
 
     Raises:

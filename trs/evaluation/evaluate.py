@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from trs.config import Config
-from trs.data.people import People
-from trs.data.sets import Sets
+from trs.data.datasets import Datasets
+from trs.data.person_table import PersonTable
 from trs.distributed import broadcast_buffers, gather_rows, rank, world_size
 from trs.errors import InputError
 from trs.evaluation.oks import coco_results, oks_ap
@@ -25,7 +25,7 @@ Keep = Callable[[str, list[dict[str, Any]]], object]
 """Takes a predictor's name and its results in COCO's format, to write or to draw them."""
 
 
-def evaluate(method: Method, sets: Sets, config: Config, device: torch.device, complain: list[str],
+def evaluate(method: Method, sets: Datasets, config: Config, device: torch.device, complain: list[str],
              keep: Keep = lambda name, results: None) -> dict[str, float]:
     """Metrics of every network, of the mean of those that the method is scored by, and of the ensemble.
 
@@ -50,7 +50,7 @@ def evaluate(method: Method, sets: Sets, config: Config, device: torch.device, c
                         if metric in score}}
 
 
-def _score(sets: Sets, config: Config, rows: np.ndarray, keypoints: np.ndarray,
+def _score(sets: Datasets, config: Config, rows: np.ndarray, keypoints: np.ndarray,
            keep: Callable[[list[dict[str, Any]]], object]) -> dict[str, float]:
     """Every metric that the validation set allows."""
     order = np.argsort(sets.val.ids[rows], kind="stable")  # nothing depends on who computed a pose
@@ -64,7 +64,7 @@ def _score(sets: Sets, config: Config, rows: np.ndarray, keypoints: np.ndarray,
             for metric, value in measure(sets, rows, keypoints, results).items()}
 
 
-MEASURES: dict[str, Callable[[Sets, np.ndarray, np.ndarray, list[dict[str, Any]]], dict[str, float]]] = {
+MEASURES: dict[str, Callable[[Datasets, np.ndarray, np.ndarray, list[dict[str, Any]]], dict[str, float]]] = {
     "ap": lambda sets, rows, keypoints, results: oks_ap(str(sets.ground_truth), sets.scored_images, results,
                                                         sets.skeleton),
     "pckh": lambda sets, rows, keypoints, results: pckh(sets.val, rows, keypoints, sets.skeleton),
@@ -72,14 +72,14 @@ MEASURES: dict[str, Callable[[Sets, np.ndarray, np.ndarray, list[dict[str, Any]]
 """By the name that `EvalConfig.metric` knows."""
 
 
-def metrics_of(sets: Sets) -> list[str]:
+def metrics_of(sets: Datasets) -> list[str]:
     """The measures that a validation set allows: AP needs a COCO file, PCK labels, PCKh head sizes."""
     allowed = {"ap": sets.ground_truth is not None, "pckh": bool(np.isfinite(sets.val.head_sizes).any()),
                "pck": bool(sets.val.keypoint_weights.any())}
     return [name for name in MEASURES if allowed[name]]
 
 
-def require_metric(sets: Sets, metric: str) -> None:
+def require_metric(sets: Datasets, metric: str) -> None:
     """Raises InputError if the validation set does not allow the metric."""
     allowed = metrics_of(sets)
     if metric not in allowed:
@@ -87,7 +87,7 @@ def require_metric(sets: Sets, metric: str) -> None:
                          f"--eval.metric {allowed[0] if allowed else 'ap'}")
 
 
-def label(see: Callable[[Tensor], Tensor], people: People, config: Config, device: torch.device, complain: list[str]
+def label(see: Callable[[Tensor], Tensor], people: PersonTable, config: Config, device: torch.device, complain: list[str]
           ) -> tuple[np.ndarray, np.ndarray]:
     """Poses of people who have none, for `trs/methods/pseudo_pose.py`.
 
@@ -105,7 +105,7 @@ def label(see: Callable[[Tensor], Tensor], people: People, config: Config, devic
     return rows, keypoints
 
 
-def _share_of_crops(people: People, config: Config, complain: list[str]) -> Iterator[Crops]:
+def _share_of_crops(people: PersonTable, config: Config, complain: list[str]) -> Iterator[Crops]:
     """This worker's crops: whole batches are dealt in turn."""
     size = config.eval.batch_size
     batches = np.split(np.arange(len(people)), range(size, len(people), size))

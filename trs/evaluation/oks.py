@@ -11,7 +11,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from trs.data.people import AREA_OF_BOX, People
+from trs.data.person_table import AREA_OF_BOX, PersonTable
 from trs.skeleton import Skeleton, from_category
 
 MIN_KEYPOINT_SCORE = 0.2
@@ -25,7 +25,7 @@ def mean_heat(keypoints: np.ndarray) -> np.ndarray:
     return (heat * sure).sum(-1) / np.maximum(sure.sum(-1), 1)
 
 
-def pose_scores(people: People, rows: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+def pose_scores(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
     """[N] the box's score times the pose's mean heat (SimpleBaseline)."""
     return people.scores[rows] * mean_heat(keypoints)
 
@@ -38,7 +38,7 @@ def coco_result(image_id: int, pose: np.ndarray, score: float, category_id: int)
             "keypoints": [round(value, 4) for value in written]}
 
 
-def coco_results(people: People, rows: np.ndarray, keypoints: np.ndarray, category_id: int = 1) -> list[dict[str, Any]]:
+def coco_results(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, category_id: int = 1) -> list[dict[str, Any]]:
     """Poses in COCO's result format, ordered by annotation id, so that no tie depends on who computed them.
 
     Args:
@@ -94,3 +94,36 @@ def _ground_truth(path: str, skeleton: Skeleton) -> COCO:
         if record.get("area") is None and "bbox" in record:
             record["area"] = AREA_OF_BOX * record["bbox"][2] * record["bbox"][3]
     return truth
+
+
+OKS_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+
+
+def similarities(keypoints: np.ndarray, people: PersonTable, sigmas: np.ndarray) -> np.ndarray:
+    """[N, K] COCO's keypoint similarity (https://cocodataset.org/#keypoints-eval); NaN where nothing is annotated."""
+    squared = np.square(keypoints[..., :2] - people.keypoints).sum(-1)
+    found = np.exp(-squared / (2 * people.areas[:, None] * np.square(2 * sigmas)))
+    return np.where(people.keypoint_weights > 0, found, np.nan)
+
+
+def oks(similarity: np.ndarray) -> np.ndarray:
+    """[N] object keypoint similarities from [N, K] keypoint similarities."""
+    return np.nanmean(similarity, axis=1)
+
+
+def keypoint_scores(similarity: np.ndarray) -> np.ndarray:
+    """[K] the share of the annotated keypoints that are right, a mean over COCO's ten thresholds.
+
+    What AP is for whole people: 1 if every keypoint of this name lies within its tolerance at each threshold.
+    """
+    right = (similarity[..., None] >= OKS_THRESHOLDS).mean(-1)
+    annotated = ~np.isnan(similarity)
+    return (right * annotated).sum(0) / np.maximum(annotated.sum(0), 1)
+
+
+def pose_similarity(pose: np.ndarray, area: float, others: np.ndarray, areas: np.ndarray, sigmas: np.ndarray
+                    ) -> np.ndarray:
+    """[n] OKS of one pose [K, 2] with others [n, K, 2], relative to the mean of the two areas."""
+    squared = ((others - pose) ** 2).sum(-1)
+    scale = (2 * sigmas) ** 2 * ((area + areas) / 2 + np.spacing(1))[:, None]
+    return np.exp(-squared / scale / 2).mean(-1)

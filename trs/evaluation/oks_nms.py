@@ -8,22 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from trs.data import geometry
-from trs.data.people import People
-from trs.evaluation.oks import pose_scores
+from trs.data.person_table import PersonTable
+from trs.evaluation.oks import pose_scores, pose_similarity
 
 THRESHOLD = 0.9
 """OKS above which two poses are the same."""
 
 
-def pose_similarity(pose: np.ndarray, area: float, others: np.ndarray, areas: np.ndarray, sigmas: np.ndarray
-                    ) -> np.ndarray:
-    """[n] OKS of one pose [K, 2] with others [n, K, 2], relative to the mean of the two areas."""
-    squared = ((others - pose) ** 2).sum(-1)
-    scale = (2 * sigmas) ** 2 * ((area + areas) / 2 + np.spacing(1))[:, None]
-    return np.exp(-squared / scale / 2).mean(-1)
-
-
-def oks_nms(people: People, rows: np.ndarray, keypoints: np.ndarray, sigmas: np.ndarray, input_size: tuple[int, int]
+def oks_nms(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, sigmas: np.ndarray, input_size: tuple[int, int]
             ) -> np.ndarray:
     """Which poses stay, picture by picture.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trs.data.people import People
+from trs.data.person_table import PersonTable
 from trs.skeleton import Skeleton
 
 PCK_THRESHOLD, PCKH_THRESHOLD = 0.2, 0.5
@@ -18,7 +18,7 @@ NOT_COUNTED = ("pelvis", "thorax")
 """Joints that MPII's total leaves out (HRNet's `mpii.py`, after MPII's own evaluation)."""
 
 
-def pck(people: People, rows: np.ndarray, keypoints: np.ndarray) -> dict[str, float]:
+def pck(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray) -> dict[str, float]:
     """`pck`: labelled keypoints within 0.2 of the box's longer side, of all people's; a person without a pose has none.
 
     Args:
@@ -31,11 +31,11 @@ def pck(people: People, rows: np.ndarray, keypoints: np.ndarray) -> dict[str, fl
     return {"pck": _share(correct.sum(), labelled.sum())}
 
 
-def pckh(people: People, rows: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton) -> dict[str, float]:
+def pckh(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton) -> dict[str, float]:
     """`pckh` and `GROUP_pckh`: labelled keypoints within half a head size of their label.
 
     The groups are means of their joints' shares, the total counts every joint but pelvis and thorax, as in MPII's
-    evaluation. People whose head size is not known do not count.
+    evaluation. PersonTable whose head size is not known do not count.
 
     Args:
         people: the annotated table, with head sizes.
@@ -51,7 +51,7 @@ def pckh(people: People, rows: np.ndarray, keypoints: np.ndarray, skeleton: Skel
     return {"pckh": _share(correct[counted].sum(), labelled[counted].sum()), **groups}
 
 
-def _counts(people: People, rows: np.ndarray, keypoints: np.ndarray, lengths: np.ndarray
+def _counts(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, lengths: np.ndarray
             ) -> tuple[np.ndarray, np.ndarray]:
     """[K] keypoints that are close enough, and [K] that are labelled, over all people with a finite length."""
     labelled = (people.keypoint_weights > 0) & np.isfinite(lengths)[:, None]

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from trs.config import EvalConfig
 from trs.data import geometry
 from trs.data.batch import normalize
-from trs.data.heatmaps import DECODERS
+from trs.data.crops import crop_person
 from trs.data.images import BadImage
-from trs.data.people import People
-from trs.data.sample import crop_person
-from trs.data.stream import delayed
+from trs.data.person_table import PersonTable
+from trs.data.reader import delayed
+from trs.models.inference import poses_in_picture, read_heatmaps
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Poses:
     keypoints: Tensor
 
 
-def read_crops(people: People, batches: Iterable[np.ndarray], input_size: tuple[int, int], complain: list[str],
+def read_crops(people: PersonTable, batches: Iterable[np.ndarray], input_size: tuple[int, int], complain: list[str],
                threads: int = 2) -> Iterator[Crops]:
     """The plain crops of people, batch by batch, read a batch ahead.
 
@@ -96,25 +96,6 @@ def predict_with(see: Callable[[Tensor], Tensor], crops: Iterable[Crops], decode
         matrices = torch.as_tensor(batch.matrices, device=device)
         parts.append((torch.as_tensor(batch.rows, device=device), poses_in_picture(heatmaps, matrices, decoder)))
     return _concatenate(parts, device)
-
-
-def read_heatmaps(network: nn.Module, images: Tensor, flip_test: bool, fuse: str, flip_order: list[int]) -> Tensor:
-    """[B, 3, H, W] pictures -> [B, K, h, w] float32 heatmaps: levels fused, mirror image averaged in."""
-    def fused(images: Tensor) -> Tensor:
-        levels = network(images).float()
-        return levels[0] if fuse == "last" else levels.mean(0)
-
-    heatmaps = fused(images)
-    if flip_test:
-        heatmaps = (heatmaps + fused(images.flip(-1)).flip(-1)[:, flip_order]) / 2
-    return heatmaps
-
-
-def poses_in_picture(heatmaps: Tensor, matrices: Tensor, decoder: str) -> Tensor:
-    """[B, K, h, w] heatmaps and the crops' [B, 2, 3] maps to the picture -> [B, K, 3] float64 x, y, heat."""
-    keypoints, heat = DECODERS[decoder](heatmaps)
-    places = torch.einsum("bij,bkj->bki", matrices[:, :, :2], keypoints.double()) + matrices[:, None, :, 2]
-    return torch.cat([places, heat.double()[..., None]], dim=-1)
 
 
 def _concatenate(parts: list[tuple[Tensor, Tensor]], device: torch.device) -> Poses:

@@ -21,9 +21,10 @@ from trs.config import Config
 from trs.data import geometry
 from trs.data.batch import normalize
 from trs.errors import InputError
-from trs.evaluation.predict import Crops, poses_in_picture, read_heatmaps
+from trs.evaluation.predict import Crops
 from trs.methods.base import Method
 from trs.methods.build import build_method
+from trs.models.inference import poses_in_picture, read_heatmaps
 from trs.skeleton import Skeleton
 
 ENSEMBLE = "ensemble"

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from trs.augment.affine import affine_theta, warp
 from trs.config import DataDistillConfig
-from trs.evaluation.predict import read_heatmaps
 from trs.methods.pseudo_pose import PseudoPose
+from trs.models.inference import read_heatmaps
 from trs.models.pose import PoseNetwork
 
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from trs.config import PseudoPoseConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
-from trs.evaluation.predict import read_heatmaps
 from trs.losses import heatmap_mse
 from trs.methods.base import Forward, MakeNetwork, Method
 from trs.methods.consistency import peak_heat
+from trs.models.inference import read_heatmaps
 from trs.models.pose import Peers, PoseNetwork
 
 

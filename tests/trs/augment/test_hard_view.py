@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from trs.augment.affine import affine_theta, draw_affine, warp
-from trs.augment.blend import Blend, draw_partners
 from trs.augment.cutmix import draw_cutmix
 from trs.augment.cutout import cutout
-from trs.augment.hard_view import BLENDS, CHANGES, Sight, augment, hard_view
+from trs.augment.hard_view import BLENDS, CHANGES, LocatedKeypoints, augment, hard_view
 from trs.augment.joint_cutout import joint_cutout
+from trs.augment.mixing import SampleMix, draw_partners
 from trs.augment.mixup import draw_mixup
 from trs.augment.patch import draw_found, draw_half_sizes, erase
 from trs.augment.rand_augment import OPERATIONS, rand_augment
@@ -33,9 +33,9 @@ def images() -> torch.Tensor:
 
 
 @pytest.fixture
-def sight() -> Sight:
+def sight() -> LocatedKeypoints:
     generator = torch.Generator().manual_seed(5)
-    return Sight(torch.rand(8, 6, 2, generator=generator) * torch.tensor([48.0, 64.0]),
+    return LocatedKeypoints(torch.rand(8, 6, 2, generator=generator) * torch.tensor([48.0, 64.0]),
                  torch.rand(8, 6, generator=generator) > 0.2, KEYS)
 
 
@@ -57,7 +57,7 @@ def test_it_changes_the_picture_repeatably_and_leaves_the_original(name: Augment
 def test_a_picture_does_not_depend_on_its_batch(name: AugmentationName, images, sight) -> None:
     config = ConsistencyConfig(augment=(name,), patch_half_size=HALF)
     whole = augment(images, sight, config)[0]
-    alone = augment(images[3:4], Sight(sight.keypoints[3:4], sight.found[3:4], KEYS[3:4]), config)[0]
+    alone = augment(images[3:4], LocatedKeypoints(sight.keypoints[3:4], sight.found[3:4], KEYS[3:4]), config)[0]
     torch.testing.assert_close(alone, whole[3:4])
 
 
@@ -116,7 +116,7 @@ def test_patches_reach_every_row_and_column_of_an_upright_picture(change) -> Non
     """The public code clips rectangles by the swapped sizes: the lowest quarter of an upright picture is never hit."""
     keys = torch.arange(400) * 7919
     generator = torch.Generator().manual_seed(1)
-    sight = Sight(torch.rand(400, 6, 2, generator=generator) * torch.tensor([48.0, 64.0]), torch.ones(400, 6) > 0, keys)
+    sight = LocatedKeypoints(torch.rand(400, 6, 2, generator=generator) * torch.tensor([48.0, 64.0]), torch.ones(400, 6) > 0, keys)
     images = torch.rand(400, 3, 64, 48, generator=generator) + 1
     touched = (change(images, sight) != images).any(1).float().mean(0)
     assert touched.min() > 0.01
@@ -191,7 +191,7 @@ def test_mixup_averages_pictures_and_heatmaps_alike(images) -> None:
 
 def test_cutmix_takes_the_same_rectangle_of_pictures_and_heatmaps() -> None:
     box = torch.tensor([[0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 0.0, 0.0]])
-    blend = Blend(torch.tensor([1, 0]), box, torch.zeros(2))
+    blend = SampleMix(torch.tensor([1, 0]), box, torch.zeros(2))
     for height, width in ((64, 48), (16, 12)):
         samples = torch.stack([torch.zeros(1, height, width), torch.ones(1, height, width)])
         mixed = blend(samples)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import scipy.io
 
-from trs.data.annotations import is_coco, load_people
+from trs.data.annotations.formats import is_coco, load_people
+from trs.data.crops import crop_person
 from trs.data.images import read_image
-from trs.data.sample import crop_person
 from trs.errors import InputError
 from trs.skeleton import AIC, MPII
 

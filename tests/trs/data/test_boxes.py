@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trs.data.boxes import read_boxes
+from trs.data.annotations.detections import read_boxes
 from trs.errors import InputError
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from trs.data.annotations import load_people
-from trs.data.coco import load_detections
+from trs.data.annotations.detections import load_detections
+from trs.data.annotations.formats import load_people
 from trs.errors import InputError
 
 CATEGORY = {"id": 1, "name": "person", "keypoints": ["nose", "left_hip", "right_hip"], "skeleton": [[1, 2], [1, 3]]}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from trs.data import drawn
+from trs.data import synthetic as drawn
 
 LEFT_SHOULDER = drawn.KEYPOINTS.index("left_shoulder")
 RIGHT_SHOULDER = drawn.KEYPOINTS.index("right_shoulder")

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from trs.config import Config
-from trs.data.sets import Sets, load_sets
-from trs.data.stream import Stream, batch_rows, read_ahead, stream_of
+from trs.data.datasets import Datasets, load_datasets
+from trs.data.reader import Stream, read_ahead, stream_of
+from trs.data.sampler import batch_rows
 from trs.errors import InputError
 
 
 @pytest.fixture
-def stream(sets: Sets, config: Config) -> Stream:
+def stream(sets: Datasets, config: Config) -> Stream:
     return stream_of(sets.labeled, sets.skeleton.flip_order, config)
 
 
@@ -45,7 +46,7 @@ def test_a_sample_differs_from_pass_to_pass(stream: Stream) -> None:
     assert all((first[i] != image).any() for i, image in zip(rows["id"][8:], rows["image"][8:], strict=True))
 
 
-def test_mirrored_samples_swap_left_and_right(sets: Sets, config: Config) -> None:
+def test_mirrored_samples_swap_left_and_right(sets: Datasets, config: Config) -> None:
     view = dataclasses.replace(config.view, scale=0.0, easy_rotation_probability=0.0)
     plain, mirrored = (dataclasses.replace(stream_of(sets.labeled, sets.skeleton.flip_order, config),
                                            view=dataclasses.replace(view, flip_probability=p)).read(range(8))
@@ -59,7 +60,7 @@ def test_mirrored_samples_swap_left_and_right(sets: Sets, config: Config) -> Non
 def test_a_bad_picture_is_replaced_and_named(drawn_root: Path, config: Config, tmp_path: Path) -> None:
     root = shutil.copytree(drawn_root, tmp_path / "people")
     data = dataclasses.replace(config.data, root=str(root))
-    sets = load_sets(data)
+    sets = load_datasets(data)
     victim = Path(sets.labeled.root, str(sets.labeled.files[0]))
     victim.write_bytes(victim.read_bytes()[:200])
     rows = stream_of(sets.labeled, sets.skeleton.flip_order, config).read(range(8))

@@ -9,14 +9,15 @@ from pycocotools.cocoeval import COCOeval
 
 from trs.config import Config, EvalConfig
 from trs.data import geometry
-from trs.data.annotations import load_people
+from trs.data.annotations.formats import load_people
+from trs.data.datasets import Datasets
 from trs.data.heatmaps import encode
-from trs.data.sets import Sets
 from trs.evaluation.evaluate import evaluate
 from trs.evaluation.oks import coco_results, oks_ap
-from trs.evaluation.predict import poses_in_picture, predict, read_crops, read_heatmaps
+from trs.evaluation.predict import predict, read_crops
 from trs.evaluation.results import write_results
 from trs.methods.build import build_method
+from trs.models.inference import poses_in_picture, read_heatmaps
 
 
 def noisy_poses(people, deviation: float) -> np.ndarray:
@@ -37,7 +38,7 @@ def direct_ap(ground_truth: Path, results: Path, sigmas) -> float:
     return evaluation.stats[0]
 
 
-def test_perfect_poses_score_1_and_noise_lowers_it(sets: Sets) -> None:
+def test_perfect_poses_score_1_and_noise_lowers_it(sets: Datasets) -> None:
     rows = np.arange(len(sets.val))
     scores = [oks_ap(sets.ground_truth, sets.val.image_ids, coco_results(sets.val, rows, noisy_poses(sets.val, noise)),
                      sets.skeleton)["ap"] for noise in (0.0, 0.03, 0.3)]
@@ -59,7 +60,7 @@ def test_ap_equals_pycocotools_on_the_written_file(dataset: str, request, tmp_pa
     assert ours == direct_ap(truth, written, skeleton.sigmas)
 
 
-def test_the_category_may_have_any_number(sets: Sets, tmp_path: Path) -> None:
+def test_the_category_may_have_any_number(sets: Datasets, tmp_path: Path) -> None:
     content = json.loads(Path(sets.ground_truth).read_text())
     content["categories"][0]["id"] = 0
     for record in content["annotations"]:
@@ -74,7 +75,7 @@ def test_the_category_may_have_any_number(sets: Sets, tmp_path: Path) -> None:
     assert skeleton.category_id == 0 and found == expected and 0.2 < found["ap"] < 0.95
 
 
-def test_a_worker_without_pictures_fits_the_others(sets: Sets, config: Config) -> None:
+def test_a_worker_without_pictures_fits_the_others(sets: Datasets, config: Config) -> None:
     """More workers than batches: what the idle ones gather has the types of what the others do."""
     method = build_method(config, len(sets.skeleton))
 
@@ -87,13 +88,13 @@ def test_a_worker_without_pictures_fits_the_others(sets: Sets, config: Config) -
     assert (idle.rows.dtype, idle.keypoints.dtype) == (busy.rows.dtype, busy.keypoints.dtype)
 
 
-def test_the_order_of_the_poses_does_not_matter(sets: Sets) -> None:
+def test_the_order_of_the_poses_does_not_matter(sets: Datasets) -> None:
     rows, poses = np.arange(len(sets.val)), noisy_poses(sets.val, 0.03)
     shuffled = np.random.default_rng(1).permutation(len(rows))
     assert coco_results(sets.val, rows, poses) == coco_results(sets.val, rows[shuffled], poses[shuffled])
 
 
-def test_keypoints_survive_the_way_into_the_crop_and_back(sets: Sets, config: Config) -> None:
+def test_keypoints_survive_the_way_into_the_crop_and_back(sets: Datasets, config: Config) -> None:
     """Ground truth -> heatmaps of the crop -> decoded -> picture -> file: within a tenth of a pixel of the input."""
     crops = next(read_crops(sets.val, [np.arange(len(sets.val))], config.data.input_size, []))
     forward = np.stack([geometry.crop(box, config.data.input_size) for box in sets.val.boxes])
@@ -114,7 +115,7 @@ def test_keypoints_survive_the_way_into_the_crop_and_back(sets: Sets, config: Co
         assert np.abs(found[seen, :2] - expected[seen, :2]).max() < 0.3
 
 
-def test_an_unreadable_picture_is_a_missed_person(sets: Sets, config: Config, tmp_path: Path) -> None:
+def test_an_unreadable_picture_is_a_missed_person(sets: Datasets, config: Config, tmp_path: Path) -> None:
     complaints: list[str] = []
     broken = sets.val.take(np.arange(4))
     broken.files[2] = "gone.jpg"
@@ -123,7 +124,7 @@ def test_an_unreadable_picture_is_a_missed_person(sets: Sets, config: Config, tm
     assert len(complaints) == 1 and "gone.jpg" in complaints[0]
 
 
-def test_the_ensemble_is_the_mean_heatmap(sets: Sets, config: Config) -> None:
+def test_the_ensemble_is_the_mean_heatmap(sets: Datasets, config: Config) -> None:
     method = build_method(config, 17)
     crops = list(read_crops(sets.val, [np.arange(5)], config.data.input_size, []))
     found = predict(method.networks, ("a", "b"), crops, EvalConfig(), "last", sets.skeleton.flip_order,
@@ -151,7 +152,7 @@ def test_fuse_takes_the_last_level_or_the_mean() -> None:
     torch.testing.assert_close(mean, levels.mean(0))
 
 
-def test_evaluate_names_every_network_and_hands_out_the_results(sets: Sets, config: Config) -> None:
+def test_evaluate_names_every_network_and_hands_out_the_results(sets: Datasets, config: Config) -> None:
     kept = {}
     metrics = evaluate(build_method(config, 17), sets, config, torch.device("cpu"), [],
                        lambda name, results: kept.update({name: results}))

@@ -1,16 +1,17 @@
 import numpy as np
 import pytest
 
-from trs.data.people import People
-from trs.evaluation.oks_nms import oks_nms, pose_similarity
+from trs.data.person_table import PersonTable
+from trs.evaluation.oks import pose_similarity
+from trs.evaluation.oks_nms import oks_nms
 from trs.evaluation.pck import pck, pckh
 from trs.skeleton import MPII, Skeleton
 
 
-def people(keypoints: np.ndarray, weights: np.ndarray | None = None, boxes=None, image_ids=None) -> People:
+def people(keypoints: np.ndarray, weights: np.ndarray | None = None, boxes=None, image_ids=None) -> PersonTable:
     count = len(keypoints)
     boxes = np.tile([0.0, 0.0, 50.0, 100.0], (count, 1)) if boxes is None else boxes
-    return People(
+    return PersonTable(
         root="", files=np.array(["a.jpg"] * count), ids=np.arange(count),
         image_ids=np.zeros(count, np.int64) if image_ids is None else image_ids,
         image_sizes=np.zeros((count, 2), np.int64), boxes=boxes, scores=np.ones(count), keypoints=keypoints,
@@ -18,7 +19,7 @@ def people(keypoints: np.ndarray, weights: np.ndarray | None = None, boxes=None,
         areas=boxes[:, 2:].prod(1), head_sizes=np.full(count, 20.0))
 
 
-def moved(table: People, distances: np.ndarray) -> np.ndarray:
+def moved(table: PersonTable, distances: np.ndarray) -> np.ndarray:
     """Poses that miss each keypoint by a distance along x."""
     poses = np.concatenate([table.keypoints, np.ones((*table.keypoints.shape[:2], 1))], axis=-1)
     poses[..., 0] += distances

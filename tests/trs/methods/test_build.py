@@ -10,8 +10,8 @@ import torch
 
 from trs import loop
 from trs.config import METHOD_NAMES, Config
-from trs.data.sets import Sets
-from trs.data.stream import read_ahead, stream_of
+from trs.data.datasets import Datasets
+from trs.data.reader import read_ahead, stream_of
 from trs.methods.build import build_method
 
 NETWORKS = {"sspcm": {"a", "b", "c"}, "trs": {"a", "b", "reviewer_a", "reviewer_b"}, "dual": {"a", "b"},
@@ -19,7 +19,7 @@ NETWORKS = {"sspcm": {"a", "b", "c"}, "trs": {"a", "b", "reviewer_a", "reviewer_
 
 
 @pytest.mark.parametrize("name", METHOD_NAMES)
-def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, sets: Sets) -> None:
+def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, sets: Datasets) -> None:
     config = dataclasses.replace(config, method=METHOD_NAMES[name](),
                                  train=dataclasses.replace(config.train, epochs=1, batch_size=20))
     training = loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import scipy.io
 
-from trs.data.people import AREA_OF_BOX, People, undeclared_sizes
-from trs.data.records import checked, file_name, is_list_of, number, numbers
+from trs.data.annotations.fields import checked, file_name, is_list_of, number, numbers
+from trs.data.person_table import AREA_OF_BOX, PersonTable, undeclared_sizes
 from trs.errors import InputError
 from trs.skeleton import MPII, Skeleton
 
@@ -32,7 +32,7 @@ def is_list(content: Any) -> bool:
     return is_list_of(content, "joints", "center", "scale")
 
 
-def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> tuple[People, Skeleton]:
+def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> tuple[PersonTable, Skeleton]:
     """The labelled people in the content of HRNet's list, numbered in its order.
 
     Raises:
@@ -68,7 +68,7 @@ def _head_segments(joints: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.where(both & (lengths > 0), lengths, np.nan)
 
 
-def load_release(path: Path, images: Path) -> tuple[People, Skeleton]:
+def load_release(path: Path, images: Path) -> tuple[PersonTable, Skeleton]:
     """The labelled people of the training part of `mpii_human_pose_v1_u12_1.mat`; the test part has no labels.
 
     Raises:
@@ -120,12 +120,12 @@ def _matlab(path: Path, name: str) -> Any:
 
 
 def _table(images: Path, files: list[str], joints: np.ndarray, weights: np.ndarray, centres: np.ndarray,
-           scales: np.ndarray, heads: np.ndarray) -> People:
+           scales: np.ndarray, heads: np.ndarray) -> PersonTable:
     side = _PIXELS_PER_SCALE * scales[:, None]
     # From pixel numbers that begin with 1 to continuous coordinates.
     middles = centres + np.array([0.0, _SHIFT_DOWN]) * scales[:, None] - 0.5
     image_ids = np.unique(np.array(files, dtype=np.str_), return_inverse=True)[1]
-    people = People(
+    people = PersonTable(
         root=str(images), files=np.array(files, dtype=np.str_), ids=np.arange(len(files)),
         image_ids=image_ids.astype(np.int64), image_sizes=undeclared_sizes(len(files)),
         boxes=np.concatenate([middles - side / 2, side, side], axis=1), scores=np.ones(len(files)),

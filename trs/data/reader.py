@@ -7,7 +7,6 @@ and any time after a restart, gets the same sample, and each person comes exactl
 
 from __future__ import annotations
 
-import functools
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +16,10 @@ from typing import TypeVar
 import numpy as np
 
 from trs.config import Config, ViewConfig
+from trs.data.crops import crop_keypoints, crop_person, draw_easy_view
 from trs.data.images import BadImage
-from trs.data.people import People
-from trs.data.sample import crop_keypoints, crop_person, draw_easy_view
+from trs.data.person_table import PersonTable
+from trs.data.sampler import _permutation
 from trs.errors import InputError
 
 Rows = dict[str, np.ndarray]
@@ -38,7 +38,7 @@ class Stream:
     seed: of the order and of the augmentation.
     """
 
-    people: People
+    people: PersonTable
     flip_order: list[int]
     input_size: tuple[int, int]
     view: ViewConfig
@@ -91,20 +91,9 @@ def stack_rows(samples: list[dict[str, object]]) -> Rows:
     return {name: np.stack([np.asarray(sample[name]) for sample in samples]) for name in samples[0]}
 
 
-@functools.lru_cache(maxsize=8)
-def _permutation(count: int, seed: int, pass_index: int) -> np.ndarray:
-    return np.random.default_rng([seed, pass_index]).permutation(count)
-
-
-def stream_of(people: People, flip_order: list[int], config: Config) -> Stream:
+def stream_of(people: PersonTable, flip_order: list[int], config: Config) -> Stream:
     """The stream of a table under a config."""
     return Stream(people, flip_order, config.data.input_size, config.view, config.train.seed)
-
-
-def batch_rows(step: int, batch_size: int, share: int = 0, shares: int = 1, start: int = 0) -> range:
-    """The rows of the stream in a share of a step, counted from row `start` at step 0."""
-    first = start + (step * shares + share) * batch_size
-    return range(first, first + batch_size)
 
 
 def read_ahead(streams: dict[str, Stream], rows_of_steps: Iterable[dict[str, range]], threads: int = 2

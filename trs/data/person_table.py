@@ -13,7 +13,7 @@ AREA_OF_BOX = 0.53
 
 
 @dataclass(frozen=True, eq=False)
-class People:
+class PersonTable:
     """N people in pictures, one row each, in columns that Ray's object store shares without copying.
 
     root: folder that `files` are relative to.
@@ -44,18 +44,18 @@ class People:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: np.ndarray) -> People:
+    def take(self, rows: np.ndarray) -> PersonTable:
         """The people of these rows (indices or a boolean mask), in that order."""
         columns = {column.name: getattr(self, column.name) for column in dataclasses.fields(self)}
-        return People(columns.pop("root"), **{name: values[rows] for name, values in columns.items()})
+        return PersonTable(columns.pop("root"), **{name: values[rows] for name, values in columns.items()})
 
-    def select(self, order: Sequence[int]) -> People:
+    def select(self, order: Sequence[int]) -> PersonTable:
         """The same people with these of their keypoints, in this order."""
         columns = list(order)
         return dataclasses.replace(self, keypoints=self.keypoints[:, columns],
                                    keypoint_weights=self.keypoint_weights[:, columns])
 
-    def without_labels(self, keypoint_count: int) -> People:
+    def without_labels(self, keypoint_count: int) -> PersonTable:
         """The same people with no keypoint labelled, of as many as another table has."""
         return dataclasses.replace(self, keypoints=np.zeros((len(self), keypoint_count, 2)),
                                    keypoint_weights=np.zeros((len(self), keypoint_count), np.float32))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trs.data import aic, coco, mpii
-from trs.data.people import People
-from trs.data.records import read_json
+from trs.data.annotations import aic, coco, mpii
+from trs.data.annotations.fields import read_json
+from trs.data.person_table import PersonTable
 from trs.skeleton import Skeleton
 
 
-def load_people(annotations: Path, images: Path) -> tuple[People, Skeleton]:
+def load_people(annotations: Path, images: Path) -> tuple[PersonTable, Skeleton]:
     """The labelled people of COCO's, CrowdPose's or LSPET's JSON, MPII's list or .mat, or AI Challenger's JSON.
 
     Args:

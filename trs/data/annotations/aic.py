@@ -2,7 +2,7 @@
 
 Format: Wu et al., "Large-scale datasets for going deeper in image understanding" (AI Challenger, 2017). A keypoint's
 third number is 1 for visible, 2 for hidden, 3 for not labelled. AI Challenger in COCO's layout is read by
-`trs.data.coco`.
+`trs.data.annotations.coco`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from trs.data.people import AREA_OF_BOX, People, undeclared_sizes
-from trs.data.records import checked, file_name, is_list_of, numbers
+from trs.data.annotations.fields import checked, file_name, is_list_of, numbers
+from trs.data.person_table import AREA_OF_BOX, PersonTable, undeclared_sizes
 from trs.errors import InputError
 from trs.skeleton import AIC, Skeleton
 
@@ -25,7 +25,7 @@ def is_list(content: Any) -> bool:
     return is_list_of(content, "keypoint_annotations")
 
 
-def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> tuple[People, Skeleton]:
+def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> tuple[PersonTable, Skeleton]:
     """The labelled people in the file's content, numbered in its order.
 
     Raises:
@@ -49,7 +49,7 @@ def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) ->
     table = np.array(keypoints, dtype=np.float64).reshape(-1, len(AIC), 3)
     weights = (table[..., 2] != _NOT_LABELLED) & (table[..., 2] > 0)
     corners = np.array(boxes, dtype=np.float64).reshape(-1, 4)
-    people = People(
+    people = PersonTable(
         root=str(images), files=np.array(files, dtype=np.str_), ids=np.arange(len(files)),
         image_ids=np.array(image_ids, dtype=np.int64), image_sizes=undeclared_sizes(len(files)),
         boxes=corners, scores=np.ones(len(files)),

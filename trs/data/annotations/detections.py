@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from trs.data.records import number, numbers, read_json
+from trs.data.annotations.coco import box_of, images_by_id, table_of
+from trs.data.annotations.fields import number, numbers, read_json
+from trs.data.person_table import PersonTable
 from trs.errors import InputError
 
 FindBoxes = Callable[[str], np.ndarray]
@@ -70,3 +72,29 @@ def _number_in(name: str) -> str:
     """000000000139.jpg -> 139."""
     digits = Path(name).stem.rpartition("_")[2]
     return str(int(digits)) if digits.isdecimal() else ""
+
+
+def load_detections(image_list: Path, detections: Path, images: Path, keypoint_count: int,
+                    min_score: float) -> PersonTable:
+    """People that a detector found in pictures without labels.
+
+    Args:
+        image_list: COCO file with the key `images`.
+        detections: COCO result file: a list of image_id, category_id, bbox, score.
+        images: folder of the pictures.
+        keypoint_count: K of the table, whose keypoints are all unlabelled.
+        min_score: boxes below this score are left out.
+
+    Raises:
+        InputError: a missing or malformed file; the message names the file and the record.
+    """
+    pictures = images_by_id(image_list, read_json(image_list))
+    found = read_json(detections)
+    if not isinstance(found, list):
+        raise InputError(f"{detections} must hold a list of detections in COCO's result format")
+    people = [record for record in found if record.get("category_id", 1) == 1]
+    kept = [(index, record) for index, record in enumerate(people)
+            if number(detections, record, "score") >= min_score and min(box_of(detections, record)[2:]) > 0]
+    ids, records = [index for index, _ in kept], [record for _, record in kept]
+    scores = np.array([float(record["score"]) for record in records])
+    return table_of(detections, images, pictures, records, ids, scores, np.zeros((len(ids), keypoint_count, 3)))

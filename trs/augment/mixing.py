@@ -13,7 +13,7 @@ _PARTNER = 330
 
 
 @dataclass(frozen=True)
-class Blend:
+class SampleMix:
     """Inside a box a sample keeps `own` of itself and takes the rest from its partner.
 
     partner: [B] the other sample's number in the batch.
@@ -26,7 +26,7 @@ class Blend:
     own: Tensor
 
     def __call__(self, samples: Tensor) -> Tensor:
-        """Blend [..., B, C, h, w] pictures or heatmaps; a cell belongs to the box if its centre does."""
+        """SampleMix [..., B, C, h, w] pictures or heatmaps; a cell belongs to the box if its centre does."""
         h, w = samples.shape[-2:]
         x = (torch.arange(w, device=samples.device) + 0.5) / w
         y = (torch.arange(h, device=samples.device) + 0.5) / h

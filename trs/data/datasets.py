@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from trs.config import DataConfig
-from trs.data.annotations import is_coco, load_people
-from trs.data.coco import image_ids, load_detections
-from trs.data.drawn import draw_dataset
-from trs.data.people import People
+from trs.data.annotations.coco import image_ids
+from trs.data.annotations.detections import load_detections
+from trs.data.annotations.formats import is_coco, load_people
+from trs.data.person_table import PersonTable
 from trs.data.split import Split, apply_split, draw_split, load_split
+from trs.data.synthetic import draw_dataset
 from trs.errors import InputError
 from trs.skeleton import Skeleton
 
 
 @dataclass(frozen=True, eq=False)
-class Sets:
+class Datasets:
     """What a training reads.
 
     ground_truth: COCO file of the validation set, for pycocotools; None for a dataset of another format.
@@ -27,16 +28,16 @@ class Sets:
     split: which people of the training set are labelled.
     """
 
-    labeled: People
-    unlabeled: People
-    val: People
+    labeled: PersonTable
+    unlabeled: PersonTable
+    val: PersonTable
     skeleton: Skeleton
     ground_truth: str | None
     scored_images: np.ndarray
     split: Split
 
 
-def load_sets(data: DataConfig, split: Split | None = None) -> Sets:
+def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
     """Load the sets and draw the split, or use one that is given.
 
     Raises:
@@ -54,7 +55,7 @@ def load_sets(data: DataConfig, split: Split | None = None) -> Sets:
         unlabeled = _extra_people(root, data, len(skeleton))
     val, scored_images = validation(root, data, skeleton)
     truth = root / data.val_annotations
-    sets = Sets(labeled, unlabeled.take(np.arange(len(unlabeled))[: data.unlabeled_count]), val, skeleton,
+    sets = Datasets(labeled, unlabeled.take(np.arange(len(unlabeled))[: data.unlabeled_count]), val, skeleton,
                 str(truth) if is_coco(truth) else None, scored_images, split)
     for name in ("labeled", "val"):
         if len(getattr(sets, name)) == 0:
@@ -63,7 +64,7 @@ def load_sets(data: DataConfig, split: Split | None = None) -> Sets:
     return sets
 
 
-def _extra_people(root: Path, data: DataConfig, keypoint_count: int) -> People:
+def _extra_people(root: Path, data: DataConfig, keypoint_count: int) -> PersonTable:
     """Unlabelled people of another file than the training set's."""
     annotations, images = root / str(data.unlabeled_annotations), _folder(root / data.unlabeled_images)
     if data.unlabeled_detections is None:
@@ -72,7 +73,7 @@ def _extra_people(root: Path, data: DataConfig, keypoint_count: int) -> People:
                            data.min_detection_score)
 
 
-def validation(root: Path, data: DataConfig, skeleton: Skeleton) -> tuple[People, np.ndarray]:
+def validation(root: Path, data: DataConfig, skeleton: Skeleton) -> tuple[PersonTable, np.ndarray]:
     """The people to predict, annotated or detected, and the ids of the pictures that AP counts.
 
     Args:
@@ -92,7 +93,7 @@ def validation(root: Path, data: DataConfig, skeleton: Skeleton) -> tuple[People
     return detected.take(np.isin(detected.image_ids, scored_images)), scored_images
 
 
-def require_unlabeled(sets: Sets) -> None:
+def require_unlabeled(sets: Datasets) -> None:
     """Raises InputError if there is nothing unlabelled to learn from."""
     if len(sets.unlabeled) == 0:
         raise InputError("the unlabelled set is empty: label fewer people (--data.labeled-count), add pictures "
@@ -116,12 +117,12 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _labelled(people: People) -> People:
+def _labelled(people: PersonTable) -> PersonTable:
     """Those with a labelled keypoint, which the ones that were selected may all lack."""
     return people.take(np.asarray(people.keypoint_weights.any(1)))
 
 
-def _first_pictures(people: People, count: int | None) -> People:
+def _first_pictures(people: PersonTable, count: int | None) -> PersonTable:
     """The people of whole pictures, in the file's order, until there are at least `count`."""
     if count is None or count >= len(people):
         return people

@@ -9,7 +9,7 @@ import numpy as np
 from trs.config import ViewConfig
 from trs.data import geometry
 from trs.data.images import read_image
-from trs.data.people import People
+from trs.data.person_table import PersonTable
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def draw_easy_view(generator: np.random.Generator, view: ViewConfig) -> EasyView
     return EasyView(float(scale), float(rotation) if rotated else 0.0, bool(flip))
 
 
-def crop_person(people: People, row: int, input_size: tuple[int, int],
+def crop_person(people: PersonTable, row: int, input_size: tuple[int, int],
                 choice: EasyView = EasyView(1.0, 0.0, False)) -> tuple[np.ndarray, np.ndarray]:
     """Read a person's picture and crop it by its box.
 
@@ -46,7 +46,7 @@ def crop_person(people: People, row: int, input_size: tuple[int, int],
     return geometry.warp(image, matrix, input_size), matrix
 
 
-def crop_keypoints(people: People, row: int, matrix: np.ndarray, flip_order: list[int] | None
+def crop_keypoints(people: PersonTable, row: int, matrix: np.ndarray, flip_order: list[int] | None
                    ) -> tuple[np.ndarray, np.ndarray]:
     """A person's keypoints [K, 2] in the input, and their weights [K]; mirrored if `flip_order` is given."""
     keypoints = geometry.transform(people.keypoints[row], matrix)

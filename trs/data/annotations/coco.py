@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from trs.data.people import AREA_OF_BOX, People
-from trs.data.records import file_name, number, numbers, read_json
+from trs.data.annotations.fields import file_name, number, numbers, read_json
+from trs.data.person_table import AREA_OF_BOX, PersonTable
 from trs.errors import InputError
 from trs.skeleton import Skeleton, from_category
 
 
-def people_of(annotations: Path, content: Any, images: Path) -> tuple[People, Skeleton]:
+def people_of(annotations: Path, content: Any, images: Path) -> tuple[PersonTable, Skeleton]:
     """The labelled people in the content of a COCO keypoint file.
 
     Crowds, boxes without area and people without a labelled keypoint are left out, as in COCO's own evaluation.
@@ -30,64 +30,38 @@ def people_of(annotations: Path, content: Any, images: Path) -> tuple[People, Sk
     Raises:
         InputError: a malformed file; the message names the file and the record.
     """
-    pictures = _pictures(annotations, content)
+    pictures = images_by_id(annotations, content)
     skeleton = _skeleton(annotations, content)
     records = [record for record in _records(annotations, content, "annotations")
                if not record.get("iscrowd") and any(_keypoints(annotations, record, len(skeleton))[:, 2] > 0)]
-    records = [record for record in records if min(_box(annotations, record)[2:]) > 0]
+    records = [record for record in records if min(box_of(annotations, record)[2:]) > 0]
     ids = [number(annotations, record, "id") for record in records]
     if len(set(ids)) != len(ids):
         raise InputError(f"{annotations}: annotation id {_first_repeated(ids)} occurs twice; ids must be unique")
     keypoints = np.array([_keypoints(annotations, r, len(skeleton)) for r in records]).reshape(-1, len(skeleton), 3)
-    return _table(annotations, images, pictures, records, ids, np.ones(len(ids)), keypoints), skeleton
-
-
-def load_detections(image_list: Path, detections: Path, images: Path, keypoint_count: int,
-                    min_score: float) -> People:
-    """People that a detector found in pictures without labels.
-
-    Args:
-        image_list: COCO file with the key `images`.
-        detections: COCO result file: a list of image_id, category_id, bbox, score.
-        images: folder of the pictures.
-        keypoint_count: K of the table, whose keypoints are all unlabelled.
-        min_score: boxes below this score are left out.
-
-    Raises:
-        InputError: a missing or malformed file; the message names the file and the record.
-    """
-    pictures = _pictures(image_list, read_json(image_list))
-    found = read_json(detections)
-    if not isinstance(found, list):
-        raise InputError(f"{detections} must hold a list of detections in COCO's result format")
-    people = [record for record in found if record.get("category_id", 1) == 1]
-    kept = [(index, record) for index, record in enumerate(people)
-            if number(detections, record, "score") >= min_score and min(_box(detections, record)[2:]) > 0]
-    ids, records = [index for index, _ in kept], [record for _, record in kept]
-    scores = np.array([float(record["score"]) for record in records])
-    return _table(detections, images, pictures, records, ids, scores, np.zeros((len(ids), keypoint_count, 3)))
+    return table_of(annotations, images, pictures, records, ids, np.ones(len(ids)), keypoints), skeleton
 
 
 def image_ids(annotations: Path) -> np.ndarray:
     """[n] the ids of all pictures in a COCO file."""
-    return np.array(sorted(_pictures(annotations, read_json(annotations))), dtype=np.int64)
+    return np.array(sorted(images_by_id(annotations, read_json(annotations))), dtype=np.int64)
 
 
-def _table(source: Path, images: Path, pictures: dict[int, dict], records: list[dict], ids: list[int],
-           scores: np.ndarray, keypoints: np.ndarray) -> People:
+def table_of(source: Path, images: Path, pictures: dict[int, dict], records: list[dict], ids: list[int],
+           scores: np.ndarray, keypoints: np.ndarray) -> PersonTable:
     image_ids = [number(source, record, "image_id") for record in records]
     for record, image_id in zip(records, image_ids, strict=True):
         if image_id not in pictures:
             raise InputError(f"{source}: record {record.get('id', '?')} refers to image {image_id}, "
                              f"which the list of images does not have")
     shown = [pictures[image_id] for image_id in image_ids]
-    return People(
+    return PersonTable(
         root=str(images),
         files=np.array([picture["file_name"] for picture in shown], dtype=np.str_),
         ids=np.array(ids, dtype=np.int64),
         image_ids=np.array(image_ids, dtype=np.int64),
         image_sizes=np.array([(p["height"], p["width"]) for p in shown], dtype=np.int64).reshape(-1, 2),
-        boxes=np.array([_box(source, record) for record in records], dtype=np.float64).reshape(-1, 4),
+        boxes=np.array([box_of(source, record) for record in records], dtype=np.float64).reshape(-1, 4),
         scores=scores.astype(np.float64),
         # COCO counts pixels: index 0 is the centre of the first pixel, 0.5 in continuous coordinates.
         keypoints=keypoints[..., :2] + 0.5,
@@ -110,7 +84,7 @@ def _skeleton(path: Path, content: Any) -> Skeleton:
     raise InputError(f"{path}: no category lists its 'keypoints'; is this a keypoint annotation file?")
 
 
-def _pictures(path: Path, content: Any) -> dict[int, dict[str, Any]]:
+def images_by_id(path: Path, content: Any) -> dict[int, dict[str, Any]]:
     pictures: dict[int, dict[str, Any]] = {}
     for picture in _records(path, content, "images"):
         missing = {"id", "file_name", "height", "width"} - picture.keys()
@@ -126,11 +100,11 @@ def _pictures(path: Path, content: Any) -> dict[int, dict[str, Any]]:
 def _area(path: Path, record: dict[str, Any]) -> float:
     if record.get("area") is not None:
         return float(number(path, record, "area"))
-    width, height = _box(path, record)[2:]
+    width, height = box_of(path, record)[2:]
     return AREA_OF_BOX * width * height
 
 
-def _box(path: Path, record: dict[str, Any]) -> list[float]:
+def box_of(path: Path, record: dict[str, Any]) -> list[float]:
     return list(numbers(path, record, "bbox", (4,)))
 
 

@@ -1,0 +1,10 @@
+"""The one check of a config's values."""
+
+from __future__ import annotations
+
+from trs.errors import InputError
+
+
+def require(condition: bool, message: str) -> None:
+    if not condition:
+        raise InputError(message)

@@ -1,0 +1,175 @@
+"""The switches of every method; the paper's are in `TRSConfig`.
+
+This module does not import torch: drivers and reading tasks start seconds sooner without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from trs.config.checks import require
+
+AugmentationName = Literal["cutout", "mixup", "cutmix", "rand_augment", "joint_cutout", "ssco", "keypoint_mix"]
+
+
+class MethodSettings:
+    """What the config of every method tells about it.
+
+    first_stage: the method whose trained network must label the unlabelled people before this one can start.
+    """
+
+    first_stage: ClassVar[type[MethodSettings] | None] = None
+
+
+@dataclass(frozen=True)
+class SupervisedConfig(MethodSettings):
+    """One network on the labelled set alone: the honest baseline."""
+
+
+@dataclass(frozen=True)
+class PseudoPoseConfig(MethodSettings):
+    """Train supervised, label the unlabelled people once, train anew on both."""
+
+    first_stage: ClassVar[type[MethodSettings] | None] = SupervisedConfig
+    unsup_weight: float = 1.0
+    """Weight of the pseudo-labelled people's loss."""
+    confidence_threshold: float = 0.2
+    """Keypoints that the first stage sees with less heat get no pseudo label."""
+
+    def __post_init__(self) -> None:
+        require(self.unsup_weight >= 0, "method.unsup_weight must not be negative")
+
+
+@dataclass(frozen=True)
+class DataDistillConfig(PseudoPoseConfig):
+    """PseudoPose whose labels are read from the mean heatmap over mirror images and scales (Radosavovic et al.)."""
+
+    scales: tuple[float, ...] = (0.8, 1.0, 1.2)
+    """Sizes at which each picture is labelled, once as it is and once mirrored."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(len(self.scales) > 0 and min(self.scales) > 0, "method.scales must be positive")
+
+
+@dataclass(frozen=True)
+class ConsistencyConfig(MethodSettings):
+    """What all methods share whose student learns a teacher's easy view on a hard view."""
+
+    unsup_weight: float = 1.0
+    """Lambda of Eq. 12: weight of the consistency losses, beside a weight of 1 for the supervised ones."""
+    ramp_up: int = 0
+    """Steps over which lambda rises linearly from 0; 0 starts with all of it."""
+    augment: tuple[AugmentationName, ...] = ()
+    """What makes the view hard, in this order, before its affine; without a name the affine is all."""
+    mix_count: int = 5
+    """Keypoints that Keypoint-Mix blends (paper, Table VIII); 0 switches it off."""
+    patch_half_size: tuple[int, int] = (10, 19)
+    """Smallest and largest half-size of a patch that is blended, pasted or cut out, in pixels of a 256x192 input;
+    scales with the height."""
+    paths: int = 1
+    """Independent hard views of each picture, whose losses are summed (multi-path, as in MultiAugs)."""
+    confidence_threshold: float = 0.0
+    """Keypoints that the teachers see with less heat are left out of the consistency; 0 keeps all."""
+    teacher_mode: Literal["train", "eval"] = "train"
+    """BatchNorm of a trained network while it teaches: batch statistics (as in Dual's public code) or running ones."""
+
+    def __post_init__(self) -> None:
+        require(self.unsup_weight >= 0, "method.unsup_weight must not be negative")
+        require(self.ramp_up >= 0, "method.ramp_up must not be negative")
+        require(self.mix_count >= 0, "method.mix_count must not be negative")
+        require(self.paths >= 1, "method.paths must be at least 1")
+        low, high = self.patch_half_size
+        require(0 < low <= high, f"method.patch_half_size must rise, got {low} {high}")
+
+
+@dataclass(frozen=True)
+class SingleConfig(ConsistencyConfig):
+    """One network: its easy view supervises its own hard view (Xie et al. 2021)."""
+
+    augment: tuple[AugmentationName, ...] = ("joint_cutout",)
+
+
+@dataclass(frozen=True)
+class DualConfig(ConsistencyConfig):
+    """Two networks, each one's easy view supervises the other's hard view (Xie et al. 2021)."""
+
+    unsup_weight: float = 2.0
+    """The public code weighs supervised losses 0.5 and consistency 1; to Adam only the ratio matters."""
+    augment: tuple[AugmentationName, ...] = ("joint_cutout",)
+
+
+@dataclass(frozen=True)
+class SSPCMConfig(ConsistencyConfig):
+    """Two teachers that are a Dual, and a student that learns where the closest two of four agree (Huang et al. 2023).
+    """
+
+    unsup_weight: float = 2.0
+    """As in Dual."""
+    augment: tuple[AugmentationName, ...] = ("ssco",)
+    confidence_threshold: float = 0.1
+    """Keypoints that the two teachers see with less heat in the mean are left out."""
+
+
+@dataclass(frozen=True)
+class MeanTeacherConfig(ConsistencyConfig):
+    """One network and its moving average, which teaches it (Tarvainen and Valpola 2017)."""
+
+    ema_momentum: float = 0.999
+    """Momentum of the teacher, warmed up as min(1 - 1/(t+1), ema_momentum)."""
+    reviewer_mode: Literal["eval", "train"] = "train"
+    """BatchNorm of the teacher: the student's running statistics, or those of its own batches; see TRS."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_momentum(self.ema_momentum)
+
+
+@dataclass(frozen=True)
+class FixMatchConfig(ConsistencyConfig):
+    """One network: where its easy view is sure, a fresh Gaussian there is the hard view's label (Sohn et al. 2020)."""
+
+    augment: tuple[AugmentationName, ...] = ("rand_augment", "cutout")
+    confidence_threshold: float = 0.5
+    """Heat from which a keypoint is sure enough to be a label."""
+
+
+@dataclass(frozen=True)
+class TRSConfig(ConsistencyConfig):
+    """Teacher-Reviewer-Student and every switch that the paper leaves open."""
+
+    unsup_weight: float = 0.5
+    augment: tuple[AugmentationName, ...] = ("keypoint_mix",)
+    ema_momentum: float = 0.999
+    """Alpha of Eq. 7, warmed up as min(1 - 1/(t+1), alpha)."""
+    ema_momentum_b: float | None = None
+    """Beta of Eq. 7, the second reviewer's momentum; None takes ema_momentum."""
+    locator: Literal["teacher", "teacher_and_reviewer"] = "teacher"
+    """Whose easy-view heatmaps tell the augmentations where the keypoints are."""
+    reviewers: bool = True
+    """False leaves the reviewers out of the targets (the ablation without reviewers)."""
+    reviewer_role: Literal["teacher", "student", "both"] = "teacher"
+    """Which reviewer supervises a student: the teacher's, the student's own, or both."""
+    reviewer_update: Literal["ema", "ema_and_supervised"] = "ema"
+    """Reviewers follow by EMA only (Eq. 7), or also take the labelled gradients (text of Eq. 2-3)."""
+    reviewer_mode: Literal["eval", "train"] = "train"
+    """BatchNorm of a reviewer: its peer's running statistics, which do not belong to its averaged weights, or those of
+    its own batches, with which reviewers see better than their peers (docs/study.md)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_momentum(self.ema_momentum)
+        _require_momentum(self.ema_momentum if self.ema_momentum_b is None else self.ema_momentum_b)
+
+
+def _require_momentum(momentum: float) -> None:
+    require(0 <= momentum < 1, f"method.ema_momentum must lie in [0, 1), got {momentum}")
+
+MethodConfig = (SupervisedConfig | PseudoPoseConfig | DataDistillConfig | SingleConfig | DualConfig | SSPCMConfig
+                | MeanTeacherConfig | FixMatchConfig | TRSConfig)
+
+METHOD_NAMES: dict[str, type[MethodConfig]] = {
+    "supervised": SupervisedConfig, "pseudo_pose": PseudoPoseConfig, "data_distill": DataDistillConfig,
+    "single": SingleConfig, "dual": DualConfig, "sspcm": SSPCMConfig, "mean_teacher": MeanTeacherConfig,
+    "fixmatch": FixMatchConfig, "trs": TRSConfig}

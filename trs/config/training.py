@@ -1,0 +1,91 @@
+"""The optimisation, the evaluation, and a training as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trs.config.checks import require
+from trs.config.data import DataConfig, ViewConfig
+from trs.config.methods import MethodConfig, TRSConfig
+from trs.config.model import ModelConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The optimisation and its place on the machines."""
+
+    epochs: int = 100
+    """Passes over the larger of the two sets."""
+    batch_size: int = 32
+    """Labelled pictures, and as many unlabelled ones, per worker and step; a step of `workers` such shares."""
+    learning_rate: float = 1e-3
+    """Adam's learning rate."""
+    lr_drops: tuple[float, ...] = (0.7, 0.9)
+    """Shares of the run after which the learning rate is divided by 10."""
+    warmup_steps: int = 0
+    """Steps over which the learning rate rises linearly from 0."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """'auto' is bfloat16 autocast on a GPU that has it, float32 elsewhere."""
+    init_from: tuple[str, ...] = ()
+    """Runs or checkpoints to start the networks from: one of the same method, or a supervised one for each peer."""
+    seed: int = 0
+    """Seed of the initial weights, the order of the samples and their augmentation."""
+    max_skipped_steps: int = 10
+    """Steps in a row whose gradients may be NaN or infinite, and are skipped, before the run stops."""
+    workers: int = 1
+    """Processes that train together (DDP)."""
+    min_workers: int | None = None
+    """Go on with so few when nodes are lost, each doing several shares of a step; by default with all or none."""
+    resize_seconds: float = 60.0
+    """With min_workers: how often to look whether lost workers can be had again."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints within an epoch: what the loss of a machine costs at most."""
+    use_gpu: bool = False
+    """One GPU for each worker."""
+    cpus_per_worker: float = 1.0
+    """CPUs reserved for a worker."""
+    data_cpus: float = 1.0
+    """CPUs of the Ray Data tasks that read for one worker; each task takes at most one."""
+    max_failures: int = 3
+    """Failures in a row without a newer checkpoint; as long as it gets further, a run may lose its machines."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "workers", "checkpoint_every"):
+            require(getattr(self, name) >= 1, f"train.{name} must be at least 1, got {getattr(self, name)}")
+        require(1 <= (self.min_workers or 1) <= self.workers, "train.min_workers must be from 1 to train.workers")
+        require(self.learning_rate > 0, "train.learning_rate must be positive")
+        require(all(0 < share <= 1 for share in self.lr_drops), "train.lr_drops are shares of the run in (0, 1]")
+        require(min(self.cpus_per_worker, self.data_cpus) > 0,
+                 "train.cpus_per_worker and data_cpus must be positive")
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """How poses are read from heatmaps and scored."""
+
+    flip_test: bool = False
+    """Average the heatmaps of the picture and of its mirror image."""
+    metric: Literal["ap", "pckh", "pck"] = "ap"
+    """What a search maximises and the best checkpoint is kept by: COCO's OKS-AP, MPII's PCKh@0.5, or PCK@0.2."""
+    decoder: Literal["quarter", "dark", "udp"] = "quarter"
+    """Sub-cell position: a quarter cell towards the higher neighbour, DARK's Taylor step, or UDP's on a blurred map."""
+    batch_size: int = 64
+    """Pictures in a forward pass."""
+    every: int = 1
+    """Epochs between two evaluations, each with a checkpoint; the last epoch always has one."""
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1 and self.every >= 1, "eval.batch_size and eval.every must be at least 1")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One training, whole: what config.yaml in a run's folder holds."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    view: ViewConfig = field(default_factory=ViewConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    method: MethodConfig = field(default_factory=TRSConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
