@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
-from jobs.failures import find_mistake
-from jobs.runs import CONFIG_FILE
-from jobs.stopping import Stopped
+from jobs.cluster.failures import find_mistake
+from jobs.cluster.stopping import Stopped
+from jobs.run_folder.layout import CONFIG_FILE
 from trs import config as configs
 from trs.config import METHOD_NAMES, Config
 from trs.errors import InputError

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
-import shutil
 import sys
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import ray
-import ray.train
-import ray.train.torch
 import tyro
 
-from jobs import cli, cluster
-from jobs.runs import BAD_PICTURES_FILE
+from jobs import cli
+from jobs.cluster.connect import connect
+from jobs.run_folder.layout import BAD_PICTURES_FILE
+from jobs.training.evaluation import evaluate
 from trs import checkpoint as checkpoints
-from trs import config as configs
-from trs.config import Config, DataConfig, EvalConfig
-from trs.data.datasets import load_datasets
+from trs.config import DataConfig, EvalConfig
 from trs.evaluation.protocol import measure_of, protocol
 
 
@@ -43,41 +36,6 @@ class Command:
     eval: EvalConfig = field(default_factory=EvalConfig)
 
 
-def evaluate_per_worker(settings: dict[str, Any]) -> None:
-    """Evaluate this worker's share; rank 0 writes what all have found."""
-    from jobs import worker
-
-    worker.evaluate_checkpoint(settings)
-
-
-def evaluate(checkpoint: Path, config: Config, out: Path) -> dict[str, float]:
-    """Metrics of a checkpoint on `config.train.workers` processes, also written to `out/metrics.json`.
-
-    Args:
-        checkpoint: its folder.
-        config: the checkpoint's own, with the data and the evaluation that are wanted.
-        out: folder for metrics.json and predictions/.
-
-    Raises:
-        InputError: a checkpoint or data that cannot be used.
-    """
-    sets = load_datasets(config.data)
-    train = dataclasses.replace(config.train, data_cpus=1e-3)
-    cluster.require_resources(train)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / BAD_PICTURES_FILE).unlink(missing_ok=True)
-    name = f"ray-{uuid.uuid4().hex[:8]}"  # a run of the same name would be taken for one to go on with
-    settings = {"checkpoint": str(checkpoint), "config": configs.to_dict(config), "sets": ray.put(sets),
-                "out": str(out)}
-    try:
-        ray.train.torch.TorchTrainer(
-            evaluate_per_worker, train_loop_config=settings, scaling_config=cluster.scaling(train),
-            run_config=ray.train.RunConfig(name=name, storage_path=str(out))).fit()
-    finally:
-        shutil.rmtree(out / name, ignore_errors=True)
-    return json.loads((out / "metrics.json").read_text())
-
-
 def main(arguments: list[str]) -> None:
     """Evaluate, and print the protocol and a line for each metric."""
     named = tyro.cli(Command, args=arguments, prog="python -m jobs.evaluate").checkpoint
@@ -90,7 +48,7 @@ def main(arguments: list[str]) -> None:
         config, data=command.data, eval=command.eval,
         train=dataclasses.replace(config.train, workers=command.workers, min_workers=None, use_gpu=command.use_gpu))
     out = (command.out or checkpoint.parent / "evaluation").absolute()
-    cluster.connect()
+    connect()
     metrics = evaluate(checkpoint, config, out)
     print(checkpoint)
     for measure, names in itertools.groupby(sorted(metrics, key=measure_of), key=measure_of):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from jobs.cluster.connect import quieten
 from trs.config import Config
 from trs.data.datasets import Datasets, load_datasets
 from trs.data.synthetic import draw_dataset
@@ -84,11 +85,10 @@ def ray_cluster() -> Iterator[None]:
     """Ray with a private folder, shut down by its handle at the end."""
     import ray  # only here: the tests of trs must not need it
 
-    from jobs import cluster
 
     temporary = tempfile.mkdtemp(prefix="ray-")  # short: the paths of Ray's sockets may not exceed 107 characters
     address = os.environ.pop("RAY_ADDRESS", None)
-    cluster.quieten()
+    quieten()
     # The dashboard must run: without it Ray leaks the reservations of trials that a scheduler stopped.
     ray.init(num_cpus=8, include_dashboard=True, dashboard_host="127.0.0.1",
              logging_level=logging.WARNING, log_to_driver=False,

@@ -45,14 +45,14 @@ sys.modules.update(dict.fromkeys(("ray", "jobs", "tune", "optuna"), None))
 import dataclasses, torch
 from trs import loop
 from trs.presets import demo
-from trs.data.sets import load_sets
-from trs.data.stream import read_ahead, stream_of
+from trs.data.datasets import load_datasets
+from trs.data.reader import read_ahead, stream_of
 from trs.methods.build import build_method
 replace = dataclasses.replace
 config = demo()
 config = replace(config, data=replace(config.data, root={str(drawn_root)!r}, labeled_count=8),
                  train=replace(config.train, epochs=1, batch_size=20))
-sets = load_sets(config.data)
+sets = load_datasets(config.data)
 method = build_method(config, len(sets.skeleton))
 training = loop.start(config, sets, method, torch.device("cpu"))
 streams = {{name: stream_of(people, sets.skeleton.flip_order, config)

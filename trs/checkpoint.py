@@ -17,7 +17,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,50 +155,13 @@ def newest(folder: Path) -> Path:
     """
     if exists(folder):
         return folder
-    found = _of_run(folder)
+    found = of_run(folder)
     if not found:
         raise InputError(f"there is no checkpoint in {folder}; give a run's folder or a checkpoint's")
     return found[-1]
 
 
-def load_newest_whole(folder: Path, complain: Callable[[str], object]) -> Checkpoint | None:
-    """A run's newest checkpoint that is not damaged, or None if it has none. Damaged ones are renamed out of the way.
-
-    Args:
-        folder: of the run.
-        complain: takes a sentence about each of them.
-
-    Raises:
-        InputError: there are checkpoints, and all of them are damaged: to begin anew would throw the run away.
-    """
-    damaged: list[tuple[Path, str]] = []
-    for path in reversed(_of_run(folder)):
-        try:
-            found = load(path)
-        except InputError as error:
-            damaged.append((path, str(error)))
-            continue
-        for other, sentence in damaged:
-            complain(sentence)
-            other.rename(other.with_name(f"damaged_{other.name}"))
-        return found
-    if damaged:
-        raise InputError(f"no checkpoint of {folder} is whole: {damaged[0][1]}")
-    return None
-
-
-def prune(folder: Path, keep: Collection[int]) -> None:
-    """Delete a run's checkpoints but the newest two and those after the steps in `keep`, and what a kill left half.
-
-    Two, because the newest may prove damaged.
-    """
-    kept = {folder_name(step) for step in keep} | {path.name for path in _of_run(folder)[-2:]}
-    for path in folder.glob("checkpoint_*"):
-        if path.is_dir() and path.name not in kept:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _of_run(folder: Path) -> list[Path]:
+def of_run(folder: Path) -> list[Path]:
     """A run's checkpoints, oldest first."""
     found = (state.parent for state in folder.glob(f"checkpoint_*/{_STATE}"))
     return sorted(path for path in found if not path.name.endswith(_PARTIAL))

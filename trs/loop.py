@@ -34,6 +34,7 @@ from trs.distributed import rank, sum_over_workers, world_size
 from trs.errors import InputError, Interrupted, Interruption
 from trs.evaluation.evaluate import Keep, evaluate
 from trs.methods.base import Forward, Method
+from trs.warm_start import restore_networks, restore_optimizer, warm_start
 
 Metrics = dict[str, float]
 ShareRows = dict[str, range]
@@ -86,13 +87,13 @@ def start(config: Config, sets: Datasets, method: Method, device: torch.device,
     """
     if resumed is None and config.train.init_from:
         given = [checkpoints.load(checkpoints.newest(Path(folder))) for folder in config.train.init_from]
-        checkpoints.warm_start(method.networks, method.peers, given)
+        warm_start(method.networks, method.peers, given)
     method.networks.to(device)
     optimizer = torch.optim.Adam(method.trained.parameters(), config.train.learning_rate, fused=True)
     training = Training(config, sets, method, optimizer, device, complain)
     if resumed is not None:
-        checkpoints.restore_networks(method.networks, resumed)
-        checkpoints.restore_optimizer(optimizer, resumed)
+        restore_networks(method.networks, resumed)
+        restore_optimizer(optimizer, resumed)
         training.counters = resumed.counters
     return training
 

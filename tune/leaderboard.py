@@ -12,7 +12,8 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from jobs.runs import CONFIG_FILE, MISTAKE_FILE, Metrics, read_metrics
+from jobs.run_folder.layout import CONFIG_FILE, MISTAKE_FILE
+from jobs.run_folder.metrics import Metrics, read_metrics
 from trs import config as configs
 from trs.config import Config
 from trs.errors import InputError

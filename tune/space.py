@@ -75,6 +75,16 @@ def load_space(path: Path) -> Space:
     return parse_space([f"{name}={_notation(value)}" for name, value in content.items()])
 
 
+def chosen_space(config: Config, lines: list[str], file: Path | None) -> Space:
+    """The default space, or that of a file, with further or other ranges from the command line.
+
+    Raises:
+        InputError: a range that cannot be read, or nothing to search.
+    """
+    widened = parse_space(lines)
+    return (load_space(file) if file else default_space(config, widened)) | widened
+
+
 def describe(space: Space) -> dict[str, str]:
     """The space in the notation that `parse_space` reads."""
     return {name: _describe(distribution) for name, distribution in space.items()}

@@ -11,10 +11,10 @@ from ray.tune.integration.ray_train import TuneReportCallback
 from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from jobs import cluster
-from jobs.runs import write_run
-from jobs.stopping import STOP_FILE
-from jobs.trainer import fit
+from jobs.cluster.connect import quieten
+from jobs.cluster.stopping import STOP_FILE
+from jobs.run_folder.layout import write_run
+from jobs.training.trainer import fit
 from trs import config as configs
 from trs.config import Config
 from trs.data.datasets import Datasets
@@ -40,7 +40,7 @@ def run_trial(suggestion: dict[str, Any], base: dict[str, Any], sets: Datasets, 
         sets: the sets that all trials share.
         folder: of the search.
     """
-    cluster.quieten()
+    quieten()
     config = trial_config(configs.from_dict(base), suggestion["name"], suggestion["values"])
     run = Path(folder, TRIALS, suggestion["name"])
     write_run(config, sets, run)

@@ -16,7 +16,7 @@ import ray
 import torch
 
 from jobs import cluster
-from jobs.data import open_batches
+from jobs.training.reading import open_batches
 from tests.benchmarks.ratios import Ratio, measure, show
 from trs.data.datasets import load_datasets
 from trs.data.person_table import PersonTable

@@ -15,6 +15,7 @@ from tests.documentation.commands import PAGES, ROOT, python_commands
 from trs import config as configs
 from trs.config import Config
 from tune import compare, dashboard, search
+from tune.space import chosen_space
 
 PLAIN = {"jobs.evaluate": evaluate.Command, "jobs.predict": predict.Command, "jobs.export": export.Command,
          "tune.compare": compare.Compare, "tune.dashboard": dashboard.Command, "jobs.table": table.Command}
@@ -47,7 +48,7 @@ def test_every_command_is_one(program: str, arguments: list[str], config: Config
         parsed: Any = cli.parse(WITH_CONFIG[program], arguments, program)
         if program == "run_tune.py" and not parsed.resume:
             (tmp_path / "space.yaml").write_text("method.mix_count: 0..9\n")
-            search._plan(parsed)
+            chosen_space(parsed.settings, list(parsed.space), parsed.space_file)
     else:
         assert program in ("pytest", "pip") or importlib.util.find_spec(program), program
 

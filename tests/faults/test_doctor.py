@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from jobs import doctor
+from jobs.cluster import checks as doctor
 from trs import config as configs
 from trs.config import Config
 

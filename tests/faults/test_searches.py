@@ -17,7 +17,7 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
-from jobs.runs import read_metrics
+from jobs.run_folder.metrics import read_metrics
 from trs import config as configs
 from trs.config import Config
 from tune.study import read_study

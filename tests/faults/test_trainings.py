@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from jobs.runs import read_events, read_metrics
+from jobs.run_folder.checkpoints import load_newest_whole
+from jobs.run_folder.layout import read_events
+from jobs.run_folder.metrics import read_metrics
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config
@@ -230,7 +232,7 @@ def test_a_storage_that_fills_up_ends_the_run_in_a_sentence_and_more_room_lets_i
         driver = start(machines, config_file, tmp_path / "small" / "run")
         assert driver.wait() == 2, driver.output()
         assert "cannot be written" in driver.output().splitlines()[-1], driver.output()
-        whole = checkpoints.load_newest_whole(tmp_path / "small" / "run", print)
+        whole = load_newest_whole(tmp_path / "small" / "run", print)
         assert whole is not None and whole.counters.step >= 5
         subprocess.run(["mount", "-o", f"remount,size={4 * size}", tmp_path / "small"], check=True)
         driver = resume(machines, tmp_path / "small" / "run")

@@ -11,7 +11,7 @@ import pytest
 from ray.exceptions import RayTaskError
 
 from jobs import cli, train
-from jobs.failures import find_mistake
+from jobs.cluster.failures import find_mistake
 from trs import config as configs
 from trs.config import SupervisedConfig
 from trs.errors import InputError

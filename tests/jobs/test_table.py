@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from jobs import table
-from jobs.batch import Run, result, train_all, with_starts
-from jobs.cell import Cell
-from jobs.tables import TABLES, Table
+from jobs.paper.schedule import Cell, Run, result, train_all, with_starts
+from jobs.paper.tables import TABLES, Table
 from trs import config as configs
 from trs.config import Config, SupervisedConfig, TRSConfig
 from trs.errors import InputError

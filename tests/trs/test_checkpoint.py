@@ -1,3 +1,4 @@
+
 import copy
 import dataclasses
 import json
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from jobs.run_folder.checkpoints import load_newest_whole, prune
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs import loop
@@ -17,6 +19,7 @@ from trs.config import Config, SupervisedConfig
 from trs.data.datasets import Datasets
 from trs.errors import InputError
 from trs.methods.build import build_method
+from trs.warm_start import warm_start
 
 
 @pytest.fixture
@@ -110,12 +113,12 @@ KILLED_WHILE_SAVING = """
 import os, signal, sys, torch
 from pathlib import Path
 from trs import checkpoint as checkpoints, config as configs, loop
-from trs.data.sets import load_sets
+from trs.data.datasets import load_datasets
 from trs.methods.build import build_method
 
 folder, share = Path(sys.argv[1]), float(sys.argv[2])
 config = configs.load(folder / "config.yaml")
-sets = load_sets(config.data)
+sets = load_datasets(config.data)
 training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
 training.counters = checkpoints.Counters(step=4)
 
@@ -148,9 +151,9 @@ def test_killed_at_any_point_of_a_save_a_whole_checkpoint_is_the_newest(saved, c
     command = [sys.executable, "-c", KILLED_WHILE_SAVING, str(tmp_path), str(share)]
     assert subprocess.run(command).returncode == -signal.SIGKILL
     complaints: list[str] = []
-    found = checkpoints.load_newest_whole(tmp_path, complaints.append)
+    found = load_newest_whole(tmp_path, complaints.append)
     assert found is not None and found.counters.step in (3, 4) and not complaints
-    checkpoints.prune(tmp_path, ())
+    prune(tmp_path, ())
     assert not list(tmp_path.glob("*.partial"))
 
 
@@ -165,7 +168,7 @@ def test_a_damaged_newest_checkpoint_is_named_and_passed_over(saved, tmp_path: P
     newest.write_bytes(content)
     (tmp_path / "checkpoint_00000005" / "networks.safetensors").unlink()
     complaints: list[str] = []
-    found = checkpoints.load_newest_whole(tmp_path, complaints.append)
+    found = load_newest_whole(tmp_path, complaints.append)
     assert found is not None and found.counters.step == 3
     assert ["checkpoint_00000007 is damaged" in complaints[0], "checkpoint_00000005 is no whole" in complaints[1]] == \
         [True, True]
@@ -175,11 +178,11 @@ def test_a_damaged_newest_checkpoint_is_named_and_passed_over(saved, tmp_path: P
     newest = tmp_path / "checkpoint_00000003" / "networks.safetensors"
     newest.write_bytes(b"")
     with pytest.raises(InputError, match=r"no checkpoint of .* is whole: .*00000003 is damaged"):
-        checkpoints.load_newest_whole(tmp_path, complaints.append)
+        load_newest_whole(tmp_path, complaints.append)
 
 
 def test_a_run_without_a_checkpoint_has_none_to_go_on_from(tmp_path: Path) -> None:
-    assert checkpoints.load_newest_whole(tmp_path, print) is None
+    assert load_newest_whole(tmp_path, print) is None
 
 
 def test_the_newest_two_checkpoints_and_the_best_are_kept(saved, tmp_path: Path) -> None:
@@ -187,7 +190,7 @@ def test_the_newest_two_checkpoints_and_the_best_are_kept(saved, tmp_path: Path)
     for step in (1, 2, 3, 4, 5):
         training.save(tmp_path / checkpoints.folder_name(step))
     (tmp_path / "checkpoint_00000006.partial").mkdir()
-    checkpoints.prune(tmp_path, [2])
+    prune(tmp_path, [2])
     kept = sorted(path.name for path in tmp_path.glob("checkpoint_*"))
     assert kept == ["checkpoint_00000002", "checkpoint_00000004", "checkpoint_00000005"]
 
@@ -203,7 +206,7 @@ def test_a_warm_start_from_the_same_method_gives_every_network_its_own(saved, co
     training, folder = saved
     method = build_method(config, 17)
     before = copy.deepcopy(method.networks.state_dict())
-    checkpoints.warm_start(method.networks, method.peers, [checkpoints.load(folder)])
+    warm_start(method.networks, method.peers, [checkpoints.load(folder)])
     after = method.networks.state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in after)
     assert all(torch.equal(after[name], tensor) for name, tensor in training.method.networks.state_dict().items())

@@ -202,14 +202,14 @@ KILLED_MID_EPOCH = """
 import dataclasses, os, signal, sys, torch
 from pathlib import Path
 from trs import checkpoint as checkpoints, config as configs, loop
-from trs.data.sets import load_datasets
-from trs.data.stream import read_ahead, stream_of
+from trs.data.datasets import load_datasets
+from trs.data.reader import read_ahead, stream_of
 from trs.methods.build import build_method
 
 folder, die_at = Path(sys.argv[1]), int(sys.argv[2])
 config = configs.load(folder / "config.yaml")
 sets = load_datasets(config.data)
-found = checkpoints.load_newest_whole(folder, print)
+found = load_newest_whole(folder, print)
 training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"), found)
 streams = {"labeled": stream_of(sets.labeled, sets.skeleton.flip_order, config),
            "unlabeled": stream_of(sets.unlabeled, sets.skeleton.flip_order, config)}

@@ -13,9 +13,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from jobs.runlog import RunLog
-from jobs.runs import CONFIG_FILE, write_run
-from jobs.train import prepare
+from jobs.run_folder.layout import CONFIG_FILE, write_run
+from jobs.run_folder.metrics import RunLog
+from jobs.training.prepare import prepare
 from trs import config as configs
 from trs.config import Config
 from trs.data.annotations.formats import load_people
@@ -25,6 +25,7 @@ from trs.evaluation.results import write_results
 from trs.presets import demo
 from tune import compare
 from tune import search as searches
+from tune.plan import Search, save_plan
 from tune.space import default_space, describe, paper_defaults, parse_space
 from tune.study import BASELINE, SUPERVISED, open_study, trial_name
 from tune.trial import TRIALS, trial_config
@@ -131,7 +132,7 @@ def trained_search(config: Config, tmp_path_factory: pytest.TempPathFactory, ray
     folder = tmp_path_factory.mktemp("runs") / "trained"
     space = default_space(config, {})
     write_run(config, prepare(config, folder), folder)
-    searches.save_plan(searches.Search(3, grace_epochs=1, reduction_factor=2, reference=True, space=describe(space)),
+    save_plan(Search(3, grace_epochs=1, reduction_factor=2, reference=True, space=describe(space)),
                        folder)
     study = open_study(folder, grace_epochs=1, reduction_factor=2)
     study.enqueue_trial(paper_defaults(config, space), user_attrs={BASELINE: True})

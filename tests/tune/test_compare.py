@@ -14,13 +14,17 @@ from optuna.trial import TrialState
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from jobs.runs import CONFIG_FILE, MISTAKE_FILE
+from jobs.run_folder.layout import CONFIG_FILE, MISTAKE_FILE
 from trs import config as configs
 from trs.errors import InputError
-from tune import compare, several
-from tune.hparams import FOLDER as HPARAMS
+from tune import compare
+from tune.cli import SearchCommand
 from tune.leaderboard import read_leaderboard
-from tune.search import Search, _reference_is_left
+from tune.plan import Search
+from tune.publish.files import BEST_FILE, LEADERBOARD_FILE, REPORT_FILE
+from tune.publish.tensorboard import FOLDER as HPARAMS
+from tune.report import comparison as several
+from tune.runner import reference_is_left
 from tune.study import SUPERVISED
 from tune.trial import TRIALS
 
@@ -28,7 +32,7 @@ MakeSearch = Callable[..., Path]
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / compare.LEADERBOARD_FILE).open() as file:
+    with (folder / LEADERBOARD_FILE).open() as file:
         return list(csv.DictReader(file))
 
 
@@ -55,7 +59,7 @@ def test_csv_has_a_row_a_run(search: Path) -> None:
 
 
 def test_best_config_is_that_of_the_best_complete_trial(search: Path) -> None:
-    best = configs.load(search / compare.BEST_FILE)
+    best = configs.load(search / BEST_FILE)
     assert best == configs.load(search / TRIALS / "0002" / CONFIG_FILE)
     assert best.method == configs.TRSConfig(ema_momentum=0.97, unsup_weight=1.0, mix_count=4)
 
@@ -81,7 +85,7 @@ def test_what_is_printed(search: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_comparing_twice_changes_nothing(search: Path) -> None:
-    names = (compare.LEADERBOARD_FILE, compare.BEST_FILE, compare.REPORT_FILE)
+    names = (LEADERBOARD_FILE, BEST_FILE, REPORT_FILE)
     before = {name: (search / name).read_bytes() for name in names}
     files = len(list(search.rglob("*")))
     compare.main([str(search)])
@@ -106,11 +110,11 @@ def test_hparams_are_one_event_file_a_trial(search: Path) -> None:
 def test_a_search_is_found_by_name_and_by_folder(search: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = search.parent
     monkeypatch.chdir(runs.parent)
-    assert compare.Command("demo", Path(runs.name)).folder == search
-    assert compare.Command(f"{runs.name}/demo").folder == search
-    assert compare.Command(str(search)).folder == search
+    assert SearchCommand("demo", Path(runs.name)).folder == search
+    assert SearchCommand(f"{runs.name}/demo").folder == search
+    assert SearchCommand(str(search)).folder == search
     monkeypatch.chdir(search)
-    assert compare.Command(".").folder == search
+    assert SearchCommand(".").folder == search
 
 
 @pytest.mark.parametrize("name", ["missing", "empty"])
@@ -132,9 +136,9 @@ def test_before_a_trial_is_complete_the_best_so_far_stands_in(make_search: MakeS
             ((0.9, 1.0, 3), TrialState.FAIL, 1, 0.9)]
     folder = make_search("young", rows)
     compare.main([str(folder)])
-    page = (folder / compare.REPORT_FILE).read_text()
+    page = (folder / REPORT_FILE).read_text()
     assert "Best AP so far" in page and "Importance needs at least 3 complete trials" in page
-    assert configs.load(folder / compare.BEST_FILE) == configs.load(folder / TRIALS / "0000" / CONFIG_FILE)
+    assert configs.load(folder / BEST_FILE) == configs.load(folder / TRIALS / "0000" / CONFIG_FILE)
     board = read_leaderboard(folder)
     assert board.gain(board.reference) is None
 
@@ -144,9 +148,9 @@ def test_a_reference_that_failed_is_told_and_not_waited_for(make_search: MakeSea
     config = configs.load(folder / CONFIG_FILE)
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=9))
     plan = Search(1, grace_epochs=1, reduction_factor=2, reference=True, space={})
-    assert _reference_is_left(folder, config, plan)
+    assert reference_is_left(folder, config, plan)
     (folder / TRIALS / SUPERVISED / MISTAKE_FILE).write_text("the gradients are not finite")
-    assert not _reference_is_left(folder, config, plan)
+    assert not reference_is_left(folder, config, plan)
     board = read_leaderboard(folder)
     assert board.reference is None and {entry.name: entry.status for entry in board.entries}[SUPERVISED] == "failed"
 
@@ -156,8 +160,8 @@ def test_a_search_without_any_epoch(make_search: MakeSearch, capsys: pytest.Capt
     folder = make_search("new", rows, reference=False)
     compare.main([str(folder)])
     assert "no trial has been evaluated yet" in capsys.readouterr().out
-    assert "no trial has been evaluated yet" in (folder / compare.REPORT_FILE).read_text()
-    assert not (folder / compare.BEST_FILE).exists()
+    assert "no trial has been evaluated yet" in (folder / REPORT_FILE).read_text()
+    assert not (folder / BEST_FILE).exists()
 
 
 def test_several_searches_are_laid_side_by_side(search: Path, make_search: MakeSearch, browser: Any) -> None:

@@ -20,10 +20,11 @@ from PIL import Image
 from selenium.common.exceptions import StaleElementReferenceException
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tune import compare, dashboard
-from tune.hparams import FOLDER as HPARAMS
 from tune.leaderboard import read_leaderboard
-from tune.notes import ARTIFACTS, keep_poses
+from tune.publish.files import REPORT_FILE
+from tune.publish.optuna_notes import ARTIFACTS, keep_poses, write_notes
+from tune.publish.servers import _free, refresh, serve
+from tune.publish.tensorboard import FOLDER as HPARAMS
 from tune.study import read_study
 
 SEEN = """const nodes = root => [...root.querySelectorAll('*')].flatMap(
@@ -70,9 +71,9 @@ def heard_at(ports: set[int]) -> set[str]:
 def test_a_browser_sees_a_trained_search(trained_search: Path, tmp_path: Path, browser: Any) -> None:
     """Its report, optuna-dashboard and TensorBoard."""
     folder = shutil.copytree(trained_search, tmp_path / trained_search.name)
-    see(browser, f"file://{folder / compare.REPORT_FILE}", ["paper's defaults", "Leaderboard"])
+    see(browser, f"file://{folder / REPORT_FILE}", ["paper's defaults", "Leaderboard"])
     first = read_study(folder).get_trials()[0]
-    with dashboard.serve(folder, 0, 0) as addresses:
+    with serve(folder, 0, 0) as addresses:
         study = read_study(folder)._study_id
         optuna, board = addresses["optuna-dashboard"], addresses["TensorBoard"]
         assert optuna.startswith("http://127.0.0.1:") and board.startswith("http://127.0.0.1:")
@@ -93,7 +94,7 @@ def test_notes_say_how_the_trials_stand_and_are_written_once(search: Path) -> No
     assert "best AP: 0.470, trial 0002 (+0.070 over the paper's defaults" in get_note(board.study)
     versions = {key: value for key, value in board.study._storage.get_study_system_attrs(board.study._study_id).items()
                 if key.endswith(":note_ver")}
-    dashboard.write_notes(read_leaderboard(search))
+    write_notes(read_leaderboard(search))
     again = board.study._storage.get_study_system_attrs(board.study._study_id)
     assert versions and all(again[key] == value for key, value in versions.items())
 
@@ -101,14 +102,14 @@ def test_notes_say_how_the_trials_stand_and_are_written_once(search: Path) -> No
 def test_a_search_that_was_never_compared_is_shown_and_kept_up_to_date(make_search: Callable[..., Path]) -> None:
     rows = [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40), ((0.9, 1.0, 2), TrialState.RUNNING, 3, 0.2)]
     folder = make_search("running", rows, reference=False)
-    dashboard.refresh(folder)
+    refresh(folder)
     shown = EventAccumulator(str(folder / HPARAMS / "0001"))
     shown.Reload()
     assert shown.Tags()["images"] and [event.value for event in shown.Scalars("ap")] == [pytest.approx(0.2)]
     study = read_study(folder)
     assert "**running** after 3 of" in get_note(Trial(study, study.get_trials()[1]._trial_id))
     study.tell(1, 0.2)
-    dashboard.refresh(folder)
+    refresh(folder)
     assert "**complete** after 3 of" in get_note(Trial(study, study.get_trials()[1]._trial_id))
 
 
@@ -130,4 +131,4 @@ def test_a_port_that_is_taken_is_avoided() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         number = taken.getsockname()[1]
-        assert dashboard._free(number) != number
+        assert _free(number) != number

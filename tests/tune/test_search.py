@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from jobs.runs import read_metrics
+from jobs.run_folder.metrics import read_metrics
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config
 from trs.errors import InputError
 from tune import search
+from tune.plan import make_plan
+from tune.space import default_space
 from tune.study import STUDY_FILE, SUPERVISED, read_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
@@ -26,8 +28,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 def test_trials_are_first_judged_after_a_quarter_of_their_epochs(config: Config, epochs: int, judged_after: int
                                                                  ) -> None:
     settings = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=epochs))
-    assert search._plan(search.Command(settings=settings)).grace_epochs == judged_after
-    assert search._plan(search.Command(settings=settings, grace_epochs=1)).grace_epochs == 1
+    space = default_space(settings, {})
+    assert make_plan(settings, 4, space).grace_epochs == judged_after
+    assert make_plan(settings, 4, space, grace_epochs=1).grace_epochs == 1
 
 
 def resume(folder: Path) -> None:

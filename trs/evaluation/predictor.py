@@ -26,6 +26,7 @@ from trs.methods.base import Method
 from trs.methods.build import build_method
 from trs.models.inference import poses_in_picture, read_heatmaps
 from trs.skeleton import Skeleton
+from trs.warm_start import restore_networks
 
 ENSEMBLE = "ensemble"
 
@@ -95,6 +96,6 @@ def load_predictor(folder: Path, device: torch.device) -> Predictor:
     # Its weights come from the checkpoint: the backbone's need not be there.
     model = dataclasses.replace(checkpoint.config.model, pretrained=None)
     method = build_method(dataclasses.replace(checkpoint.config, model=model), len(checkpoint.skeleton))
-    checkpoints.restore_networks(method.networks, checkpoint)
+    restore_networks(method.networks, checkpoint)
     method.networks.to(device).eval()
     return Predictor(method, checkpoint.config, checkpoint.skeleton, device)

@@ -1,0 +1,102 @@
+"""Which failure of a training is worth a restart, and what the user can mend about it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from pathlib import Path
+from typing import Any
+
+from ray.train import UserCallback
+
+from jobs.run_folder.layout import EVENTS_FILE, FAILURES_FILE, MISTAKE_FILE, append_line
+from trs import checkpoint as checkpoints
+from trs.errors import InputError, Interrupted
+
+_STORAGE = {errno.ENOSPC: "make room and go on with --resume", errno.EDQUOT: "make room and go on with --resume",
+            errno.EROFS: "choose another --out", errno.EACCES: "choose another --out or --data.root"}
+"""What to do about an error of the storage."""
+
+
+def find_mistake(error: BaseException | None) -> str | None:
+    """What the user can mend behind an exception, as a sentence, also where Ray has wrapped it."""
+    while error is not None:
+        if isinstance(error, InputError):
+            return sentence(error)
+        if isinstance(error, OSError) and error.errno in _STORAGE:
+            return f"{error.filename or 'the storage'} cannot be written: {error.strerror}; {_STORAGE[error.errno]}"
+        for failure in getattr(error, "worker_failures", {}).values():
+            if (found := find_mistake(failure)) is not None:
+                return found
+        error = getattr(error, "cause", None) or getattr(error, "controller_failure", None) or error.__cause__
+    return None
+
+
+class Failures(UserCallback):
+    """Asked by Ray Train's controller, which would restart the workers whatever they failed from.
+
+    A mistake of the user's would meet every restart again and ends the run. So do failures that recur from the same
+    checkpoint; as long as it gets further, a run may lose its machines any number of times.
+
+    Args:
+        folder: of the run.
+        max_failures: in a row, without a newer checkpoint.
+    """
+
+    def __init__(self, folder: Path, max_failures: int) -> None:
+        self.folder, self.max_failures = folder, max_failures
+        self.failures, self.newest = 0, ""
+
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        """Note the failure; raises InputError if there is no sense in a restart."""
+        errors = list(worker_exceptions.values())
+        mistake = next((found for error in errors if (found := find_mistake(error)) is not None), None)
+        if mistake is None and not any(isinstance(error, Interrupted) or _preempted(error) for error in errors):
+            mistake = self._count(cause_of(errors))
+        if mistake is not None:
+            with contextlib.suppress(OSError):  # the mistake may be a storage that is full
+                (self.folder / MISTAKE_FILE).write_text(mistake)
+            raise InputError(mistake)
+
+    def _count(self, cause: str) -> str | None:
+        """What to say if it is one failure too many."""
+        with contextlib.suppress(OSError):
+            append_line(self.folder / EVENTS_FILE, f"the workers failed: {cause}")
+        newest = self._newest()
+        self.failures, self.newest = self.failures + 1 if newest == self.newest else 1, newest
+        if self.failures <= self.max_failures:
+            return None
+        return (f"the training has failed {self.failures} times in a row from the same checkpoint, the last time by "
+                f"{cause} (see {FAILURES_FILE}); mend it and go on with --resume, or raise --train.max-failures")
+
+    def _newest(self) -> str:
+        try:
+            return checkpoints.newest(self.folder).name
+        except InputError:
+            return ""
+
+
+def cause_of(errors: list[Exception]) -> str:
+    """One line for the failure of several workers: when one dies, the others fail by its silence."""
+    dead = [error for error in errors if hasattr(error, "health_check_failure")]
+    error = dead[0].health_check_failure if dead else errors[0]
+    reasons = [line for line in str(error).splitlines() if line.startswith("The actor is dead because")]
+    return reasons[0] if reasons else f"{type(error).__name__}: {first_line(error)}"
+
+
+def _preempted(error: Exception) -> bool:
+    """Whether a worker died with a node that was taken back; Ray tells so as long as the others still run."""
+    return bool(getattr(getattr(error, "health_check_failure", error), "preempted", False))
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says."""
+    return str(error).strip().partition("\n")[0]
+
+
+def sentence(error: InputError) -> str:
+    """A mistake's own words.
+
+    Ray raises a task's error with the task's traceback for its text, and Ray Data adds lines of advice below it.
+    """
+    return str(getattr(error, "cause", None) or error).partition("\n")[0]

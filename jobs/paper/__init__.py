@@ -1,0 +1,1 @@
+"""The paper's tables and figures: trainings beside the published numbers."""

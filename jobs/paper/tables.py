@@ -1,0 +1,274 @@
+"""The paper's tables, and one of our own, as lists of trainings beside the published numbers.
+
+Numbers in percent, from "A New Teacher-Reviewer-Student Framework for Semi-supervised 2D Human Pose Estimation".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jobs.paper import figures
+from jobs.paper.schedule import Cell, Run
+from trs import presets
+from trs.config import (
+    BackboneName,
+    Config,
+    DataDistillConfig,
+    DualConfig,
+    MeanTeacherConfig,
+    MethodConfig,
+    PseudoPoseConfig,
+    SingleConfig,
+    SSPCMConfig,
+    SupervisedConfig,
+    TRSConfig,
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, or a figure: a table with a picture.
+
+    caption: a line above.
+    heads: of the columns that name a row.
+    cells: in order.
+    draw: makes the picture, [H, W, 3] uint8 RGB, of the cells' runs that lie in a folder.
+    note: a line below.
+    """
+
+    caption: str
+    heads: tuple[str, ...]
+    cells: list[Cell]
+    draw: Callable[[list[Cell], Path], np.ndarray] | None = None
+    note: str = ""
+
+
+def _change(config: Config, method: MethodConfig, **sections: dict[str, Any]) -> Config:
+    """A config with another method and some fields of some sections: `_change(config, method, model={"levels": 1})`."""
+    changed: dict[str, Any] = {name: dataclasses.replace(getattr(config, name), **fields)
+                               for name, fields in sections.items()}
+    return dataclasses.replace(config, method=method, **changed)
+
+
+COCO = {"1K": presets.coco_1k, "5K": presets.coco_5k, "10K": presets.coco_10k}
+
+# The rivals have a single level: Multi-level Feature Learning is TRS's own.
+METHODS: dict[str, tuple[MethodConfig, int]] = {
+    "Supervised": (SupervisedConfig(), 1), "PseudoPose": (PseudoPoseConfig(), 1),
+    "DataDistill": (DataDistillConfig(), 1), "Single": (SingleConfig(), 1), "Dual": (DualConfig(), 1),
+    "SSPCM": (SSPCMConfig(), 1), "TRS": (TRSConfig(), 2), "TRS, 2 paths": (TRSConfig(paths=2, unsup_weight=0.25), 2)}
+BACKBONES: dict[str, BackboneName] = {"ResNet18": "resnet18", "ResNet50": "resnet50", "ResNet101": "resnet101"}
+
+
+def _coco(labels: str, label: str, backbones: tuple[str, ...] = ("ResNet18", "ResNet18")) -> Run:
+    method, levels = METHODS[label]
+    names = tuple(BACKBONES[name] for name in backbones)
+    return Run(_change(COCO[labels](), method, model={"levels": levels, "backbones": names}))
+
+
+def table2() -> Table:
+    """COCO with 1K, 5K and 10K labelled people."""
+    published = {("Supervised", "ResNet18"): (31.5, 46.4, 51.1), ("PseudoPose", "ResNet18"): (37.2, 50.9, 56.0),
+                 ("DataDistill", "ResNet18"): (37.6, 51.6, 56.6), ("Single", "ResNet18"): (42.1, 52.3, 57.3),
+                 ("Dual", "ResNet18"): (44.6, 55.6, 59.6), ("SSPCM", "ResNet18"): (46.9, 57.5, 60.7),
+                 ("TRS", "ResNet18"): (50.9, 60.4, 62.9), ("TRS, 2 paths", "ResNet18"): (None, None, None),
+                 ("Supervised", "ResNet50"): (34.4, 50.3, 56.3), ("Dual", "ResNet50"): (48.7, 61.2, 65.0),
+                 ("SSPCM", "ResNet50"): (49.4, 61.6, 65.4), ("TRS", "ResNet50"): (52.2, 63.5, 67.6)}
+    return Table("AP on COCO val2017 with 1K, 5K and 10K labelled people", ("method", "backbone"), [
+        Cell((method, backbone), labels, _coco(labels, method, (backbone, backbone)), published=value)
+        for (method, backbone), values in published.items() for labels, value in zip(COCO, values, strict=True)])
+
+
+def table3() -> Table:
+    """COCO's training set and its unlabelled pictures."""
+    metrics = {"AP": "ap", "AP .5": "ap50", "AR": "ar", "AR .5": "ar50"}
+    published = {("Supervised", "ResNet50"): (70.9, 91.4, 74.2, 92.3), ("Dual", "ResNet50"): (73.9, 92.5, 77.0, 93.5),
+                 ("SSPCM", "ResNet50"): (74.2, 92.7, 77.2, 93.8), ("TRS", "ResNet50"): (74.9, 93.5, 77.6, 94.0),
+                 ("Supervised", "ResNet101"): (72.5, 92.5, 75.6, 93.1), ("Dual", "ResNet101"): (75.3, 93.6, 78.2, 94.1),
+                 ("SSPCM", "ResNet101"): (75.5, 93.8, 78.4, 94.2), ("TRS", "ResNet101"): (75.8, 93.6, 78.5, 94.3)}
+    cells = []
+    for (label, backbone), values in published.items():
+        method, levels = METHODS[label]
+        run = Run(_change(presets.coco_wild(), method,
+                          model={"levels": levels, "backbones": (BACKBONES[backbone],) * 2}))
+        cells += [Cell((label, backbone), column, run, metric, value)
+                  for (column, metric), value in zip(metrics.items(), values, strict=True)]
+    return Table("COCO val2017, train2017 labelled and unlabeled2017 unlabelled", ("method", "backbone"), cells)
+
+
+PCKH = {"Hea": "head_pckh", "Sho": "shoulder_pckh", "Elb": "elbow_pckh", "Wri": "wrist_pckh", "Hip": "hip_pckh",
+        "Kne": "knee_pckh", "Ank": "ankle_pckh", "Total": "pckh"}
+
+
+def table4() -> Table:
+    """MPII labelled, AI Challenger unlabelled; DIR holds `mpii` and `aic`."""
+    return _mpii("PCKh@0.5 on MPII val, 10K people of MPII labelled and 100K of AI Challenger unlabelled",
+                 presets.mpii_aic(), {"Dual": (95.6, 93.8, 85.0, 78.4, 85.8, 79.4, 74.2, 85.3),
+                                      "SSPCM": (95.5, 93.6, 84.7, 78.3, 85.9, 79.4, 74.3, 85.3),
+                                      "TRS": (95.7, 93.9, 85.7, 79.3, 86.3, 79.1, 74.9, 85.7)})
+
+
+def table5() -> Table:
+    """MPII with 1K labelled people."""
+    return _mpii("PCKh@0.5 on MPII val, 1K people labelled and 10K unlabelled", presets.mpii_1k(),
+                 {"Dual": (92.9, 87.8, 74.7, 68.1, 72.5, 64.4, 59.6, 75.4),
+                  "SSPCM": (93.0, 88.1, 74.7, 67.0, 72.3, 65.0, 59.4, 75.3),
+                  "TRS": (94.0, 91.0, 80.6, 72.9, 76.2, 69.0, 62.9, 79.1)})
+
+
+def _mpii(caption: str, base: Config, published: dict[str, tuple[float, ...]]) -> Table:
+    cells = []
+    for label, values in published.items():
+        method, levels = METHODS[label]
+        run = Run(_change(base, method, model={"levels": levels}))
+        cells += [Cell((label,), column, run, metric, value)
+                  for (column, metric), value in zip(PCKH.items(), values, strict=True)]
+    return Table(caption, ("method",), cells)
+
+
+def table6() -> Table:
+    """Components of TRS."""
+    parts = {("", "", "x"): (45.7, 56.9, 60.6), ("x", "", "x"): (47.3, 58.2, 61.3), ("", "x", "x"): (48.4, 58.6, 61.8),
+             ("x", "x", ""): (44.8, 56.8, 60.5), ("x", "x", "x"): (50.9, 60.4, 62.9)}
+    cells = []
+    for row, values in parts.items():
+        levels, mix, reviewer = row
+        method = TRSConfig(augment=("keypoint_mix",) if mix else (), reviewers=bool(reviewer))
+        cells += [Cell(row, labels, Run(_change(COCO[labels](), method, model={"levels": 2 if levels else 1})),
+                       published=value) for labels, value in zip(COCO, values, strict=True)]
+    return Table("AP of TRS's components on COCO val2017, ResNet18", ("MFL", "Keypoint-Mix", "reviewer"), cells)
+
+
+def table7() -> Table:
+    """Levels of Multi-level Feature Learning."""
+    return Table("AP of TRS with 1K labelled people by levels, ResNet18", ("method",), [
+        Cell(("TRS",), str(levels), Run(_change(presets.coco_1k(), TRSConfig(), model={"levels": levels})),
+             published=value) for levels, value in {1: 48.4, 2: 50.9, 3: 50.0}.items()])
+
+
+def table8() -> Table:
+    """Keypoints of Keypoint-Mix."""
+    return Table("AP of TRS with 1K labelled people by mixed keypoints, ResNet18", ("method",), [
+        Cell(("TRS",), str(count), Run(_change(presets.coco_1k(), TRSConfig(mix_count=count))), published=value)
+        for count, value in {3: 50.2, 5: 50.9, 7: 50.0, 9: 49.8}.items()])
+
+
+def table9() -> Table:
+    """Hard augmentations."""
+    inside: dict[str, tuple[MethodConfig, float]] = {
+        "Cutout": (TRSConfig(augment=("cutout",)), 47.4), "Mixup": (TRSConfig(augment=("mixup",)), 46.2),
+        "CutMix": (TRSConfig(augment=("cutmix",)), 49.6), "RandAugment": (TRSConfig(augment=("rand_augment",)), 49.5),
+        "Joint Cutout": (TRSConfig(augment=("joint_cutout",)), 49.6), "SSCO": (TRSConfig(augment=("ssco",)), 50.1),
+        "Keypoint-Mix": (TRSConfig(), 50.9)}
+    rivals = {("Dual", "Joint Cutout"): 44.6, ("SSPCM", "SSCO"): 46.9}
+    return Table("AP with 1K labelled people by hard augmentation, ResNet18", ("method", "augmentation"), [
+        *(Cell(row, "AP", _coco("1K", row[0]), published=value) for row, value in rivals.items()),
+        *(Cell(("TRS", name), "AP", Run(_change(presets.coco_1k(), method)), published=value)
+          for name, (method, value) in inside.items())])
+
+
+def table10() -> Table:
+    """Peers of different depth; where they differ the AP is the ResNet18's."""
+    published = {
+        ("Supervised", "-", "ResNet18"): (46.4, 51.1), ("Supervised", "-", "ResNet50"): (50.3, 56.3),
+        ("Dual", "ResNet18", "ResNet18"): (55.6, 59.6), ("Dual", "ResNet50", "ResNet50"): (61.2, 65.0),
+        ("Dual", "ResNet50", "ResNet18"): (57.2, 60.4), ("SSPCM", "ResNet18", "ResNet18"): (57.5, 60.7),
+        ("SSPCM", "ResNet50", "ResNet50"): (61.6, 65.4), ("SSPCM", "ResNet50", "ResNet18"): (58.9, 61.9),
+        ("TRS", "ResNet18", "ResNet18"): (60.4, 62.9), ("TRS", "ResNet50", "ResNet50"): (63.5, 67.6),
+        ("TRS", "ResNet50", "ResNet18"): (61.4, 63.7)}
+    cells = []
+    for (label, teacher, student), values in published.items():
+        backbones = (student if teacher == "-" else teacher, student)
+        # SSPCM's teachers are the larger networks, its student is the smaller one.
+        names = (teacher, teacher, student) if label == "SSPCM" else backbones
+        metric = "ap" if len(set(names)) == 1 else "ap_c" if label == "SSPCM" else "ap_b"
+        cells += [Cell((label, teacher, student), labels, _coco(labels, label, names), metric, value)
+                  for labels, value in zip(("5K", "10K"), values, strict=True)]
+    return Table("AP on COCO val2017 by the peers' backbones", ("method", "teacher", "student"), cells,
+                 note="Where the backbones differ the AP is that of the ResNet18 alone.")
+
+
+WARM_LAMBDA, SCRATCH_LAMBDA = 2.0, 0.5
+"""TRS's weight after a warm start, where 2 was better than 8, and from scratch, where that much stalls: the paper's."""
+
+
+def lspet() -> Table:
+    """Leeds Sports Pose Extended, 500 labelled people, sized for two CPU cores."""
+    trs = TRSConfig(unsup_weight=WARM_LAMBDA)
+    both = dataclasses.replace(trs, reviewer_role="both", unsup_weight=2 * WARM_LAMBDA / 3)  # three targets
+    questions: dict[str, tuple[MethodConfig, int]] = {
+        "TRS, reviewer_role student": (dataclasses.replace(trs, reviewer_role="student"), 2),
+        "TRS, reviewer_role both": (both, 2),
+        "TRS, reviewer_update ema_and_supervised": (dataclasses.replace(trs, reviewer_update="ema_and_supervised"), 2),
+        "TRS, reviewer_mode eval": (dataclasses.replace(trs, reviewer_mode="eval"), 2),
+        "TRS, confidence_threshold 0.1": (dataclasses.replace(trs, confidence_threshold=0.1), 2),
+        "TRS, ssco": (dataclasses.replace(trs, augment=("ssco",)), 2),
+        **{f"TRS, alpha {alpha}": (dataclasses.replace(trs, ema_momentum=alpha), 2) for alpha in (0.99, 0.9995)},
+        **{f"TRS, lambda {weight:g}": (dataclasses.replace(trs, unsup_weight=weight), 2) for weight in (0.5, 8.0)}}
+    return Table("LSPET val, 500 labelled people", ("method",),
+                 _columns(_rivals(WARM_LAMBDA) | questions, "warm start", _warm)
+                 + _columns(_rivals(SCRATCH_LAMBDA), "from scratch", _from_scratch),
+                 note="In this many steps the EMA's warm-up reaches 0.9993: an alpha of 0.9995 is a plain mean of the "
+                      "weights.")
+
+
+def _rivals(unsup_weight: float) -> dict[str, tuple[MethodConfig, int]]:
+    """Methods with equal total weights: a student of TRS has two targets, so others weigh theirs twice."""
+    trs, once = TRSConfig(unsup_weight=unsup_weight), 2 * unsup_weight
+    return {
+        "Supervised": (SupervisedConfig(), 1), "Supervised + MFL": (SupervisedConfig(), 2),
+        "Mean Teacher": (MeanTeacherConfig(unsup_weight=once), 1), "Dual": (DualConfig(unsup_weight=once), 1),
+        "SSPCM": (SSPCMConfig(unsup_weight=once), 1), "TRS": (trs, 2),
+        "TRS without reviewers": (dataclasses.replace(trs, reviewers=False, unsup_weight=once), 2),
+        "TRS without MFL": (trs, 1), "TRS without Keypoint-Mix": (dataclasses.replace(trs, augment=()), 2),
+        "TRS, 2 paths": (dataclasses.replace(trs, paths=2, unsup_weight=unsup_weight / 2), 2)}
+
+
+def _columns(rows: dict[str, tuple[MethodConfig, int]], column: str,
+             start: Callable[[MethodConfig, int], Run]) -> list[Cell]:
+    return [Cell((label,), f"{column}, {name}", start(method, levels), metric)
+            for label, (method, levels) in rows.items() for name, metric in (("AP", "ap"), ("PCK@0.2", "pck"))]
+
+
+def _from_scratch(method: MethodConfig, levels: int, seed: int = 0) -> Run:
+    return Run(_change(presets.lspet_small(), method, model={"levels": levels}, train={"seed": seed}))
+
+
+def _warm(method: MethodConfig, levels: int) -> Run:
+    """1,500 more steps from supervised networks that have stopped gaining, one a peer."""
+    starts = tuple(_from_scratch(SupervisedConfig(), 2, seed) for seed in (0, 100, 200))
+    train = {"epochs": 9, "learning_rate": 1e-3, "warmup_steps": 0}
+    return Run(_change(presets.lspet_small(), method, model={"levels": levels}, train=train,
+                       eval={"every": 3}), starts)
+
+
+def figure4() -> Table:
+    """Predictions of several methods side by side."""
+    labels = ("Supervised", "Dual", "SSPCM", "TRS")
+    return Table("Predictions on COCO val2017, 1K labelled people, ResNet18", ("method",),
+                 [Cell((label,), "AP", _coco("1K", label)) for label in labels], figures.predictions)
+
+
+def figure5() -> Table:
+    """Heatmaps with and without Multi-level Feature Learning."""
+    return Table("Heatmaps of TRS with and without MFL on COCO val2017, 1K labelled people, ResNet18", ("method",), [
+        Cell((label,), "AP", Run(_change(presets.coco_1k(), TRSConfig(), model={"levels": levels})))
+        for label, levels in (("without MFL", 1), ("with MFL", 2))], figures.heatmaps)
+
+
+def figure6() -> Table:
+    """Heatmaps of the teacher and of its reviewer."""
+    return Table("Heatmaps of teacher and reviewer on COCO val2017, 1K labelled people, ResNet18", ("method",),
+                 [Cell(("TRS",), "AP", Run(presets.coco_1k()))], figures.teacher_and_reviewer)
+
+
+TABLES: dict[str, Callable[[], Table]] = {
+    "table2": table2, "table3": table3, "table4": table4, "table5": table5, "table6": table6, "table7": table7,
+    "table8": table8, "table9": table9, "table10": table10, "figure4": figure4, "figure5": figure5, "figure6": figure6,
+    "lspet": lspet}

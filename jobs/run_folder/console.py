@@ -1,0 +1,99 @@
+"""The lines that a person follows while a training runs, in a terminal, a log file or a job's log."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from jobs.run_folder.layout import BAD_PICTURES_FILE, read_events
+from jobs.run_folder.metrics import Metrics, read_metrics
+from jobs.run_folder.progress import Position, read_position
+from trs.config import Config
+from trs.evaluation.protocol import METRIC_NAMES
+
+SILENCE_SECONDS = 60.0
+"""Between the lines of a long epoch."""
+
+
+@contextlib.contextmanager
+def follow(folder: Path, config: Config, prefix: str = "") -> Iterator[None]:
+    """Print a line, behind a prefix, for each epoch and each event of a run while the context lasts.
+
+    In a long epoch a line now and then says how far it is. The run's files are read rather than the workers' output,
+    which Ray would prefix with process ids and mix with its own.
+    """
+    ended = threading.Event()
+    shown, told, position = len(read_metrics(folder)), len(read_events(folder)), read_position(folder)
+
+    def watch() -> None:
+        nonlocal shown, told, position
+        said = time.monotonic()
+        while True:
+            last = ended.wait(0.5)
+            lines = read_events(folder)[told:]
+            told += len(lines)
+            epochs = read_metrics(folder)[shown:]
+            shown += len(epochs)
+            lines += [epoch_line(metrics, config.train.epochs, config.eval.metric) for metrics in epochs]
+            if not lines and time.monotonic() - said > SILENCE_SECONDS:
+                before, position = position, read_position(folder)
+                lines = [step_line(before, position)] if position else []
+            for line in lines:
+                print(prefix + line, flush=True)
+                said = time.monotonic()
+            if last:
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def step_line(before: Position | None, now: Position) -> str:
+    """How far a run is, and how fast it has come from an earlier position."""
+    line = f"step {now.step:,} of {now.total_steps:,}"
+    if before is not None and now.step > before.step:
+        speed = (now.step - before.step) / max(now.time - before.time, 1e-6)
+        return f"{line}  {speed:.1f} steps/s  {duration((now.total_steps - now.step) / speed)} left"
+    silent = time.time() - now.time
+    return line if silent < SILENCE_SECONDS / 2 else f"{line}, the last one {duration(silent)} ago"
+
+
+def epoch_line(metrics: Metrics, epochs: int, metric: str = "ap") -> str:
+    """One epoch in a line: the metric of the peers' mean, of each network, loss, warnings, time left."""
+    networks = "  ".join(f"{name.removeprefix(f'{metric}_')} {value:.3f}" for name, value in metrics.items()
+                         if name.startswith(f"{metric}_"))
+    line = (f"epoch {metrics['epoch']:.0f}/{epochs}  {METRIC_NAMES[metric]} {metrics[metric]:.3f}  ({networks})  "
+            f"loss {metrics['loss']:.4f}  {metrics['steps_per_second']:.1f} steps/s  "
+            f"{duration(metrics['seconds_left'])} left")
+    if metrics["bad_images"]:
+        line += f"  {metrics['bad_images']:.0f} bad pictures, see {BAD_PICTURES_FILE}"
+    warning = heat_warning(metrics)
+    return f"{line}  WARNING: {warning}" if warning else line
+
+
+def heat_warning(metrics: Metrics) -> str | None:
+    """What is wrong if the networks' mean peak heat is not a healthy one's.
+
+    Above 1.2 the peers raise each other's heat; below 0.1, once the first epochs are over, they have gone flat.
+    """
+    heat = metrics["peak_heat"]
+    if heat > 1.2:
+        return f"the mean peak heat has risen to {heat:.2f}, the consistency loss blows up"
+    if heat < 0.1 and metrics["epoch"] > 3:
+        return f"the mean peak heat has fallen to {heat:.2f}, the heatmaps have collapsed"
+    return None
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 45 s, 12 min, 3.4 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

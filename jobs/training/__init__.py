@@ -1,0 +1,1 @@
+"""One training on Ray, from its config to its last checkpoint."""

@@ -1,0 +1,35 @@
+"""What is loaded and checked before a training starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from jobs.run_folder.layout import SPLIT_FILE
+from trs import loop
+from trs.config import Config
+from trs.data.datasets import Datasets, load_datasets, require_unlabeled
+from trs.data.split import load_split
+from trs.evaluation.evaluate import require_metric
+from trs.methods.build import METHODS, build_method
+
+
+def prepare(config: Config, folder: Path) -> Datasets:
+    """Load the sets, and find a fault in the config or the data before anything starts; nothing is written.
+
+    Args:
+        config: of the training.
+        folder: of the run; one that is resumed keeps its split.
+
+    Raises:
+        InputError: the fault.
+    """
+    manifest = folder / SPLIT_FILE
+    sets = load_datasets(config.data, load_split(manifest) if manifest.exists() else None)
+    if METHODS[type(config.method)].uses_unlabeled:
+        require_unlabeled(sets)
+    require_metric(sets, config.eval.metric)
+    # Weights that are absent or do not fit are told before Ray starts.
+    loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
+    return sets

@@ -1,0 +1,68 @@
+"""Which failures end a run, judged as Ray Train's controller asks."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+from ray.exceptions import RayActorError
+from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
+from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
+
+from jobs.cluster.failures import Failures, cause_of, find_mistake
+from jobs.run_folder.layout import read_events
+from trs.errors import InputError, Interrupted
+
+
+def fail(failures: Failures, error: Exception) -> None:
+    failures.after_exception(None, {1: error})
+
+
+def checkpoint(folder: Path, step: int) -> None:
+    (folder / f"checkpoint_{step:08d}").mkdir()
+    (folder / f"checkpoint_{step:08d}" / "state.json").touch()
+
+
+def test_a_mistake_of_the_users_ends_the_run_at_once(tmp_path: Path) -> None:
+    failures = Failures(tmp_path, max_failures=3)
+    with pytest.raises(InputError, match="too many bad pictures"):
+        failures.after_exception(None, {0: RuntimeError("gloo"), 1: InputError("too many bad pictures")})
+    assert (tmp_path / "mistake.txt").read_text() == "too many bad pictures"
+
+
+def test_failures_count_only_in_a_row_without_a_newer_checkpoint(tmp_path: Path) -> None:
+    failures = Failures(tmp_path, max_failures=2)
+    for step in (5, 10, 15, 20):
+        checkpoint(tmp_path, step)
+        fail(failures, RuntimeError("a node is gone\nwith a traceback"))
+        fail(failures, RuntimeError("a node is gone"))
+    with pytest.raises(InputError, match="failed 3 times in a row from the same checkpoint"):
+        fail(failures, RuntimeError("a node is gone"))
+    assert read_events(tmp_path) == ["the workers failed: RuntimeError: a node is gone"] * 9
+
+
+def test_what_was_announced_counts_never(tmp_path: Path) -> None:
+    failures = Failures(tmp_path, max_failures=0)
+    preempted = RayActorError(preempted=True)
+    for error in (Interrupted(3, stop=False), preempted, WorkerHealthCheckFailedError("gone", preempted)):
+        fail(failures, error)
+    with pytest.raises(InputError, match="failed 1 times"):
+        fail(failures, WorkerHealthCheckFailedError("gone", RayActorError()))
+
+
+def test_a_mistake_is_found_wherever_ray_has_wrapped_it() -> None:
+    mistake = InputError("no picture can be read")
+    assert find_mistake(ControllerError(mistake)) == "no picture can be read"
+    assert find_mistake(WorkerGroupError("failed", {0: RuntimeError(), 1: mistake})) == "no picture can be read"
+    full = OSError(errno.ENOSPC, "No space left on device", "/shared/a")
+    assert find_mistake(ControllerError(full)) == (
+        "/shared/a cannot be written: No space left on device; make room and go on with --resume")
+    assert find_mistake(OSError(errno.ECONNRESET, "reset")) is None and find_mistake(RuntimeError()) is None
+
+
+def test_of_a_dead_worker_and_those_that_fail_by_its_silence_the_dead_one_is_the_cause() -> None:
+    death = RayActorError(error_msg="The actor died\nThe actor is dead because its node has died: spot.\nMore")
+    assert cause_of([RuntimeError("gloo: connection reset\nby peer"), WorkerHealthCheckFailedError("no", death)]) == (
+        "The actor is dead because its node has died: spot.")
+    assert cause_of([RuntimeError("out of memory\ntraceback")]) == "RuntimeError: out of memory"

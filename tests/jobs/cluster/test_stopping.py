@@ -1,0 +1,58 @@
+"""Signals to a command: a file for its workers, and an end that is told apart from success."""
+
+from __future__ import annotations
+
+import operator
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from jobs.cluster.stopping import STOP_FILE, Stopped, Watch, aside, stop_gently
+from trs.errors import Interruption
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_the_workers_and_the_second_ends_all(tmp_path: Path, number: signal.Signals) -> None:
+    before = [signal.getsignal(heard) for heard in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(Stopped) as stopped, stop_gently(tmp_path):
+        assert not (tmp_path / STOP_FILE).exists()
+        os.kill(os.getpid(), number)
+        assert Watch(tmp_path / STOP_FILE)() is Interruption.STOP
+        with pytest.raises(SystemExit) as ended:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert ended.value.code == 143
+    assert stopped.value.code == 128 + number
+    assert [signal.getsignal(heard) for heard in (signal.SIGINT, signal.SIGTERM)] == before
+    assert not (tmp_path / STOP_FILE).exists()
+
+
+def test_without_a_signal_nothing_is_asked_and_an_old_file_is_forgotten(tmp_path: Path) -> None:
+    (tmp_path / STOP_FILE).touch()
+    with stop_gently(tmp_path):
+        assert not (tmp_path / STOP_FILE).exists()
+
+
+def test_an_error_is_not_hidden_by_the_stop(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="out of memory"), stop_gently(tmp_path):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise RuntimeError("out of memory")
+    assert not (tmp_path / STOP_FILE).exists()
+
+
+def test_work_aside_ends_as_it_would_here_and_lets_signals_be_heard_meanwhile(tmp_path: Path) -> None:
+    def until_asked() -> None:
+        assert threading.current_thread() is not threading.main_thread()
+        os.kill(os.getpid(), signal.SIGINT)
+        end = time.monotonic() + 10
+        while not (tmp_path / STOP_FILE).exists():
+            assert time.monotonic() < end, "the main thread has not heard the signal"
+            time.sleep(0.01)
+
+    with pytest.raises(Stopped), stop_gently(tmp_path):
+        aside(until_asked)
+    with pytest.raises(ZeroDivisionError):
+        aside(lambda: operator.truediv(1, 0))

@@ -1,0 +1,49 @@
+"""The lines that a person follows."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from jobs.run_folder import console as lines
+from jobs.run_folder.console import epoch_line, follow, step_line
+from jobs.run_folder.layout import EVENTS_FILE, append_line
+from jobs.run_folder.progress import Position, Progress
+from trs.config import Config
+
+METRICS = {"epoch": 2, "loss": 0.01, "steps_per_second": 3.0, "seconds_left": 100.0, "bad_images": 0, "peak_heat": 0.4,
+           "ap": 0.5, "ap_a": 0.4, "pckh": 0.7, "pckh_a": 0.6, "head_pckh": 0.9}
+
+
+def test_an_epochs_line_shows_the_metric_that_is_searched() -> None:
+    assert "AP 0.500  (a 0.400)" in epoch_line(METRICS, 3)
+    assert "PCKh 0.700  (a 0.600)" in epoch_line(METRICS, 3, "pckh")
+
+
+def test_a_steps_line_tells_speed_and_time_left_or_the_silence() -> None:
+    now = time.time()
+    moved = step_line(Position(1000, 13000, now - 60), Position(1300, 13000, now))
+    assert moved == "step 1,300 of 13,000  5.0 steps/s  39 min left"
+    assert step_line(None, Position(1300, 13000, now)) == "step 1,300 of 13,000"
+    still = Position(1300, 13000, now - 600)
+    assert step_line(still, still) == "step 1,300 of 13,000, the last one 10 min ago"
+
+
+def test_a_long_epoch_is_not_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "SILENCE_SECONDS", 1.0)
+    progress = Progress(tmp_path, total_steps=100, samples_per_step=16)
+    progress.step(3, now=True)
+    printed = ""
+    with follow(tmp_path, Config(), "second stage: "):
+        append_line(tmp_path / EVENTS_FILE, "something has happened")
+        progress.step(7, now=True)
+        end = time.monotonic() + 60
+        while "step 7" not in printed and time.monotonic() < end:
+            time.sleep(0.1)
+            printed += capsys.readouterr().out
+    lines_printed = printed.splitlines()
+    assert lines_printed[0] == "second stage: something has happened"
+    assert lines_printed[1].startswith("second stage: step 7 of 100  ") and lines_printed[1].endswith(" left")

@@ -1,0 +1,122 @@
+"""Real trainings through Ray Train: exactness, resumes, and what they leave behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import ray.train
+
+from jobs.run_folder.layout import read_events, write_run
+from jobs.run_folder.metrics import read_metrics
+from jobs.training.evaluation import evaluate
+from jobs.training.prepare import prepare
+from jobs.training.trainer import fit
+from trs import checkpoint as checkpoints
+from trs import config as configs
+from trs.config import Config
+from trs.data.datasets import Datasets
+from trs.data.split import load_split
+from trs.errors import InputError
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
+
+
+def with_train(config: Config, **changes: object) -> Config:
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, **changes))
+
+
+def train(config: Config, folder: Path, callbacks: tuple = ()) -> None:
+    """As `jobs.train.main` does it; a folder with a run in it is resumed."""
+    sets = prepare(config, folder)
+    write_run(config, sets, folder)
+    fit(config, sets, folder, callbacks)
+
+
+@pytest.fixture(scope="module")
+def trained(config: Config, sets: Datasets, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
+    """A finished training of two epochs on one worker."""
+    folder = tmp_path_factory.mktemp("runs") / "one"
+    train(config, folder)
+    return folder
+
+
+def weights(folder: Path) -> bytes:
+    return (checkpoints.newest(folder) / "networks.safetensors").read_bytes()
+
+
+def test_a_run_leaves_its_config_its_split_its_metrics_and_its_poses(trained: Path, config: Config, sets: Datasets) -> None:
+    assert configs.load(trained / "config.yaml") == config
+    assert load_split(trained / "split.json") == sets.split
+    assert [metrics["step"] for metrics in read_metrics(trained)] == [5, 10]
+    assert {path.stem for path in (trained / "predictions").iterdir()} == \
+        {"a", "b", "reviewer_a", "reviewer_b", "ensemble"}
+    assert list((trained / "tensorboard").glob("events*"))
+    assert checkpoints.load(checkpoints.newest(trained)).counters.step == 10
+
+
+def test_killed_after_an_epoch_and_resumed_it_ends_in_the_same_weights(trained: Path, config: Config,
+                                                                      tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+
+    class Kill(ray.train.UserCallback):
+        def after_report(self, run_context, metrics, checkpoint):
+            raise SystemError("the machine is gone")
+
+    with pytest.raises(ray.train.TrainingFailedError):
+        train(with_train(config, max_failures=0), folder, callbacks=(Kill(),))
+    assert len(read_metrics(folder)) >= 1
+    train(config, folder)
+    assert [metrics["step"] for metrics in read_metrics(folder)] == [5, 10]
+    assert weights(folder) == weights(trained)
+    assert (checkpoints.newest(folder) / "optimizer.safetensors").read_bytes() == \
+        (checkpoints.newest(trained) / "optimizer.safetensors").read_bytes()
+
+
+def test_the_ap_of_the_same_weights_does_not_depend_on_the_number_of_workers(trained: Path, config: Config,
+                                                                            tmp_path: Path) -> None:
+    checkpoint = checkpoints.newest(trained)
+    alone, together = (evaluate(checkpoint, with_train(config, workers=workers), tmp_path / str(workers))
+                       for workers in (1, 2))
+    assert alone == together
+    for name in ("a", "b", "reviewer_a", "reviewer_b", "ensemble"):
+        assert (tmp_path / "1" / "predictions" / f"{name}.json").read_bytes() == \
+            (tmp_path / "2" / "predictions" / f"{name}.json").read_bytes()
+    last = read_metrics(trained)[-1]
+    assert {name: last[name] for name in alone} == alone
+
+
+def test_two_workers_learn_together(config: Config, tmp_path: Path) -> None:
+    """DDP: the same rows in half as many steps."""
+    config = with_train(config, workers=2, epochs=1)
+    folder = tmp_path / "two"
+    train(config, folder)
+    counters = checkpoints.load(checkpoints.newest(folder)).counters
+    assert (counters.step, counters.unlabeled_row) == (3, 48)
+    assert json.loads((folder / "metrics.jsonl").read_text())["bad_images"] == 0
+
+
+def test_a_mistake_found_by_a_worker_ends_the_run_at_once_in_a_sentence(config: Config, drawn_root: Path,
+                                                                       tmp_path: Path) -> None:
+    root = shutil.copytree(drawn_root, tmp_path / "people")
+    for picture in list((root / "train").iterdir())[::2]:
+        picture.write_bytes(b"")
+    broken = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root)))
+    with pytest.raises(InputError, match="pictures cannot be used"):
+        train(with_train(broken, max_failures=3), tmp_path / "run")
+    complaints = (tmp_path / "run" / "bad_pictures.txt").read_text().splitlines()
+    assert all("is not a picture that can be read" in complaint for complaint in complaints)
+    assert complaints and read_events(tmp_path / "run") == []  # no restart has read them again
+
+
+def test_a_run_that_failed_by_a_mistake_goes_on_when_it_is_mended(trained: Path, config: Config, tmp_path: Path
+                                                                  ) -> None:
+    sets = prepare(config, tmp_path / "run")
+    write_run(config, sets, tmp_path / "run")
+    (tmp_path / "run" / "mistake.txt").write_text("too high a learning rate")
+    train(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "mistake.txt").exists()
+    assert weights(tmp_path / "run") == weights(trained)

@@ -1,0 +1,31 @@
+"""The command line of a command about a search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from tune.study import STUDY_FILE
+
+
+@dataclass(frozen=True)
+class SearchCommand:
+    """A command about a search."""
+
+    search: tyro.conf.Positional[str]
+    """Name of a search, or its folder."""
+    out: Path = Path("runs")
+    """Folder that the searches lie in."""
+
+    @property
+    def folder(self) -> Path:
+        """The search's folder, absolute."""
+        return self.folder_of(self.search)
+
+    def folder_of(self, search: str) -> Path:
+        """A search's folder, absolute."""
+        named = self.out / search
+        return (named if (named / STUDY_FILE).exists() or not Path(search, STUDY_FILE).exists()
+                else Path(search)).absolute()

@@ -1,0 +1,63 @@
+"""The search for TensorBoard: each trial's searched values beside its score, and its poses as a picture."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from torch.utils.tensorboard import FileWriter
+from torch.utils.tensorboard.summary import hparams, image, scalar
+
+from trs.evaluation.results import read_people, read_results
+from tune.leaderboard import Entry, Leaderboard
+from tune.report.gallery import contact_sheet
+
+FOLDER = "tensorboard_hparams"
+
+
+def write_hparams(board: Leaderboard) -> None:
+    """Write `FOLDER/tensorboard_hparams/NAME` for each trial with an AP, in place of what an earlier call wrote.
+
+    They lie apart from the trials' own events: of several event files in a folder TensorBoard follows the youngest
+    only, and would lose sight of a trial that still runs.
+    """
+    folder = board.folder / FOLDER
+    partial = folder.with_name(f"{FOLDER}.{os.getpid()}.partial")  # others may compare at the same time
+    draw = _drawing(board)
+    for entry in board.entries:
+        if entry.values and entry.score is not None:
+            _write(partial / entry.name, entry, entry.score, draw(entry))
+    if partial.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # somebody else has just put the same there
+            partial.rename(folder)
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(folder: Path, entry: Entry, score: float, drawing: np.ndarray | None) -> None:
+    writer = FileWriter(str(folder))
+    for summary in (*hparams(entry.values, {entry.metric: score}), scalar(entry.metric, score)):
+        writer.add_summary(summary, entry.epochs)
+    if drawing is not None:
+        writer.add_summary(image("poses: annotated, predicted", drawing, dataformats="HWC"), entry.epochs)
+    writer.close()
+
+
+def _drawing(board: Leaderboard) -> Callable[[Entry], np.ndarray | None]:
+    """What draws a run's poses, as far as there are any; the people are read once."""
+    people = None
+
+    def draw(entry: Entry) -> np.ndarray | None:
+        nonlocal people
+        run = board.run_folder(entry)
+        try:
+            people = people or read_people(board.config.data, read_results(run)[1])
+            return contact_sheet(run, *people)
+        except (OSError, ValueError, KeyError):
+            return None
+
+    return draw

@@ -1,0 +1,1 @@
+"""The report of a search, and the comparison of several: pages that need no network."""
