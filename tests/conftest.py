@@ -16,9 +16,11 @@ import pytest
 import torch
 
 from jobs.cluster.connect import quieten
+from trs import loop
 from trs.config import Config
 from trs.data.datasets import Datasets, load_datasets
 from trs.data.synthetic import draw_dataset
+from trs.methods.build import build_method
 from trs.presets import demo
 
 # Two cores shared by several processes: more threads would only wait for each other.
@@ -52,6 +54,15 @@ def config(drawn_root: Path) -> Config:
 def sets(config: Config) -> Datasets:
     """The sets of `config`."""
     return load_datasets(config.data)
+
+
+@pytest.fixture(scope="session")
+def checkpoint_folder(config: Config, sets: Datasets, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run's folder with one checkpoint, of fresh networks; to be read only."""
+    folder = tmp_path_factory.mktemp("run")
+    training = loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
+    training.save(folder / "checkpoint_00000000")
+    return folder
 
 
 def shared_data(name: str) -> Path:
