@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import dataclasses
 import datetime
+import inspect
+import itertools
 import os
 import sys
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, TypeVar, cast, get_type_hints
 
 import tyro
 
+from jobs import config as jobs_config
 from jobs.cluster.failures import find_mistake
 from jobs.cluster.stopping import Stopped
+from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import CONFIG_FILE
-from trs import config as configs
 from trs.config import METHOD_NAMES, Config
 from trs.errors import InputError
-from trs.presets import PRESETS, demo
+from trs.presets import PRESETS
 
-PresetName = Literal["demo", "coco-1k", "coco-5k", "coco-10k", "coco-1k-resnet50", "coco-5k-resnet50",
-                     "coco-10k-resnet50", "coco-5k-mixed", "coco-wild", "coco-wild-resnet101", "coco-wild-hrnet-w48",
-                     "mpii-1k", "mpii-aic", "lspet", "lspet-small"]
-MethodName = Literal["trs", "supervised", "pseudo_pose", "data_distill", "single", "dual", "sspcm", "mean_teacher",
-                     "fixmatch"]
+if TYPE_CHECKING:  # to the type checker a name is a string; the command line knows which ones there are
+    PresetName = MethodName = str
+else:
+    PresetName = tyro.extras.literal_type_from_choices(PRESETS)
+    MethodName = tyro.extras.literal_type_from_choices(METHOD_NAMES)
+
+MAY_CHANGE = {"may_change": True}
+"""Metadata of a command's field that a resumed run may change."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +53,17 @@ class Command:
     """Short for --train.workers."""
     name: str | None = None
     """Name of the run's folder; by default the preset's name and the time."""
-    out: Path = Path("runs")
+    out: Path = field(default=Path("runs"), metadata=MAY_CHANGE)
     """Folder of the runs; on a cluster, storage that every node sees."""
-    resume: str | None = None
-    """Go on with the run of this name, under the config that lies in its folder."""
+    resume: str | None = field(default=None, metadata=MAY_CHANGE)
+    """Resume the run of this name, under the config that lies in its folder."""
     settings: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
+    cluster: Annotated[ClusterConfig, tyro.conf.arg(name="")] = field(default_factory=ClusterConfig)
+
+    @property
+    def job(self) -> Job:
+        """The training and its machines."""
+        return Job(self.settings, self.cluster)
 
     @property
     def folder(self) -> Path:
@@ -67,30 +81,74 @@ CommandType = TypeVar("CommandType", bound=Command)
 
 
 def parse(kind: type[CommandType], arguments: list[str], program: str) -> CommandType:
-    """Read a command line.
+    """Read a command line, each argument once.
 
-    The starting settings (preset, config file, run to resume, method) are looked up first; then every option is read
-    with them as its default.
+    The options that say what to start from (preset, config file, run to resume, method) are taken out first; tyro then
+    reads the others, with what was found there for their defaults.
 
     Raises:
         InputError: a name or a config that does not exist, or a value out of range.
-        SystemExit: an option that does not exist, or --help; tyro has printed what there is.
+        SystemExit: an option that does not exist, or --help; what there is has been printed.
     """
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for option in ("preset", "config", "method", "resume", "out", "epochs", "workers"):
-        first.add_argument(f"--{option}")
-    chosen, _ = first.parse_known_args(arguments)
-    start = _starting_config(chosen)
-    command = tyro.cli(kind, prog=program, args=arguments, default=dataclasses.replace(kind(), settings=start),
-                       config=(tyro.conf.AvoidSubcommands,))
-    if command.resume and (command.settings != start or _given(command)):
-        raise InputError(f"a resumed run keeps its settings; leave out {', '.join(_given(command)) or 'the others'}, "
-                         f"or start a new run with --config {command.folder / CONFIG_FILE}")
+    first = argparse.ArgumentParser(program, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    for option, convert in (("preset", str), ("config", Path), ("method", str), ("resume", str), ("out", Path),
+                            ("epochs", int), ("workers", int)):
+        first.add_argument(f"--{option}", type=convert)
+    chosen, rest = first.parse_known_args(moved_options(arguments))
+    start = _starting_job(chosen)
+    default = dataclasses.replace(kind(), **vars(chosen), settings=start.config, cluster=start.cluster)
+    command = tyro.cli(kind, prog=program, args=rest, default=default, config=(tyro.conf.AvoidSubcommands,))
+    given = [f"--{option.name}".replace("_", "-") for option in dataclasses.fields(command)
+             if option.init and not option.metadata.get("may_change") and option.name not in ("settings", "cluster")
+             and getattr(command, option.name) != option.default]
+    if command.resume is not None and (command.settings != start.config or given):
+        raise InputError(f"a resumed run keeps its settings; leave out {', '.join(given) or 'the others'}, or start a "
+                         f"new run with --config {command.folder / CONFIG_FILE}")
     return dataclasses.replace(command, settings=_absolute(command.settings))
 
 
+def moved_options(arguments: list[str]) -> list[str]:
+    """Rewrite the options that had another name in 0.1, and say so in a line each."""
+    moved = {f"--train.{no}{option.name}": f"--{no}{option.name}" for option in dataclasses.fields(ClusterConfig)
+             for no in ("", "no_")}
+    found = []
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        new = moved.get(f"--{name.removeprefix('--').replace('-', '_')}") if name.startswith("--") else None
+        if new is not None:
+            new = new.replace("_", "-")
+            print(f"note: {name} is now {new}", file=sys.stderr)
+        found.append(argument if new is None else new + equals + value)
+    return found
+
+
+def overrides(kind: type, without: Collection[str] = ()) -> Any:
+    """A type for the command line whose options are the fields of a dataclass, and whose values are those given.
+
+    A dataclass of options always has a value for each field; of this dictionary it is known which ones were given, to
+    be applied to settings that are looked up later, see `trs.config.change`.
+
+    Args:
+        kind: the dataclass, with a docstring below each field, which is its help.
+        without: fields that are no options.
+    """
+    body = cast(ast.ClassDef, ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]).body
+    helps = {field.target.id: inspect.cleandoc(str(text.value.value)) for field, text in itertools.pairwise(body)
+             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+             and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)}
+    hints = get_type_hints(kind)
+    options = {field.name: Annotated[hints[field.name], tyro.conf.arg(help=helps.get(field.name))]
+               for field in dataclasses.fields(kind) if field.name not in without}
+    return TypedDict(kind.__name__, options, total=False)  # type: ignore[operator]  # fields known at run time alone
+
+
+def dotted(**sections: dict[str, Any]) -> dict[str, Any]:
+    """What `overrides` has found, by dotted names: `dotted(data={"root": "x"})` is {"data.root": "x"}."""
+    return {f"{section}.{name}": value for section, given in sections.items() for name, value in given.items()}
+
+
 def _absolute(config: Config) -> Config:
-    """The files that workers read, wherever these run."""
+    """Make the paths that workers read absolute, wherever these run."""
     model, train = config.model, config.train
     if model.pretrained is not None and Path(model.pretrained).is_file():
         model = dataclasses.replace(model, pretrained=str(Path(model.pretrained).absolute()))
@@ -98,25 +156,21 @@ def _absolute(config: Config) -> Config:
     return dataclasses.replace(config, model=model, train=dataclasses.replace(train, init_from=starts))
 
 
-def _given(command: Command) -> list[str]:
-    """Options beside the settings that differ from their default and would change what a run is."""
-    free = {"resume", "out", "settings", "concurrent"}
-    return [f"--{option.name.replace('_', '-')}" for option in dataclasses.fields(command)
-            if option.name not in free and getattr(command, option.name) != option.default]
-
-
-def _starting_config(chosen: argparse.Namespace) -> Config:
-    if chosen.resume:
-        return configs.load(Path(chosen.out or "runs") / chosen.resume / CONFIG_FILE)
-    # A preset that does not exist is tyro's to refuse, with the list of those that do.
-    preset = PRESETS.get(chosen.preset or "demo", demo)
-    config = configs.load(Path(chosen.config)) if chosen.config else preset()
-    if chosen.method in METHOD_NAMES and not isinstance(config.method, METHOD_NAMES[chosen.method]):
-        config = dataclasses.replace(config, method=METHOD_NAMES[chosen.method]())
+def _starting_job(chosen: argparse.Namespace) -> Job:
+    given: dict[str, Any] = vars(chosen)
+    for option, names in (("preset", PRESETS), ("method", METHOD_NAMES)):
+        if option in given and given[option] not in names:
+            raise InputError(f"there is no {option} {given[option]!r}; there are {', '.join(names)}")
+    if "resume" in given:
+        return jobs_config.load(given.get("out", Path("runs")) / given["resume"] / CONFIG_FILE)
+    job = jobs_config.load(given["config"]) if "config" in given else jobs_config.preset(given.get("preset", "demo"))
+    config = job.config
+    if "method" in given and not isinstance(config.method, METHOD_NAMES[given["method"]]):
+        config = dataclasses.replace(config, method=METHOD_NAMES[given["method"]]())
     # The short forms are defaults of the long ones, so that both are checked together with the rest.
-    short: dict[str, Any] = {
-        name: int(given) for name in ("epochs", "workers") if (given := getattr(chosen, name) or "").isdigit()}
-    return dataclasses.replace(config, train=dataclasses.replace(config.train, **short))
+    short = {name: given[name] for name in ("epochs", "workers") if name in given}
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, **short))
+    return dataclasses.replace(job, config=config)
 
 
 def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:

@@ -20,10 +20,10 @@ class Command(cli.Command):
 def main(arguments: list[str]) -> None:
     """Examine, and print a line a check."""
     command = cli.parse(Command, arguments, "python -m jobs.doctor")
-    sets = load_datasets(command.settings.data)
+    datasets = load_datasets(command.settings.data)
     connect()
     faults = 0
-    for finding in examine(command.settings, sets, command.folder):
+    for finding in examine(command.job, datasets, command.folder):
         print(f"{'ok   ' if finding.fault is None else 'FAULT'}  {finding.about}"
               f"{'' if finding.fault is None else f': {finding.fault}'}", flush=True)
         faults += finding.fault is not None

@@ -7,11 +7,11 @@ import sys
 from jobs import cli
 from jobs.cluster import checks
 from jobs.cluster.connect import connect
-from jobs.cluster.stopping import aside, stop_gently
-from jobs.run_folder.console import follow
-from jobs.run_folder.layout import write_run
+from jobs.cluster.stopping import run_aside, stop_gently
+from jobs.run_folder.console import print_progress
+from jobs.run_folder.layout import FIRST_STAGE, write_run
+from jobs.training.datasets import store
 from jobs.training.prepare import prepare
-from jobs.training.pseudo_labels import FIRST_STAGE
 from jobs.training.trainer import fit
 from trs import checkpoint as checkpoints
 from trs.errors import InputError
@@ -21,24 +21,25 @@ from trs.evaluation.protocol import protocol
 def main(arguments: list[str]) -> None:
     """Train once: one method on one dataset, on as many workers as asked for."""
     command = cli.parse(cli.Command, arguments, "python -m jobs.train")
-    config, folder = command.settings, command.folder
+    job, folder = command.job, command.folder
     if folder.exists() and not command.resume:
-        raise InputError(f"{folder} exists already: go on with --resume {folder.name}, or choose another --name")
-    sets = prepare(config, folder)
+        raise InputError(f"{folder} exists already: resume it with --resume {folder.name}, or choose another --name")
+    datasets = prepare(job.config, folder)
     connect()
-    checks.require(config, sets, folder)
-    write_run(config, sets, folder)
-    print(f"{command.title}: {len(sets.labeled)} labelled, {len(sets.unlabeled)} unlabelled, {len(sets.val)} "
-          f"validation people of {len(sets.skeleton)} keypoints -> {folder}\n{protocol(config, len(sets.val))}",
-          flush=True)
+    checks.require(job, datasets, folder)
+    write_run(job, datasets.split, folder)
+    print(f"{command.title}: {len(datasets.labeled)} labeled, {len(datasets.unlabeled)} unlabeled, {len(datasets.val)} "
+          f"validation people of {len(datasets.skeleton)} keypoints -> {folder}\n"
+          f"{protocol(job.config, len(datasets.val))}", flush=True)
     done = False
     try:
-        with stop_gently(folder), follow(folder / FIRST_STAGE, config, "first stage: "), follow(folder, config):
-            aside(lambda: fit(config, sets, folder))
+        with (stop_gently(folder), print_progress(folder / FIRST_STAGE, job.config, "first stage: "),
+              print_progress(folder, job.config)):
+            run_aside(lambda: fit(job, store(datasets), folder))
         done = True
     finally:
         if not done:
-            print(f"stopped; go on with: python -m jobs.train --resume {folder.name} --out {folder.parent}",
+            print(f"stopped; resume with: python -m jobs.train --resume {folder.name} --out {folder.parent}",
                   file=sys.stderr)
     print(f"done: {checkpoints.newest(folder)}")
 

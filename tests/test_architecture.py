@@ -1,4 +1,4 @@
-"""run_tune.py -> tune -> jobs -> trs: no arrow points up, and trs needs no Ray."""
+"""The house's plan: run_tune.py -> tune -> jobs -> trs, and inside of each the rooms, with no arrow that points up."""
 
 from __future__ import annotations
 
@@ -9,33 +9,107 @@ from pathlib import Path
 
 import pytest
 
+from tests.imports import (
+    Tree,
+    foreign_attributes,
+    from_elsewhere,
+    module_cycle,
+    private_names,
+    read_tree,
+    room_cycle,
+    rooms,
+    upward,
+)
+
 ROOT = Path(__file__).resolve().parents[1]
-FORBIDDEN = {"trs": {"jobs", "tune", "ray", "optuna", "run_tune"}, "jobs": {"tune", "optuna", "run_tune"},
-             "tune": {"run_tune"}}
+PACKAGES = ["trs", "jobs", "tune", "run_tune"]
+"""The lowest first."""
+COMMANDS = {"trs": [],
+            "jobs": ["train", "evaluate", "predict", "export", "explore", "table", "doctor"],
+            "tune": ["search", "compare", "dashboard"]}
+PLAN = {
+    "trs": ["__init__", "errors", "files", "keyed_random", "skeleton", "schedule", "ema", "losses", "distributed",
+            "config", "data", "models", "augment", "methods", "checkpoint", "warm_start", "evaluation", "loop",
+            "visualize", "presets", "views", "photos", "export"],
+    "jobs": ["__init__", "config", "run_folder", "cluster", "training", "paper", "deploy", "cli", *COMMANDS["jobs"]],
+    "tune": ["__init__", "optuna_private", "space", "study", "plan", "trial", "leaderboard", "live", "report",
+             "publish", "runner", "cli", *COMMANDS["tune"]]}
+"""The rooms of each package, the lowest first: a file on a package's ground, or a folder with all that is in it."""
+PRIVATE = {"ray": "jobs.cluster.ray_private", "optuna": "tune.optuna_private"}
+"""The one module that may lean on a library's private names."""
 
 
-def imported(path: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names.add((node.module or "").split(".")[0])
-    return names
+@pytest.fixture(scope="module")
+def house() -> Tree:
+    return read_tree(ROOT, ["trs", "jobs", "tune", "run_tune.py"])
 
 
-@pytest.mark.parametrize("package", FORBIDDEN)
-def test_no_import_points_upwards(package: str) -> None:
-    files = list((ROOT / package).rglob("*.py"))
-    assert files
-    for path in files:
-        assert not imported(path) & FORBIDDEN[package], path
+def test_the_plan_names_every_room(house: Tree) -> None:
+    for package, planned in PLAN.items():
+        found = {name.split(".")[1] for name in house.modules if name.split(".")[0] == package}
+        assert found == set(planned), package
 
 
-def test_never_from_ray_import_tune() -> None:
-    for package in FORBIDDEN:
-        for path in (ROOT / package).rglob("*.py"):
-            assert "from ray import" not in path.read_text(), path
+def test_the_ground_of_jobs_holds_commands_and_their_options() -> None:
+    ground = {file.stem for file in (ROOT / "jobs").glob("*.py")}
+    assert ground == {"__init__", "cli", "config", *COMMANDS["jobs"]}
+
+
+def test_no_modules_and_no_rooms_import_each_other_in_a_circle(house: Tree) -> None:
+    assert module_cycle(house) == []
+    assert room_cycle(house) == []
+
+
+def test_no_import_points_upwards(house: Tree) -> None:
+    assert [str(found) for found in upward(house, PACKAGES, PLAN)] == []
+
+
+@pytest.mark.parametrize(("package", "forbidden"), [
+    ("trs", {"ray", "optuna", "jobs", "tune", "run_tune", "tests"}), ("jobs", {"optuna", "tune", "run_tune", "tests"}),
+    ("tune", {"run_tune", "tests"})])
+def test_a_package_knows_nothing_of_what_is_built_on_it(house: Tree, package: str, forbidden: set[str]) -> None:
+    assert [str(found) for found in from_elsewhere(house, package, forbidden)] == []
+
+
+def test_nobody_imports_a_command(house: Tree) -> None:
+    commands = {f"{package}.{name}" for package, names in COMMANDS.items() for name in names}
+    imported = {(found.source, found.target) for found in house.internal if found.target in commands}
+    assert imported == {("run_tune", "tune.search")}, "run_tune.py starts tune.search, and nobody else imports any"
+
+
+def test_deployment_stands_alone(house: Tree) -> None:
+    assert [str(found) for found in house.internal if "jobs.deploy" in rooms(found)] == []
+
+
+def test_no_library_takes_the_name_of_a_package(house: Tree) -> None:
+    """`import ray.tune`, never `from ray import tune`."""
+    for name, module in house.modules.items():
+        for node in ast.walk(module):
+            if isinstance(node, ast.Import):
+                taken = {alias.asname for alias in node.names} & {*PACKAGES}
+            elif isinstance(node, ast.ImportFrom):
+                taken = {alias.asname or alias.name for alias in node.names} & {*PACKAGES}
+            else:
+                continue
+            assert not taken, f"{name}:{node.lineno} calls something else {taken}"
+
+
+@pytest.mark.parametrize("library", PRIVATE)
+def test_private_names_of_a_library_are_in_one_module(house: Tree, library: str) -> None:
+    assert [str(found) for found in private_names(house, library) if found.source != PRIVATE[library]] == []
+
+
+@pytest.mark.parametrize("package", ["jobs", "tune"])
+def test_private_attributes_of_others_are_in_these_modules_too(house: Tree, package: str) -> None:
+    """Whatever the object came from, such as `trial._trial_id`, `study._storage`, `distribution._contains`."""
+    assert [str(found) for found in foreign_attributes(house, package) if found.source not in PRIVATE.values()] == []
+
+
+def test_a_module_keeps_its_private_names(house: Tree) -> None:
+    taken = [f"{name}:{node.lineno} imports {node.module}.{alias.name}" for name, module in house.modules.items()
+             for node in ast.walk(module) if isinstance(node, ast.ImportFrom)
+             for alias in node.names if alias.name.startswith("_") and (node.module or "").split(".")[0] in PACKAGES]
+    assert taken == []
 
 
 def test_the_loop_trains_with_ray_blocked(drawn_root: Path) -> None:

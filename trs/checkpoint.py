@@ -6,13 +6,14 @@ A checkpoint is a folder:
     state.json             counters, config, skeleton, and the SHA-256 of the two files above
 
 There is no random state to save: every random number is keyed by (seed, pass, sample), see `trs.keyed_random`, and the
-counters say which samples come next. The learning rate is a function of the step, see `trs.schedule`.
+step says which samples come next. The learning rate is a function of the step, see `trs.schedule`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
 import hashlib
 import json
 import os
@@ -38,19 +39,14 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 @dataclass(frozen=True)
 class Counters:
-    """How far a training has come.
+    """How far a training has come; which rows come next follows from the step, see `trs.data.sampler`.
 
     step: completed ones.
-    labeled_row, unlabeled_row: the next row of each stream.
-    bad_images: pictures that were replaced so far, on all workers.
-    reported_step: the last one after which the networks were evaluated.
+    bad_images: images that were replaced so far, on all workers.
     """
 
     step: int = 0
-    labeled_row: int = 0
-    unlabeled_row: int = 0
     bad_images: int = 0
-    reported_step: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Checkpoint:
 
 
 def folder_name(step: int) -> str:
-    """Of the checkpoint after a step; names sort like steps."""
+    """Name the checkpoint after a step; names sort like steps."""
     return f"checkpoint_{step:08d}"
 
 
@@ -85,12 +81,15 @@ def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, co
         shutil.rmtree(partial, ignore_errors=True)
         if not any(f"rrno {number}" in str(error) or f"os error {number}" in str(error) for number in _NO_ROOM):
             raise  # a storage that is out of reach for a while is no mistake of the user's
-        raise InputError(f"the checkpoint {folder} cannot be written ({error}); make room or choose another --out, "
-                         "and go on with --resume") from error
+        raise InputError(f"the checkpoint {folder} cannot be written ({error}); make room or choose another folder, "
+                         "and resume") from error
 
 
 def _swap_in(partial: Path, folder: Path) -> None:
-    """Give a written checkpoint its name; what had it is deleted afterwards, so that the name is hardly ever free."""
+    """Give a written checkpoint its name.
+
+    An older one of that name is renamed first and deleted last, so that one of the two is whole at any time.
+    """
     before = folder.with_name(f"{folder.name}.before{_PARTIAL}")
     shutil.rmtree(before, ignore_errors=True)
     if folder.exists():
@@ -105,13 +104,19 @@ def _write(partial: Path, networks: nn.Module, optimizer: torch.optim.Optimizer,
     partial.mkdir(parents=True)
     save_file(_contiguous(networks.state_dict()), partial / _NETWORKS)
     save_file(_contiguous(_flatten(optimizer)), partial / _OPTIMIZER)
-    state = {"format": 1, "counters": dataclasses.asdict(counters), "config": configs.to_dict(config),
+    state = {"format": 1, "counters": dataclasses.asdict(counters), "config": _plain(config),
              "skeleton": dataclasses.asdict(skeleton),
              "sha256": {name: _sha256(partial / name) for name in (_NETWORKS, _OPTIMIZER)}}
     (partial / _STATE).write_text(json.dumps(state, indent=1))
     for file in partial.iterdir():  # on the disk before its name is: a machine may vanish as well as a process
         with file.open("rb") as written:
             os.fsync(written.fileno())
+
+
+@functools.lru_cache(maxsize=1)
+def _plain(config: Config) -> dict[str, Any]:
+    """A training writes the same config again and again."""
+    return configs.to_dict(config)
 
 
 def load(folder: Path) -> Checkpoint:
@@ -128,18 +133,14 @@ def load(folder: Path) -> Checkpoint:
         skeleton = state["skeleton"]
         return Checkpoint(
             networks=load_file(folder / _NETWORKS), optimizer=load_file(folder / _OPTIMIZER),
-            counters=_counters(state["counters"]), config=configs.from_dict(state["config"]),
+            counters=Counters(state["counters"]["step"], state["counters"]["bad_images"]), config=configs.from_dict(state["config"]),
             skeleton=Skeleton(tuple(skeleton["names"]), tuple((a, b) for a, b in skeleton["limbs"]),
                               tuple(skeleton["sigmas"]), skeleton["category_id"]))
     except InputError:
         raise
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise InputError(f"{folder} is no whole checkpoint ({type(error).__name__}: {error}); it needs {_STATE}, "
+        raise InputError(f"{folder} is not a whole checkpoint ({type(error).__name__}: {error}); it needs {_STATE}, "
                          f"{_NETWORKS} and {_OPTIMIZER}") from error
-
-
-def _counters(state: dict[str, int]) -> Counters:
-    return Counters(**{"reported_step": state["step"], **state})  # there was none in the first checkpoints
 
 
 def exists(folder: Path) -> bool:
@@ -162,7 +163,7 @@ def newest(folder: Path) -> Path:
 
 
 def of_run(folder: Path) -> list[Path]:
-    """A run's checkpoints, oldest first."""
+    """List a run's checkpoints, the oldest first."""
     found = (state.parent for state in folder.glob(f"checkpoint_*/{_STATE}"))
     return sorted(path for path in found if not path.name.endswith(_PARTIAL))
 

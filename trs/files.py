@@ -1,13 +1,56 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all.
+
+Whoever reads them, and whatever happens meanwhile, finds the old content or the new one. Each process writes under a
+name of its own, so that two writers of one file do not meet.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file; whoever reads it, and whatever happens meanwhile, finds the old content or the new one."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text)
-    os.replace(partial, path)
+def write_text(path: Path, text: str) -> None:
+    """Write a text file."""
+    with whole_file(path) as partial:
+        partial.write_text(text)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a binary file."""
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a path to write to, with the same ending; what is written there becomes `path` when the context ends well."""
+    partial = _partial(path)
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a new folder to fill, which becomes `path` when the context ends well.
+
+    Raises:
+        OSError: `path` exists by then and is not empty.
+    """
+    partial = _partial(path)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        os.rename(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")

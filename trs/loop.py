@@ -1,9 +1,9 @@
 """The training loop of one worker, without Ray: batches in, metrics and states out.
 
-    for each step:   rows -> batches -> losses -> backward -> optimiser -> method.after_step
+    for each step:   rows -> batches -> losses -> backward -> optimizer -> method.after_step
     after each epoch:   evaluate, report
 
-Several workers run the same loop under torch.distributed; `wrap` then puts DDP around the trained networks. A step
+Several workers run the same loop under torch.distributed; their hosts then put DDP around the trained networks. A step
 consists of `train.workers` shares. Each worker does one; where workers are missing, those that are left do several, so
 the training stays the same but for BatchNorm's running statistics, which then see every share.
 """
@@ -11,13 +11,15 @@ the training stays the same but for BatchNorm's running statistics, which then s
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import logging
 import math
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -28,22 +30,94 @@ from trs.checkpoint import Checkpoint, Counters
 from trs.config import Config
 from trs.data.batch import labeled_batch, unlabeled_batch
 from trs.data.datasets import Datasets
-from trs.data.reader import Rows
+from trs.data.reader import Rows, Stream, read_ahead
 from trs.data.sampler import batch_rows
 from trs.distributed import rank, sum_over_workers, world_size
 from trs.errors import InputError, Interrupted, Interruption
-from trs.evaluation.evaluate import Keep, evaluate
+from trs.evaluation.evaluate import evaluate
 from trs.methods.base import Forward, Method
 from trs.warm_start import restore_networks, restore_optimizer, warm_start
 
+bad_images = logging.getLogger("trs.bad_images")
+"""Told a sentence about each image that cannot be used."""
+
 Metrics = dict[str, float]
 ShareRows = dict[str, range]
-OpenBatches = Callable[[Iterator[ShareRows]], Iterator[dict[str, Rows]]]
-"""Reads rows by stream name, `labeled` and `unlabeled`, share after share, ahead of the loop."""
-Report = Callable[[Metrics], object]
-"""Takes the metrics since the last report (AP on rank 0 only); saves a checkpoint too."""
-Complain = Callable[[str], object]
-"""Takes a sentence about a picture that cannot be used."""
+"""The rows of a share of a step, by stream: `labeled` and `unlabeled`."""
+
+
+class Host(Protocol):
+    """What a training needs of whoever runs it: images, a place for its state, and somebody who listens.
+
+    Every worker has one, and every method is called on every worker after the same steps.
+
+    checkpoint_every: steps between two checkpoints within an epoch.
+    reported_step: the last step whose evaluation was reported, 0 before the first.
+    """
+
+    checkpoint_every: int
+    reported_step: int
+
+    def read(self, shares: Iterator[ShareRows]) -> Iterator[dict[str, Rows]]:
+        """Read the rows of these shares, one after the other, ahead of the loop."""
+        ...
+
+    def wrap(self, networks: nn.Module) -> Forward:
+        """Put DDP around the trained networks, where there are several workers."""
+        ...
+
+    def save(self, training: Training) -> None:
+        """Keep the state, on one of the workers."""
+        ...
+
+    def interrupted(self, step: int) -> Interruption | None:
+        """Say after each step whether this worker ought to stop; what one worker says holds for all."""
+        ...
+
+    def keep(self, predictor: str, results: list[dict[str, Any]]) -> None:
+        """Take the poses of an evaluation, in COCO's result format."""
+        ...
+
+    def report(self, metrics: Metrics) -> None:
+        """Take the metrics since the last report, those of the evaluation on rank 0 only, and note their step."""
+        ...
+
+
+@dataclass
+class PlainHost:
+    """A host of one process, without Ray: threads read, reports are collected, nothing is saved.
+
+    streams: `trs.data.reader.Stream`s by name.
+    reports: of all evaluations, oldest first.
+    """
+
+    streams: dict[str, Stream]
+    reports: list[Metrics] = field(default_factory=list)
+    checkpoint_every: int = sys.maxsize
+    reported_step: int = 0
+
+    def read(self, shares: Iterator[ShareRows]) -> Iterator[dict[str, Rows]]:
+        """Read with two threads."""
+        return read_ahead(self.streams, shares)
+
+    def wrap(self, networks: nn.Module) -> Forward:
+        """One process needs no DDP."""
+        return networks
+
+    def save(self, training: Training) -> None:
+        """Keep nothing."""
+
+    def interrupted(self, step: int) -> Interruption | None:
+        """Never stop early."""
+        return None
+
+    def keep(self, predictor: str, results: list[dict[str, Any]]) -> None:
+        """Keep nothing."""
+
+    def report(self, metrics: Metrics) -> None:
+        """Append to the reports."""
+        self.reports.append(metrics)
+        self.reported_step = int(metrics["step"])
 
 
 class Diverged(InputError):
@@ -55,17 +129,16 @@ class Training:
     """All that a run changes."""
 
     config: Config
-    sets: Datasets
+    datasets: Datasets
     method: Method
     optimizer: torch.optim.Optimizer
     device: torch.device
-    complain: Complain = print
     counters: Counters = field(default_factory=Counters)
 
     @property
     def steps_per_epoch(self) -> int:
         """An epoch is one pass over the larger set, whichever sets the method reads: equal epochs, equal steps."""
-        larger = max(len(self.sets.labeled), len(self.sets.unlabeled))
+        larger = max(len(self.datasets.labeled), len(self.datasets.unlabeled))
         return math.ceil(larger / (self.config.train.batch_size * self.config.train.workers))
 
     @property
@@ -75,11 +148,11 @@ class Training:
 
     def save(self, folder: Path) -> None:
         """Write the whole state."""
-        checkpoints.save(folder, self.method.networks, self.optimizer, self.counters, self.config, self.sets.skeleton)
+        checkpoints.save(folder, self.method.networks, self.optimizer, self.counters, self.config, self.datasets.skeleton)
 
 
-def start(config: Config, sets: Datasets, method: Method, device: torch.device,
-          resumed: Checkpoint | None = None, complain: Complain = print) -> Training:
+def start(config: Config, datasets: Datasets, method: Method, device: torch.device,
+          resumed: Checkpoint | None = None) -> Training:
     """A fresh training, a warm-started one (`train.init_from`), or one that goes on from a checkpoint.
 
     Raises:
@@ -90,7 +163,7 @@ def start(config: Config, sets: Datasets, method: Method, device: torch.device,
         warm_start(method.networks, method.peers, given)
     method.networks.to(device)
     optimizer = torch.optim.Adam(method.trained.parameters(), config.train.learning_rate, fused=True)
-    training = Training(config, sets, method, optimizer, device, complain)
+    training = Training(config, datasets, method, optimizer, device)
     if resumed is not None:
         restore_networks(method.networks, resumed)
         restore_optimizer(optimizer, resumed)
@@ -98,78 +171,66 @@ def start(config: Config, sets: Datasets, method: Method, device: torch.device,
     return training
 
 
-def train(training: Training, open_batches: OpenBatches, report: Report, save: Callable[[], object] = lambda: None,
-          interrupted: Callable[[], Interruption | None] = lambda: None,
-          wrap: Callable[[nn.Module], Forward] = lambda networks: networks, keep: Keep = lambda name, results: None,
-          ) -> None:
+def train(training: Training, host: Host) -> None:
     """Run the steps that are left; evaluate and report after every `eval.every` epochs.
 
-    Args:
-        training: the state, which changes.
-        open_batches: reads the rows.
-        report: called on every worker after an evaluation.
-        save: called on every worker every `train.checkpoint_every` steps, before an evaluation, and before an end by
-            `interrupted`; one of them writes the state.
-        interrupted: asked after each step; what one worker answers holds for all.
-        wrap: puts DDP around the trained networks.
-        keep: takes the poses of an evaluation.
+    The state is saved every `checkpoint_every` steps, before an evaluation, and before an end by an interruption.
 
     Raises:
         Interrupted: the state is saved.
         Diverged: too many steps in a row had gradients that are not finite.
-        InputError: too many pictures cannot be read.
+        InputError: too many images cannot be read.
     """
-    config, counters = training.config, training.counters
-    forward = wrap(training.method.trained)
+    config = training.config
+    forward = host.wrap(training.method.trained)
     total_steps = config.train.epochs * training.steps_per_epoch
-    batches = open_batches(_rows_of_shares(training, total_steps))
-    clock = _Clock(total_steps, counters.step)
+    batches = host.read(_rows_of_shares(training, total_steps))
+    clock = _Clock(total_steps, training.counters.step)
     means, skipped = _Means(), 0
     while True:
-        if _report_is_due(training, total_steps):
-            training.counters = dataclasses.replace(training.counters, reported_step=training.counters.step)
-            report({**means.result(), **clock.read(training), **_evaluate(training, keep)})
+        if _report_is_due(training, host, total_steps):
+            host.report({**means.result(), **clock.read(training), **_evaluate(training, host)})
             means = _Means()
         if training.counters.step == total_steps:
             return
         shares = clock.wait(batches, len(training.shares))
         terms, finite = step(training, forward, shares, total_steps)
-        interruption = _advance(training, shares, interrupted())
+        interruption = _advance(training, shares, host.interrupted(training.counters.step + 1))
         if finite:
             means.add(terms)
         skipped = 0 if finite else skipped + 1
         if skipped > config.train.max_skipped_steps:
             raise Diverged(f"the gradients of {skipped} steps in a row, up to step {training.counters.step}, are not "
-                           "finite; lower --train.learning-rate or --method.unsup-weight")
+                           "finite; lower train.learning_rate or method.unsup_weight")
         if training.counters.step % training.steps_per_epoch == 0:
             training.method.after_epoch()
         if interruption is not None:
-            save()
-            sum_over_workers([0.0], training.device)  # until it is written, nobody leaves and takes the others along
+            host.save(training)
+            sum_over_workers([0.0], training.device)  # no worker leaves before the state is written
             raise Interrupted(training.counters.step, stop=interruption is Interruption.STOP)
         # An evaluation may outlast the minutes that are left to a machine.
-        if training.counters.step % config.train.checkpoint_every == 0 or _report_is_due(training, total_steps):
-            save()
+        if training.counters.step % host.checkpoint_every == 0 or _report_is_due(training, host, total_steps):
+            host.save(training)
 
 
-def _report_is_due(training: Training, total_steps: int) -> bool:
-    """Whether an evaluation comes before the next step; one that was interrupted there still owes it."""
+def _report_is_due(training: Training, host: Host, total_steps: int) -> bool:
+    """Whether an evaluation comes before the next step; a run that was interrupted there still owes it."""
     done = training.counters.step
     interval = training.steps_per_epoch * training.config.eval.every
-    return done > training.counters.reported_step and (done % interval == 0 or done == total_steps)
+    return done > host.reported_step and (done % interval == 0 or done == total_steps)
 
 
-def _evaluate(training: Training, keep: Keep) -> Metrics:
-    complaints: list[str] = []
-    metrics = evaluate(training.method, training.sets, training.config, training.device, complaints, keep)
+def _evaluate(training: Training, host: Host) -> Metrics:
+    unreadable: list[str] = []
+    metrics = evaluate(training.method, training.datasets, training.config, training.device, unreadable, host.keep)
     training.method.networks.train()
-    _check_pictures(training, complaints, len(complaints), len(training.sets.val) / world_size())
+    _check_images(training.config, unreadable, len(unreadable), len(training.datasets.val) / world_size())
     return metrics
 
 
 def step(training: Training, forward: Forward, shares: list[dict[str, Rows]], total_steps: int
          ) -> tuple[dict[str, Tensor], bool]:
-    """One optimiser step on a worker's shares.
+    """One optimizer step on a worker's shares.
 
     Returns: the means of the loss terms over the shares, and whether the gradients were finite. If not, nothing has
         changed. After DDP's reduction the gradients are the same on every worker, so all of them skip it together.
@@ -197,7 +258,7 @@ def _backward(training: Training, forward: Forward, rows: dict[str, Rows], last:
     config, device = training.config, training.device
     labeled = labeled_batch(rows["labeled"], device, config.data.sigma)
     unlabeled = (unlabeled_batch(rows["unlabeled"], device, config.data.sigma,
-                                 pseudo=config.method.first_stage is not None) if "unlabeled" in rows else None)
+                                 pseudo=training.method.uses_pseudo_labels) if "unlabeled" in rows else None)
     alone = contextlib.nullcontext if last else getattr(forward, "no_sync", contextlib.nullcontext)
     with alone():
         with torch.autocast(device.type, torch.bfloat16, enabled=_bfloat16(config, device)):
@@ -209,42 +270,38 @@ def _backward(training: Training, forward: Forward, rows: dict[str, Rows], last:
 
 
 def _advance(training: Training, shares: list[dict[str, Rows]], here: Interruption | None) -> Interruption | None:
-    """Count a step, its rows and its bad pictures on all workers; stop if there are too many.
+    """Count a step and its bad images on all workers; stop if there are too many.
 
-    Returns: what interrupts the workers, given what this one says; to be told to stop is the stronger.
+    Returns: what interrupts the workers, given what this one says; a stop is stronger than a machine that leaves.
     """
-    counters, consumed = training.counters, training.config.train.batch_size * training.config.train.workers
-    complaints = [reason for rows in shares for columns in rows.values() for reason in columns["bad"] if reason]
-    bad, *votes = sum_over_workers([float(sum(1 + reason.count("\n") for reason in complaints)),
+    counters = training.counters
+    sentences = [text for rows in shares for columns in rows.values() for text in columns["bad"] if text]
+    bad, *votes = sum_over_workers([float(sum(1 + text.count("\n") for text in sentences)),
                                     *(float(here is kind) for kind in Interruption)], training.device)
-    counters = dataclasses.replace(
-        counters, step=counters.step + 1, labeled_row=counters.labeled_row + consumed,
-        unlabeled_row=counters.unlabeled_row + consumed * ("unlabeled" in shares[0]),
-        bad_images=counters.bad_images + int(bad))
+    counters = Counters(counters.step + 1, counters.bad_images + int(bad))
     training.counters = counters
-    _check_pictures(training, complaints, counters.bad_images, counters.labeled_row + counters.unlabeled_row)
+    images_a_step = training.config.train.batch_size * training.config.train.workers * len(shares[0])
+    _check_images(training.config, sentences, counters.bad_images, counters.step * images_a_step)
     return next((kind for kind, vote in zip(Interruption, votes, strict=True) if vote), None)
 
 
-def _check_pictures(training: Training, complaints: list[str], bad: int, read: float) -> None:
-    for complaint in complaints:
-        training.complain(complaint)
-    limit = training.config.data.max_bad_images
-    # A few bad pictures among the first are no rate yet.
-    if complaints and bad > max(5, limit * read):
-        raise InputError(f"{bad} of {read:.0f} pictures cannot be used, more than data.max_bad_images = {limit}; "
-                         f"the last: {complaints[-1]}")
+def _check_images(config: Config, sentences: list[str], bad: int, read: float) -> None:
+    for sentence in sentences:
+        bad_images.warning(sentence)
+    limit = config.data.max_bad_images
+    # A few bad images among the first are no rate yet.
+    if sentences and bad > max(5, limit * read):
+        raise InputError(f"{bad} of {read:.0f} images cannot be used, more than data.max_bad_images = {limit}; "
+                         f"the last: {sentences[-1]}")
 
 
 def _rows_of_shares(training: Training, total_steps: int) -> Iterator[ShareRows]:
     """The rows of the shares that this worker does, in each step that is left."""
-    counters, train = training.counters, training.config.train
-    for number in range(total_steps - counters.step):
+    train = training.config.train
+    streams = ("labeled", "unlabeled") if training.method.uses_unlabeled else ("labeled",)
+    for number in range(training.counters.step, total_steps):
         for share in training.shares:
-            rows = {"labeled": batch_rows(number, train.batch_size, share, train.workers, counters.labeled_row)}
-            if training.method.uses_unlabeled:
-                rows["unlabeled"] = batch_rows(number, train.batch_size, share, train.workers, counters.unlabeled_row)
-            yield rows
+            yield dict.fromkeys(streams, batch_rows(number, train.batch_size, share, train.workers))
 
 
 def _bfloat16(config: Config, device: torch.device) -> bool:
@@ -267,7 +324,7 @@ class _Means:
 
     def result(self) -> Metrics:
         means = {name: float(value) / self.count for name, value in self.sums.items()}
-        return means or {"loss": math.nan, "peak_heat": math.nan}  # every step of the epoch was skipped
+        return means or {"loss": math.nan, "peak_confidence": math.nan}  # every step of the epoch was skipped
 
 
 class _Clock:

@@ -20,73 +20,72 @@ def demo() -> Config:
             val_annotations="annotations/person_keypoints_val.json", val_images="val"),
         view=ViewConfig(scale=0.1, rotation=10),
         model=ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=32),
-        train=TrainConfig(epochs=7, batch_size=24, learning_rate=4e-3, warmup_steps=40, lr_drops=(0.8,),
-                          cpus_per_worker=0.7, data_cpus=0.25),
+        train=TrainConfig(epochs=7, batch_size=24, learning_rate=4e-3, warmup_steps=40, lr_drops=(0.8,)),
         eval=EvalConfig(decoder="dark"))
 
 
 def coco_1k() -> Config:
-    """`python -m jobs.train --preset coco-1k --data.root /data/coco --train.use-gpu`.
+    """`python -m jobs.train --preset coco-1k --data.root /data/coco --use-gpu`.
 
-    COCO with 1,000 labelled people, ResNet18. Paper, Table II: 50.9 AP (GT boxes, no flip test). Cost not measured.
+    COCO with 1,000 labeled people, ResNet18. Paper, Table II: 50.9 AP (GT boxes, no flip test). Cost not measured.
     """
     return Config(model=ModelConfig(pretrained="imagenet"),
                   train=TrainConfig(epochs=70, lr_drops=(50 / 70, 60 / 70)))
 
 
 def coco_5k() -> Config:
-    """`python -m jobs.train --preset coco-5k --data.root /data/coco --train.use-gpu`.
+    """`python -m jobs.train --preset coco-5k --data.root /data/coco --use-gpu`.
 
-    COCO with 5,000 labelled people, ResNet18. Paper, Table II: 60.4 AP. Cost not measured.
+    COCO with 5,000 labeled people, ResNet18. Paper, Table II: 60.4 AP. Cost not measured.
     """
     return _with_labels(coco_1k(), 5000, epochs=100, lr_drops=(0.7, 0.9))
 
 
 def coco_10k() -> Config:
-    """`python -m jobs.train --preset coco-10k --data.root /data/coco --train.use-gpu`.
+    """`python -m jobs.train --preset coco-10k --data.root /data/coco --use-gpu`.
 
-    COCO with 10,000 labelled people, ResNet18. Paper, Table II: 62.9 AP. Cost not measured.
+    COCO with 10,000 labeled people, ResNet18. Paper, Table II: 62.9 AP. Cost not measured.
     """
     return _with_labels(coco_1k(), 10_000, epochs=100, lr_drops=(0.7, 0.9))
 
 
 def coco_1k_resnet50() -> Config:
-    """`python -m jobs.train --preset coco-1k-resnet50 --data.root /data/coco --train.use-gpu`.
+    """`python -m jobs.train --preset coco-1k-resnet50 --data.root /data/coco --use-gpu`.
 
-    COCO with 1,000 labelled people, ResNet50. Paper, Table II: 52.2 AP. Cost not measured.
+    COCO with 1,000 labeled people, ResNet50. Paper, Table II: 52.2 AP. Cost not measured.
     """
     return _with_backbones(coco_1k(), "resnet50", "resnet50")
 
 
 def coco_5k_resnet50() -> Config:
-    """`python -m jobs.train --preset coco-5k-resnet50 --data.root /data/coco --train.use-gpu`.
+    """`python -m jobs.train --preset coco-5k-resnet50 --data.root /data/coco --use-gpu`.
 
-    COCO with 5,000 labelled people, ResNet50. Paper, Table II: 63.5 AP. Cost not measured.
+    COCO with 5,000 labeled people, ResNet50. Paper, Table II: 63.5 AP. Cost not measured.
     """
     return _with_backbones(coco_5k(), "resnet50", "resnet50")
 
 
 def coco_10k_resnet50() -> Config:
-    """`python -m jobs.train --preset coco-10k-resnet50 --data.root /data/coco --train.use-gpu`.
+    """`python -m jobs.train --preset coco-10k-resnet50 --data.root /data/coco --use-gpu`.
 
-    COCO with 10,000 labelled people, ResNet50. Paper, Table II: 67.6 AP. Cost not measured.
+    COCO with 10,000 labeled people, ResNet50. Paper, Table II: 67.6 AP. Cost not measured.
     """
     return _with_backbones(coco_10k(), "resnet50", "resnet50")
 
 
 def coco_5k_mixed() -> Config:
-    """`python -m jobs.train --preset coco-5k-mixed --data.root /data/coco --train.use-gpu`.
+    """`python -m jobs.train --preset coco-5k-mixed --data.root /data/coco --use-gpu`.
 
-    A ResNet50 (network a) and a ResNet18 (network b) teach each other, 5,000 labelled people. Paper, Table X: 61.4 AP,
-    10,000 labelled: 63.7. Cost not measured.
+    A ResNet50 (network a) and a ResNet18 (network b) teach each other, 5,000 labeled people. Paper, Table X: 61.4 AP,
+    10,000 labeled: 63.7. Cost not measured.
     """
     return _with_backbones(coco_5k(), "resnet50", "resnet18")
 
 
 def coco_wild() -> Config:
-    """`python -m jobs.train --preset coco-wild --data.root /data/coco --train.use-gpu --workers 8`.
+    """`python -m jobs.train --preset coco-wild --data.root /data/coco --use-gpu --workers 8`.
 
-    COCO's training set labelled, 123K more pictures with detected boxes not, ResNet50. Paper, Table III: 74.9 AP. Cost
+    COCO's training set labeled, 123K more images with detected boxes not, ResNet50. Paper, Table III: 74.9 AP. Cost
     not measured.
     """
     return Config(
@@ -97,7 +96,7 @@ def coco_wild() -> Config:
 
 
 def coco_wild_resnet101() -> Config:
-    """`python -m jobs.train --preset coco-wild-resnet101 --data.root /data/coco --train.use-gpu --workers 8`.
+    """`python -m jobs.train --preset coco-wild-resnet101 --data.root /data/coco --use-gpu --workers 8`.
 
     As coco-wild with ResNet101. Paper, Table III: 75.8 AP. Cost not measured.
     """
@@ -105,9 +104,9 @@ def coco_wild_resnet101() -> Config:
 
 
 def coco_wild_hrnet_w48() -> Config:
-    """`python -m jobs.train --preset coco-wild-hrnet-w48 --data.root /data/coco --train.use-gpu --workers 8`.
+    """`python -m jobs.train --preset coco-wild-hrnet-w48 --data.root /data/coco --use-gpu --workers 8`.
 
-    As coco-wild with HRNet-W48 at 384x288, two hard views of each picture. The paper has no such row; MultiAugs reports
+    As coco-wild with HRNet-W48 at 384x288, two hard views of each image. The paper has no such row; MultiAugs reports
     79.5 AP for its two networks. Cost not measured.
     """
     base = _with_backbones(coco_wild(), "hrnet_w48", "hrnet_w48")
@@ -116,9 +115,9 @@ def coco_wild_hrnet_w48() -> Config:
 
 
 def mpii_1k() -> Config:
-    """`python -m jobs.train --preset mpii-1k --data.root /data/mpii --train.use-gpu`.
+    """`python -m jobs.train --preset mpii-1k --data.root /data/mpii --use-gpu`.
 
-    MPII with 1,000 labelled and 10,000 unlabelled people, ResNet18. Paper, Table V: 79.1 PCKh@0.5. Cost not measured.
+    MPII with 1,000 labeled and 10,000 unlabeled people, ResNet18. Paper, Table V: 79.1 PCKh@0.5. Cost not measured.
     """
     return Config(
         data=DataConfig(input_size=(256, 256), labeled_count=1000, unlabeled_count=10_000,
@@ -129,9 +128,9 @@ def mpii_1k() -> Config:
 
 
 def mpii_aic() -> Config:
-    """`python -m jobs.train --preset mpii-aic --data.root /data --train.use-gpu --workers 4`.
+    """`python -m jobs.train --preset mpii-aic --data.root /data --use-gpu --workers 4`.
 
-    10,000 labelled people of MPII (/data/mpii), 100,000 unlabelled ones of AI Challenger (/data/aic), ResNet18. Paper,
+    10,000 labeled people of MPII (/data/mpii), 100,000 unlabeled ones of AI Challenger (/data/aic), ResNet18. Paper,
     Table IV: 85.7 PCKh@0.5. Cost not measured.
     """
     base = mpii_1k()
@@ -153,9 +152,9 @@ def _with_backbones(config: Config, *backbones: BackboneName) -> Config:
 
 
 def lspet() -> Config:
-    """`python -m jobs.train --preset lspet --data.root /data/lspet --train.use-gpu`.
+    """`python -m jobs.train --preset lspet --data.root /data/lspet --use-gpu`.
 
-    Leeds Sports Pose Extended in COCO layout, 500 labelled people, 14 keypoints, ResNet18. No published score; cost not
+    Leeds Sports Pose Extended in COCO layout, 500 labeled people, 14 keypoints, ResNet18. No published score; cost not
     measured.
     """
     return Config(
@@ -176,8 +175,7 @@ def lspet_small() -> Config:
         data=dataclasses.replace(base.data, input_size=(64, 64), sigma=1.0),
         view=ViewConfig(rotation=40),
         model=ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=32),
-        train=TrainConfig(epochs=15, learning_rate=2e-3, warmup_steps=50, precision="bfloat16", cpus_per_worker=0.7,
-                          data_cpus=0.25),
+        train=TrainConfig(epochs=15, learning_rate=2e-3, warmup_steps=50, precision="bfloat16"),
         eval=EvalConfig(decoder="dark", every=5))
 
 

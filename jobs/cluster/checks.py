@@ -1,7 +1,7 @@
 """Checks of a cluster before anything starts: `python -m jobs.doctor`, and the beginning of every training and search.
 
 What is wrong would otherwise show as a silent wait, or hours later: too few resources, storage that is not shared,
-pictures that a node does not see, other versions on another node, a dashboard without a token.
+images that a node does not see, other versions on another node, a dashboard without a token.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pathlib import Path
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from jobs.cluster.ray_private import dashboard_address
 from jobs.cluster.resources import require_resources
-from jobs.training.reading import WINDOW_BYTES
-from trs.config import Config
+from jobs.config import WINDOW_BYTES, Job
 from trs.data.datasets import Datasets
 from trs.errors import InputError
 
@@ -62,25 +62,25 @@ class NodeReport:
     sizes: dict[str, int | None]
 
 
-def examine(config: Config, sets: Datasets, folder: Path) -> Iterator[Finding]:
+def examine(job: Job, datasets: Datasets, folder: Path) -> Iterator[Finding]:
     """Check the connected cluster for a training, one finding after the other.
 
     Args:
-        config: of the training.
-        sets: that it reads.
+        job: the training and its machines.
+        datasets: that it reads.
         folder: of the run or search; the one above it must exist or be possible to make.
     """
-    yield Finding("resources", _fault_of(lambda: require_resources(config.train)))
-    yield Finding("object store", _object_store(config))
+    yield Finding("resources", _fault_of(lambda: require_resources(job)))
+    yield Finding("object store", _object_store(job))
     yield from _dashboard()
     files = sorted({str(Path(people.root, str(people.files[0]))) for people in
-                    (sets.labeled, sets.unlabeled, sets.val) if len(people)})
+                    (datasets.labeled, datasets.unlabeled, datasets.val) if len(people)})
     yield from _nodes(folder, files)
 
 
-def require(config: Config, sets: Datasets, folder: Path) -> None:
+def require(job: Job, datasets: Datasets, folder: Path) -> None:
     """Raises InputError with the first fault that must stop a training; others are printed."""
-    for finding in examine(config, sets, folder):
+    for finding in examine(job, datasets, folder):
         if finding.fault is not None and finding.stops:
             raise InputError(finding.fault)
         if finding.fault is not None:
@@ -95,17 +95,17 @@ def _fault_of(check: Callable[[], object]) -> str | None:
     return None
 
 
-def _object_store(config: Config) -> str | None:
+def _object_store(job: Job) -> str | None:
     there = ray.cluster_resources().get("object_store_memory", 0.0)
-    wanted = 2 * config.train.workers * _BYTES_PER_STREAM
+    wanted = 2 * job.config.train.workers * _BYTES_PER_STREAM
     if wanted <= there:
         return None
-    return (f"{config.train.workers} workers read ahead up to {wanted / 2**20:.0f} MiB, the object store holds "
-            f"{there / 2**20:.0f} MiB; start Ray with a larger --object-store-memory, or lower --train.workers")
+    return (f"{job.config.train.workers} workers read ahead up to {wanted / 2**20:.0f} MiB, the object store holds "
+            f"{there / 2**20:.0f} MiB; start Ray with a larger --object-store-memory, or lower --workers")
 
 
 def _dashboard() -> Iterator[Finding]:
-    address = ray._private.worker.get_dashboard_url()
+    address = dashboard_address()
     if not address:
         yield Finding("dashboard", "the cluster has no dashboard, without which Ray keeps the resources of trials that "
                                    "were stopped early; start Ray with --include-dashboard true")
@@ -142,7 +142,7 @@ def _nodes(folder: Path, files: list[str]) -> Iterator[Finding]:
         answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_SECONDS)
         for answer in [*answered, *silent]:
             name = nodes[asked[answer]]
-            about = f"node {name}: storage, pictures, versions"
+            about = f"node {name}: storage, images, versions"
             try:
                 yield Finding(about, _silence(name) if answer in silent else _answer(name, here, answer))
             except _LOST:  # a training survives that at any other time too
@@ -168,19 +168,19 @@ def _answer(name: str, here: NodeReport, answer: ray.ObjectRef) -> str | None:
         raise
     except ray.exceptions.RayError as error:
         if "No module named" in str(error):
-            return f"node {name} has not the code of this project; submit with `ray job submit --working-dir .`"
+            return f"node {name} does not have this project's code; submit with `ray job submit --working-dir .`"
         return f"node {name} cannot run a task: {str(error).strip().splitlines()[-1]}"
 
 
 def compare(name: str, here: NodeReport, there: NodeReport) -> str | None:
     """What on a node differs from this process's machine, in a sentence, or None."""
     if there.storage is not None:
-        return f"node {name} {there.storage}; let --out be a folder of storage that every node sees"
+        return f"node {name} {there.storage}; choose for --out a folder on storage that every node sees"
     for file, size in here.sizes.items():
         if there.sizes[file] != size:
             seen = "no such file" if there.sizes[file] is None else f"{there.sizes[file]} bytes"
-            return (f"node {name} sees other pictures than this one: {file}: {seen} instead of {size} bytes; let "
-                    "--data.root be storage that every node sees")
+            return (f"node {name} sees other images than this one: {file}: {seen} instead of {size} bytes; use "
+                    "for --data.root storage that every node sees")
     for package, version in here.versions.items():
         if there.versions[package] != version:
             return (f"node {name} has {package} {there.versions[package]}, this one {version}; install the same "

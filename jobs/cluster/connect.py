@@ -1,4 +1,4 @@
-"""The Ray cluster: connect to it, and check that what is asked for can ever run on it."""
+"""How a command joins the Ray cluster, or starts one on this machine."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ import socket
 from collections.abc import Iterator
 
 import ray
-import ray.train
-from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import get_or_create_autoscaling_coordinator
 
+from jobs.cluster.ray_private import pin_autoscaling_coordinator
 from trs.errors import InputError
-
-DRIVER = {"node:__internal_head__": 1e-3}
-"""Resources of whoever drives a training beside others. It only waits, so it takes no CPU from the workers; it waits on
-the head, which outlives the nodes that come and go, and with it the training goes on when those are lost."""
 
 
 def connect() -> None:
@@ -26,7 +21,7 @@ def connect() -> None:
     because without it Ray leaks the reservations of trials that a scheduler stopped.
 
     Raises:
-        InputError: RAY_ADDRESS names the place that takes jobs.
+        InputError: RAY_ADDRESS is an address for submitting jobs.
     """
     if ray.is_initialized():
         return
@@ -35,19 +30,17 @@ def connect() -> None:
     if address is None:
         _start_here()
     elif address.startswith("http"):
-        raise InputError(f"RAY_ADDRESS={address} takes jobs: start this with `ray job submit`, or unset RAY_ADDRESS to "
-                         "run on this machine")
+        raise InputError(f"RAY_ADDRESS={address} is the address for submitting jobs: start this with `ray job submit`, "
+                         "or unset RAY_ADDRESS to run on this machine")
     else:
         ray.init(logging_level=logging.WARNING, log_to_driver=False)
-    # Ray pins the actor that divides the cluster among trainings to the node of whoever asks for it first. Left to a
-    # worker, it would die with that worker's node, and nothing could start again.
-    get_or_create_autoscaling_coordinator()
+    pin_autoscaling_coordinator()
 
 
 def _start_here() -> None:
     # This machine is not taken back by anybody; each training saves a process that would watch for it.
     os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
-    with _address_for_children():
+    with address_for_children():
         ray.init(
             address="local",  # not whatever cluster happens to run on this machine
             logging_level=logging.WARNING, log_to_driver=False, include_dashboard=True, dashboard_host="127.0.0.1",
@@ -57,7 +50,7 @@ def _start_here() -> None:
 
 
 @contextlib.contextmanager
-def _address_for_children() -> Iterator[None]:
+def address_for_children() -> Iterator[None]:
     """Processes of the cluster that starts inside inherit its address.
 
     Ray's own helpers look for it on the machine when they are not told, and give up where several clusters run: the
@@ -66,17 +59,17 @@ def _address_for_children() -> Iterator[None]:
     with socket.socket() as free:
         free.bind(("", 0))
         port = str(free.getsockname()[1])
-    told = {"RAY_GCS_SERVER_PORT": port, "RAY_ADDRESS": f"{ray.util.get_node_ip_address()}:{port}"}
-    os.environ.update(told)
+    addresses = {"RAY_GCS_SERVER_PORT": port, "RAY_ADDRESS": f"{ray.util.get_node_ip_address()}:{port}"}
+    os.environ.update(addresses)
     try:
         yield
     finally:  # this process is connected, and what it may start beside the cluster is not the cluster's
-        for name in told:
+        for name in addresses:
             del os.environ[name]
 
 
 def quieten() -> None:
-    """Settings of every process that drives a training: few lines from the libraries, quick reports, patient starts."""
+    """Set up a process that drives a training: few lines from the libraries, quick reports, patient starts."""
     # Metrics are polled at this interval; the default of 2 s would be felt after each short epoch.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
     # On a busy machine a worker needs more than Ray's 60 s to start; what can never fit has been refused before.

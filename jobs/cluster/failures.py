@@ -19,7 +19,7 @@ _STORAGE = {errno.ENOSPC: "make room and go on with --resume", errno.EDQUOT: "ma
 
 
 def find_mistake(error: BaseException | None) -> str | None:
-    """What the user can mend behind an exception, as a sentence, also where Ray has wrapped it."""
+    """Find what the user can mend behind an exception, as a sentence, also where Ray has wrapped it."""
     while error is not None:
         if isinstance(error, InputError):
             return sentence(error)
@@ -40,7 +40,7 @@ class Failures(UserCallback):
 
     Args:
         folder: of the run.
-        max_failures: in a row, without a newer checkpoint.
+        max_failures: failures in a row, without a newer checkpoint, that a run survives.
     """
 
     def __init__(self, folder: Path, max_failures: int) -> None:
@@ -48,7 +48,7 @@ class Failures(UserCallback):
         self.failures, self.newest = 0, ""
 
     def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
-        """Note the failure; raises InputError if there is no sense in a restart."""
+        """Note the failure; raises InputError if a restart would meet it again."""
         errors = list(worker_exceptions.values())
         mistake = next((found for error in errors if (found := find_mistake(error)) is not None), None)
         if mistake is None and not any(isinstance(error, Interrupted) or _preempted(error) for error in errors):
@@ -67,7 +67,7 @@ class Failures(UserCallback):
         if self.failures <= self.max_failures:
             return None
         return (f"the training has failed {self.failures} times in a row from the same checkpoint, the last time by "
-                f"{cause} (see {FAILURES_FILE}); mend it and go on with --resume, or raise --train.max-failures")
+                f"{cause} (see {FAILURES_FILE}); mend it and resume with --resume, or raise --max-failures")
 
     def _newest(self) -> str:
         try:

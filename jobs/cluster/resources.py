@@ -2,75 +2,91 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import ray
 import ray.train
-from ray._private.state import state
 
-from trs.config import TrainConfig
+from jobs.cluster.ray_private import autoscaler_limits
+from jobs.config import Job
 from trs.errors import InputError
+
+DRIVER = {"node:__internal_head__": 1e-3}
+"""Resources of whoever drives a training beside others. It only waits, so it takes no CPU from the workers; it waits on
+the head, which outlives the nodes that come and go, and with it the training goes on when those are lost."""
 
 
 def resources() -> dict[str, float]:
-    """CPUs and GPUs that the cluster holds, or may grow to where its autoscaler can add nodes."""
-    held, limit = ray.cluster_resources(), state.get_max_resources_from_cluster_config() or {}
-    return {name: max(held.get(name, 0.0), float(limit.get(name, 0.0))) for name in ("CPU", "GPU")}
+    """Add up the CPUs and GPUs that the cluster holds, or may grow to where its autoscaler can add nodes."""
+    held, limit = ray.cluster_resources(), autoscaler_limits()
+    return {name: max(held.get(name, 0.0), limit.get(name, 0.0)) for name in ("CPU", "GPU")}
 
 
-def cpus_needed(train: TrainConfig, workers: int) -> float:
+def cpus_needed(job: Job, workers: int) -> float:
     """CPUs of a training with so many workers: for them and for the tasks that read for them."""
-    return workers * (train.cpus_per_worker + train.data_cpus)
+    return workers * (job.cluster.cpus_per_worker + job.cluster.data_cpus)
 
 
-def require_resources(train: TrainConfig) -> None:
+def require_resources(job: Job) -> None:
     """Refuse a training that the cluster can never run, instead of waiting for ever.
 
     Raises:
         InputError: with what is asked for and what there is.
     """
-    there, workers = resources(), train.min_workers or train.workers
-    for name, wanted in (("CPU", cpus_needed(train, workers)), ("GPU", float(workers * train.use_gpu))):
+    cluster = job.cluster
+    there, workers = resources(), cluster.min_workers or job.config.train.workers
+    for name, wanted in (("CPU", cpus_needed(job, workers)), ("GPU", float(workers * cluster.use_gpu))):
         if wanted > there[name] + 1e-6:
             raise InputError(
                 f"one training asks for {wanted:g} {name}s ({workers} workers), the cluster has "
-                f"{there[name]:g}; lower --train.workers, --train.cpus-per-worker or --train.data-cpus")
-    places = worker_places(train)
+                f"{there[name]:g}; lower --workers, --cpus-per-worker or --data-cpus")
+    places = worker_places(job)
     if places is not None and places < workers:
-        gpu = " and a GPU" if train.use_gpu else ""
-        raise InputError(f"{workers} workers of {train.cpus_per_worker:g} CPUs{gpu} each are asked for, and the "
-                         f"cluster's nodes have room for {places}; lower --train.workers or --train.cpus-per-worker")
+        gpu = " and a GPU" if cluster.use_gpu else ""
+        raise InputError(f"{workers} workers of {cluster.cpus_per_worker:g} CPUs{gpu} each are asked for, and the "
+                         f"cluster's nodes have room for {places}; lower --workers or --cpus-per-worker")
 
 
-def worker_places(train: TrainConfig) -> int | None:
-    """Workers that fit on the nodes, each whole on one; None where an autoscaler may add others."""
-    if state.get_max_resources_from_cluster_config():
+def worker_places(job: Job) -> int | None:
+    """Count the workers that fit on the nodes, each whole on one; None where an autoscaler may add others."""
+    if autoscaler_limits():
         return None
-    wanted = {"CPU": train.cpus_per_worker} | ({"GPU": 1.0} if train.use_gpu else {})
+    wanted = _of_worker(job)
     return sum(min(int((node["Resources"].get(name, 0.0) + 1e-6) // amount) for name, amount in wanted.items())
                for node in ray.nodes() if node["Alive"])
 
 
-def concurrency(train: TrainConfig, wanted: int | None) -> int:
-    """Trainings of one kind that the cluster can really run at a time.
+def concurrency(job: Job, wanted: int | None) -> int:
+    """Count the trainings of one kind that the cluster can really run at a time.
 
     Raises:
         InputError: not even one fits, or less than one is wanted.
     """
     if wanted is not None and wanted < 1:
         raise InputError(f"--concurrent must be at least 1, got {wanted}")
-    require_resources(train)
-    there, places = resources(), worker_places(train)
-    fit = int((there["CPU"] + 1e-6) // cpus_needed(train, train.workers))
-    if train.use_gpu:
-        fit = min(fit, int(there["GPU"] // train.workers))
+    require_resources(job)
+    workers, there, places = job.config.train.workers, resources(), worker_places(job)
+    fit = int((there["CPU"] + 1e-6) // cpus_needed(job, workers))
+    if job.cluster.use_gpu:
+        fit = min(fit, int(there["GPU"] // workers))
     if places is not None:
-        fit = min(fit, places // train.workers)
+        fit = min(fit, places // workers)
     fit = max(1, fit)  # one of fewer workers, with min_workers
     return min(fit, wanted) if wanted else fit
 
 
-def scaling(train: TrainConfig) -> ray.train.ScalingConfig:
-    """Ray Train's word for the workers of a training."""
+def scaling(job: Job) -> ray.train.ScalingConfig:
+    """Say in Ray Train's words which workers a training has."""
+    cluster, workers = job.cluster, job.config.train.workers
     return ray.train.ScalingConfig(
-        num_workers=(train.min_workers, train.workers) if train.min_workers else train.workers, use_gpu=train.use_gpu,
-        elastic_resize_monitor_interval_s=train.resize_seconds,
-        resources_per_worker={"CPU": train.cpus_per_worker} | ({"GPU": 1} if train.use_gpu else {}))
+        num_workers=(cluster.min_workers, workers) if cluster.min_workers else workers, use_gpu=cluster.use_gpu,
+        elastic_resize_monitor_interval_s=cluster.resize_seconds, resources_per_worker=_of_worker(job))
+
+
+def all_or_none(job: Job) -> Job:
+    """The same training with a fixed number of workers, for work that is short enough to be repeated."""
+    return dataclasses.replace(job, cluster=dataclasses.replace(job.cluster, min_workers=None))
+
+
+def _of_worker(job: Job) -> dict[str, float]:
+    return {"CPU": job.cluster.cpus_per_worker} | ({"GPU": 1.0} if job.cluster.use_gpu else {})

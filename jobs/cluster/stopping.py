@@ -1,6 +1,12 @@
-"""A command that is told to stop: its trainings save a checkpoint and end, and the same command goes on with --resume.
+"""How Ctrl-C and SIGTERM become a checkpoint.
 
-SIGTERM comes from `kill` and `ray job stop`, SIGINT from Ctrl-C.
+    SIGTERM or Ctrl-C to the command    `kill`, `ray job stop`, a pod that ends, a person: the command leaves a file in
+                                        the folder (`stop_gently`), which the workers see (`StopSignal`)
+    SIGTERM to a worker                 a machine that shuts down
+    a node that is drained              `ray drain-node`, a Kubernetes pod that ends, a spot machine (`jobs/deploy/spot.py`)
+
+Workers ask after each step; the loop saves, and raises `trs.errors.Interrupted`. After the first the run ends, to be
+resumed with --resume; after the others it goes on elsewhere.
 """
 
 from __future__ import annotations
@@ -14,20 +20,20 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 import ray.train.torch
-from ray.train.torch.config import _TorchBackend
-from ray.train.v2._internal.execution.context import get_train_context
 
+from jobs.cluster.ray_private import SignalledBackend, is_being_drained
+from jobs.run_folder.layout import STOP_FILE
 from trs.errors import Interruption
 
-STOP_FILE = "stop"
-"""In the folder of a run, a search or a table, while it is being stopped."""
+_POLL_SECONDS = 0.5
+_terminated = threading.Event()
 
 
 class Stopped(Exception):
-    """The command was told to stop, and what it ran has saved its state.
+    """The command was asked to stop, and what it ran has saved its state.
 
     code: the exit code of a process that ends by this signal.
     """
@@ -49,7 +55,7 @@ def stop_gently(folder: Path) -> Iterator[None]:
     file.unlink(missing_ok=True)
     heard: list[int] = []
 
-    def ask(number: int, frame: Any) -> None:
+    def ask(number: int, frame: FrameType | None) -> None:
         heard.append(number)
         if len(heard) > 1:
             sys.exit(128 + number)
@@ -67,7 +73,7 @@ def stop_gently(folder: Path) -> Iterator[None]:
         raise Stopped(heard[0])
 
 
-def aside(work: Callable[[], None]) -> None:
+def run_aside(work: Callable[[], None]) -> None:
     """Do the work in another thread, and wait for its end or its error.
 
     In the main one Ray Train and Ray Tune would take Ctrl-C for themselves, and end without a checkpoint.
@@ -85,66 +91,48 @@ def aside(work: Callable[[], None]) -> None:
     ended.result()
 
 
-_LOOK_SECONDS = 0.5
-
-
-_terminated = threading.Event()
-
-
 @dataclass
-class Watch:
-    """Asked by a worker after each step.
+class StopSignal:
+    """Asked by a worker after each step whether it ought to stop.
 
     file: that a stopping command leaves.
     """
 
     file: Path
-    _looked: float = field(default=0.0, init=False)
+    _polled: float = field(default=0.0, init=False)
 
     def __call__(self) -> Interruption | None:
-        """Why this worker ought to stop, if it ought to."""
-        if self._told_to_stop():
+        """Say why this worker ought to stop, if it ought to."""
+        if self._stop_is_asked():
             return Interruption.STOP
-        return Interruption.LEAVE if _terminated.is_set() or preempted() else None
+        return Interruption.LEAVE if _terminated.is_set() or is_being_drained() else None
 
-    def _told_to_stop(self) -> bool:
-        """Looked up now and then, for the file may lie on another machine."""
-        if time.monotonic() - self._looked < _LOOK_SECONDS:
+    def _stop_is_asked(self) -> bool:
+        """Look up the file now and then, for it may lie on another machine."""
+        if time.monotonic() - self._polled < _POLL_SECONDS:
             return False
-        self._looked = time.monotonic()
+        self._polled = time.monotonic()
         return self.file.exists()
 
 
-def preempted() -> bool:
-    """Whether the node of any worker is being drained.
+class _Backend(SignalledBackend):
+    """Ray Train's process group, whose workers note SIGTERM instead of ending at once; a second one ends them."""
 
-    Ray's public `ray.train.get_preemption_info` would make all workers wait for one another in each step.
-    """
-    return get_train_context().preemption_context.preemption_info is not None
+    @staticmethod
+    def on_start() -> None:
+        def note(number: int, frame: FrameType | None) -> None:
+            if _terminated.is_set():
+                sys.exit(128 + number)
+            _terminated.set()
 
-
-def _catch_sigterm() -> None:
-    def note(number: int, frame: Any) -> None:
-        if _terminated.is_set():
-            sys.exit(128 + number)
-        _terminated.set()
-
-    signal.signal(signal.SIGTERM, note)
-
-
-class _Backend(_TorchBackend):
-    """Only a worker's main thread may set signal handlers; the training runs in another one."""
-
-    def on_training_start(self, worker_group: Any, backend_config: Any) -> None:
-        super().on_training_start(worker_group, backend_config)
-        worker_group.execute(_catch_sigterm)
+        signal.signal(signal.SIGTERM, note)
 
 
 @dataclass
 class TorchConfig(ray.train.torch.TorchConfig):
-    """Ray Train's process group, whose workers notice SIGTERM."""
+    """Ray Train's settings for torch, with workers that note SIGTERM."""
 
     @property
-    def backend_cls(self) -> type[_TorchBackend]:
-        """What sets the process group up."""
+    def backend_cls(self) -> type[SignalledBackend]:
+        """The class that sets the process group up."""
         return _Backend

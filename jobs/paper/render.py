@@ -18,7 +18,7 @@ from jobs.paper.tables import Table
 from trs import config as configs
 from trs.config import Config
 from trs.evaluation.protocol import protocol
-from trs.files import write_whole
+from trs.files import write_text
 
 
 def _map(run: Run, change: Callable[[Config], Config]) -> Run:
@@ -47,7 +47,7 @@ def write(table: Table, name: str, seeds: Iterable[int], folder: Path) -> None:
     measured = [(cell, _values(cell, seeds, folder)) for cell in table.cells]
     for suffix, text in (("md", markdown(table, measured)), ("csv", as_csv(table, measured)),
                          ("json", as_json(table, measured))):
-        write_whole(folder / f"{name}.{suffix}", text)
+        write_text(folder / f"{name}.{suffix}", text)
 
 
 def draw(table: Table, target: Path) -> None:

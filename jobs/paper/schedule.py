@@ -12,8 +12,9 @@ from pathlib import Path
 
 import ray
 
-from jobs.cluster.connect import DRIVER, quieten
+from jobs.cluster.connect import quieten
 from jobs.cluster.failures import find_mistake
+from jobs.cluster.resources import DRIVER
 from jobs.cluster.stopping import STOP_FILE
 from jobs.run_folder.layout import write_run
 from jobs.run_folder.metrics import read_metrics

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 from trs.checkpoint import Checkpoint, folder_name, load, of_run
 from trs.errors import InputError
 
+_log = logging.getLogger(__name__)
 
-def load_newest_whole(folder: Path, complain: Callable[[str], object]) -> Checkpoint | None:
-    """A run's newest checkpoint that is not damaged, or None if it has none. Damaged ones are renamed out of the way.
 
-    Args:
-        folder: of the run.
-        complain: takes a sentence about each of them.
+def load_newest_whole(folder: Path) -> Checkpoint | None:
+    """Load a run's newest checkpoint that is not damaged, or None if it has none.
+
+    Damaged ones are renamed out of the way, and each is named in a warning.
 
     Raises:
         InputError: there are checkpoints, and all of them are damaged: to begin anew would throw the run away.
@@ -28,7 +29,7 @@ def load_newest_whole(folder: Path, complain: Callable[[str], object]) -> Checkp
             damaged.append((path, str(error)))
             continue
         for other, sentence in damaged:
-            complain(sentence)
+            _log.warning(sentence)
             other.rename(other.with_name(f"damaged_{other.name}"))
         return found
     if damaged:
@@ -37,7 +38,7 @@ def load_newest_whole(folder: Path, complain: Callable[[str], object]) -> Checkp
 
 
 def prune(folder: Path, keep: Collection[int]) -> None:
-    """Delete a run's checkpoints but the newest two and those after the steps in `keep`, and what a kill left half.
+    """Delete a run's checkpoints but the newest two and those after the steps in `keep`, and half-written ones.
 
     Two, because the newest may prove damaged.
     """

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobs.run_folder.layout import BAD_PICTURES_FILE, read_events
+from jobs.run_folder.layout import BAD_IMAGES_FILE, read_events
 from jobs.run_folder.metrics import Metrics, read_metrics
 from jobs.run_folder.progress import Position, read_position
 from trs.config import Config
@@ -19,24 +19,24 @@ SILENCE_SECONDS = 60.0
 
 
 @contextlib.contextmanager
-def follow(folder: Path, config: Config, prefix: str = "") -> Iterator[None]:
+def print_progress(folder: Path, config: Config, prefix: str = "") -> Iterator[None]:
     """Print a line, behind a prefix, for each epoch and each event of a run while the context lasts.
 
     In a long epoch a line now and then says how far it is. The run's files are read rather than the workers' output,
     which Ray would prefix with process ids and mix with its own.
     """
     ended = threading.Event()
-    shown, told, position = len(read_metrics(folder)), len(read_events(folder)), read_position(folder)
+    epochs_printed, events_printed, position = len(read_metrics(folder)), len(read_events(folder)), read_position(folder)
 
     def watch() -> None:
-        nonlocal shown, told, position
+        nonlocal epochs_printed, events_printed, position
         said = time.monotonic()
         while True:
             last = ended.wait(0.5)
-            lines = read_events(folder)[told:]
-            told += len(lines)
-            epochs = read_metrics(folder)[shown:]
-            shown += len(epochs)
+            lines = read_events(folder)[events_printed:]
+            events_printed += len(lines)
+            epochs = read_metrics(folder)[epochs_printed:]
+            epochs_printed += len(epochs)
             lines += [epoch_line(metrics, config.train.epochs, config.eval.metric) for metrics in epochs]
             if not lines and time.monotonic() - said > SILENCE_SECONDS:
                 before, position = position, read_position(folder)
@@ -57,7 +57,7 @@ def follow(folder: Path, config: Config, prefix: str = "") -> Iterator[None]:
 
 
 def step_line(before: Position | None, now: Position) -> str:
-    """How far a run is, and how fast it has come from an earlier position."""
+    """Say how far a run is, and how fast it has come from an earlier position."""
     line = f"step {now.step:,} of {now.total_steps:,}"
     if before is not None and now.step > before.step:
         speed = (now.step - before.step) / max(now.time - before.time, 1e-6)
@@ -67,33 +67,33 @@ def step_line(before: Position | None, now: Position) -> str:
 
 
 def epoch_line(metrics: Metrics, epochs: int, metric: str = "ap") -> str:
-    """One epoch in a line: the metric of the peers' mean, of each network, loss, warnings, time left."""
+    """Tell an epoch in a line: the metric of the peers' mean, of each network, loss, warnings, time left."""
     networks = "  ".join(f"{name.removeprefix(f'{metric}_')} {value:.3f}" for name, value in metrics.items()
                          if name.startswith(f"{metric}_"))
     line = (f"epoch {metrics['epoch']:.0f}/{epochs}  {METRIC_NAMES[metric]} {metrics[metric]:.3f}  ({networks})  "
             f"loss {metrics['loss']:.4f}  {metrics['steps_per_second']:.1f} steps/s  "
             f"{duration(metrics['seconds_left'])} left")
     if metrics["bad_images"]:
-        line += f"  {metrics['bad_images']:.0f} bad pictures, see {BAD_PICTURES_FILE}"
-    warning = heat_warning(metrics)
+        line += f"  {metrics['bad_images']:.0f} bad images, see {BAD_IMAGES_FILE}"
+    warning = confidence_warning(metrics)
     return f"{line}  WARNING: {warning}" if warning else line
 
 
-def heat_warning(metrics: Metrics) -> str | None:
-    """What is wrong if the networks' mean peak heat is not a healthy one's.
+def confidence_warning(metrics: Metrics) -> str | None:
+    """Say what is wrong if the networks' mean peak confidence is not that of healthy ones.
 
-    Above 1.2 the peers raise each other's heat; below 0.1, once the first epochs are over, they have gone flat.
+    Above 1.2 the peers raise each other's confidence; below 0.1, after the first epochs, their heatmaps are flat.
     """
-    heat = metrics["peak_heat"]
-    if heat > 1.2:
-        return f"the mean peak heat has risen to {heat:.2f}, the consistency loss blows up"
-    if heat < 0.1 and metrics["epoch"] > 3:
-        return f"the mean peak heat has fallen to {heat:.2f}, the heatmaps have collapsed"
+    confidence = metrics["peak_confidence"]
+    if confidence > 1.2:
+        return f"the mean peak confidence has risen to {confidence:.2f}, the consistency loss blows up"
+    if confidence < 0.1 and metrics["epoch"] > 3:
+        return f"the mean peak confidence has fallen to {confidence:.2f}, the heatmaps have collapsed"
     return None
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: 45 s, 12 min, 3.4 h."""
+    """Write seconds for people: 45 s, 12 min, 3.4 h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,39 +1,19 @@
-"""What a worker writes into its run's folder while it trains: metrics.jsonl and TensorBoard events."""
+"""The metrics of a run, an evaluation a line: metrics.jsonl, which owns what was reported, and TensorBoard's events."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
-from torch.utils.tensorboard import SummaryWriter
-
 from jobs.run_folder.layout import METRICS_FILE
-from trs.files import write_whole
-
-
-class RunLog:
-    """Writes metrics into a run's folder; a restart goes on after the last evaluation that its checkpoint knows of."""
-
-    def __init__(self, folder: Path, reported_step: int) -> None:
-        self.file = folder / METRICS_FILE
-        kept = [metrics for metrics in read_metrics(folder) if metrics["step"] <= reported_step]
-        write_whole(self.file, "".join(json.dumps(metrics) + "\n" for metrics in kept))
-        self.events = SummaryWriter(str(folder / "tensorboard"), purge_step=reported_step + 1)
-
-    def write(self, metrics: Metrics) -> None:
-        """Append an epoch's metrics to both."""
-        with self.file.open("a") as file:
-            file.write(json.dumps(metrics) + "\n")
-        for name, value in metrics.items():
-            self.events.add_scalar(name, value, int(metrics["step"]))
-        self.events.flush()
-
+from trs.files import write_text
 
 Metrics = dict[str, float]
 
 
 def read_metrics(folder: Path) -> list[Metrics]:
-    """The metrics that a run has written so far, oldest first; a line cut short by a crash is left out."""
+    """Read the metrics that a run has written so far, oldest first; a line cut short by a crash is left out."""
     found = []
     try:
         lines = (folder / METRICS_FILE).read_text().splitlines()
@@ -41,7 +21,41 @@ def read_metrics(folder: Path) -> list[Metrics]:
         return []
     for line in lines:
         try:
-            found.append(json.loads(line))
+            metrics = json.loads(line)
         except json.JSONDecodeError:
             continue
+        if "peak_heat" in metrics:  # as it was called in 0.1
+            metrics["peak_confidence"] = metrics.pop("peak_heat")
+        found.append(metrics)
     return found
+
+
+def best_step(folder: Path, metric: str) -> int | None:
+    """Find the step with a run's highest score so far."""
+    scored = [metrics for metrics in read_metrics(folder) if math.isfinite(metrics[metric])]
+    return int(max(scored, key=lambda metrics: metrics[metric])["step"]) if scored else None
+
+
+class MetricsLog:
+    """Appends the metrics of a run's evaluations; lines after the step that the run starts from are cut off.
+
+    reported_step: the last step whose evaluation stands there, 0 before the first.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # only here: drivers read metrics without torch
+
+        self.file = folder / METRICS_FILE
+        kept = [metrics for metrics in read_metrics(folder) if metrics["step"] <= step]
+        write_text(self.file, "".join(json.dumps(metrics) + "\n" for metrics in kept))
+        self.reported_step = int(kept[-1]["step"]) if kept else 0
+        self.events = SummaryWriter(str(folder / "tensorboard"), purge_step=self.reported_step + 1)
+
+    def write(self, metrics: Metrics) -> None:
+        """Append an evaluation's metrics to both."""
+        with self.file.open("a") as file:
+            file.write(json.dumps(metrics) + "\n")
+        self.reported_step = int(metrics["step"])
+        for name, value in metrics.items():
+            self.events.add_scalar(name, value, self.reported_step)
+        self.events.flush()

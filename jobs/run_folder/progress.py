@@ -16,7 +16,7 @@ from ray.util.metrics import Counter, Gauge
 
 from jobs.run_folder.layout import EVENTS_FILE, PROGRESS_FILE, append_line
 from jobs.run_folder.metrics import Metrics
-from trs.files import write_whole
+from trs.files import write_text
 
 _WRITE_SECONDS = 1.0
 
@@ -27,7 +27,7 @@ class Progress:
 
     folder: of the run.
     total_steps: of the whole training.
-    samples_per_step: pictures, labelled or not, that all workers together train on in a step.
+    samples_per_step: images, labeled or not, that all workers together train on in a step.
     """
 
     folder: Path
@@ -38,10 +38,10 @@ class Progress:
     def __post_init__(self) -> None:
         tags = {"run": self.folder.name}
         self.gauges = {name: Gauge(f"trs_{name}", description, tuple(tags)) for name, description in {
-            "step": "Completed steps.", "samples_per_second": "Pictures trained on per second.",
-            "data_wait": "Share of the time that the training waits for pictures.",
+            "step": "Completed steps.", "samples_per_second": "Images trained on per second.",
+            "data_wait": "Share of the time that the training waits for images.",
             "score": "The metric that the run is judged by, after its last evaluation.",
-            "bad_images": "Pictures that could not be used."}.items()}
+            "bad_images": "Images that could not be used."}.items()}
         self._lost = Counter("trs_lost_steps", "Steps done again after a restart.", tuple(tags))
         for metric in (*self.gauges.values(), self._lost):
             metric.set_default_tags(tags)
@@ -52,8 +52,8 @@ class Progress:
         if before is not None:
             lost = max(0, before.step - step)
             self._lost.inc(lost) if lost else None
-            append_line(self.folder / EVENTS_FILE, f"going on after step {step} with {workers} of {wanted} workers; "
-                                                   f"about {lost} steps are done again")
+            append_line(self.folder / EVENTS_FILE, f"resumed after step {step} with {workers} of {wanted} workers; "
+                                                   f"about {lost} steps are repeated")
         self.step(step, now=True)
 
     def step(self, step: int, now: bool = False) -> None:
@@ -62,7 +62,7 @@ class Progress:
             return
         self._written = time.monotonic()
         with contextlib.suppress(OSError):  # to be seen is not worth the end of a training
-            write_whole(self.folder / PROGRESS_FILE,
+            write_text(self.folder / PROGRESS_FILE,
                         json.dumps(asdict(Position(step, self.total_steps, time.time()))))
         self.gauges["step"].set(step)
 

@@ -16,7 +16,7 @@ from trs.methods.build import METHODS, build_method
 
 
 def prepare(config: Config, folder: Path) -> Datasets:
-    """Load the sets, and find a fault in the config or the data before anything starts; nothing is written.
+    """Load the datasets, and find a fault in the config or the data before anything starts; nothing is written.
 
     Args:
         config: of the training.
@@ -26,10 +26,9 @@ def prepare(config: Config, folder: Path) -> Datasets:
         InputError: the fault.
     """
     manifest = folder / SPLIT_FILE
-    sets = load_datasets(config.data, load_split(manifest) if manifest.exists() else None)
+    datasets = load_datasets(config.data, load_split(manifest) if manifest.exists() else None)
     if METHODS[type(config.method)].uses_unlabeled:
-        require_unlabeled(sets)
-    require_metric(sets, config.eval.metric)
-    # Weights that are absent or do not fit are told before Ray starts.
-    loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
-    return sets
+        require_unlabeled(datasets)
+    require_metric(datasets, config.eval.metric)
+    loop.start(config, datasets, build_method(config, len(datasets.skeleton)), torch.device("cpu"))
+    return datasets

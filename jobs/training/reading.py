@@ -1,71 +1,93 @@
-"""The training streams as Ray Data datasets.
+"""The training streams, read by Ray Data.
 
-Each worker reads the rows that are its own (`trs.data.stream.batch_rows`), instead of its part of a `streaming_split`:
+Each worker reads the rows that are its own (`trs.data.sampler.batch_rows`), instead of its part of a `streaming_split`:
 which rows a worker gets is then a function of the step and not of who asked first, and a resumed run starts at its row
 without reading those before. Blocks are coarse and come in order; a batch is a view into one.
 
 A stream is read in windows, each a small dataset that Ray Data executes to its end while the one before it is consumed.
 One long dataset would be throttled by its consumer, and Ray 2.60's executor polls without a pause while it is
 throttled: inside of a training process that took two thirds of the interpreter's time.
+
+Reading tasks import this module and what it needs, so it stays clear of torch: a reading process starts in seconds and
+needs little memory.
 """
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 import ray
 import ray.data
 from ray.data import DataContext, Dataset
+from ray.data.block import Block, BlockAccessor, BlockMetadata
+from ray.data.datasource import Datasource, ReadTask
 
-from jobs.training.source import BatchSource
-from trs.data.reader import Rows, delayed
+from jobs.config import WINDOW_BYTES
+from trs.config import ViewConfig
+from trs.data.person_table import PersonTable
+from trs.data.reader import Rows, Stream, delayed
 
-if TYPE_CHECKING:
-    from trs.loop import OpenBatches, ShareRows
-
-WINDOW_BYTES = 64 * 2**20
-"""Decoded pictures in a window of one stream; two windows of each stream are held."""
 FIRST_WINDOW = 4
 """Steps in the first window, so that the training begins soon; each further one has twice as many, up to the limit."""
 STARVED_SECONDS = 45.0
-"""After so long without a picture the worker's node reads, whether it has a CPU free or not."""
+"""After so long without an image the worker's node reads, whether it has a CPU free or not."""
 GIVE_UP_SECONDS = 600.0
 
 
-def open_batches(streams: dict[str, ray.ObjectRef], data_cpus: float, picture_bytes: int,
-                 complain: Callable[[str], object] = lambda sentence: None) -> OpenBatches:
-    """How a worker reads its batches.
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredStream:
+    """A `trs.data.reader.Stream` whose people lie in the object store.
+
+    people: the reference of a `PersonTable`.
+    """
+
+    people: ray.ObjectRef[PersonTable]
+    flip_order: list[int]
+    input_size: tuple[int, int]
+    view: ViewConfig
+    seed: int
+
+    def load(self) -> Stream:
+        """The stream, with the table in the node's shared memory."""
+        return Stream(ray.get(self.people), self.flip_order, self.input_size, self.view, self.seed)
+
+
+def read_shares(streams: dict[str, StoredStream], data_cpus: float, shares: Iterator[dict[str, range]]
+                ) -> Iterator[dict[str, Rows]]:
+    """Read the rows of a worker's shares, one after the other and ahead of their use.
 
     Args:
-        streams: `trs.data.stream.Stream`s in the object store, by name.
+        streams: by name.
         data_cpus: CPUs of this worker's reading tasks, shared among the streams that it reads.
-        picture_bytes: of one decoded crop.
-        complain: told when no CPU is free for the reading tasks.
+        shares: the rows of each share by stream.
     """
-    def read(shares: Iterator[ShareRows]) -> Iterator[dict[str, Rows]]:
-        reader = _Reader(streams, data_cpus, complain)
-        try:
-            started = (reader.start(window) for window in _windows(shares, picture_bytes))
-            for window in delayed(started, depth=1):
-                batches = {name: _batches(*reader.finish(reading)) for name, reading in window.items()}
-                for columns in zip(*batches.values(), strict=True):
-                    yield dict(zip(batches, columns, strict=True))
-        finally:
-            reader.close()
-
-    return read
+    height, width = next(iter(streams.values())).input_size
+    reader = _Reader(streams, data_cpus)
+    try:
+        started = (reader.start(window) for window in _windows(shares, 3 * height * width))
+        for window in delayed(started, depth=1):
+            batches = {name: _batches(*reader.finish(reading)) for name, reading in window.items()}
+            for columns in zip(*batches.values(), strict=True):
+                yield dict(zip(batches, columns, strict=True))
+    finally:
+        reader.close()
 
 
-def _windows(shares: Iterator[ShareRows], picture_bytes: int) -> Iterator[list[ShareRows]]:
+def _windows(shares: Iterator[dict[str, range]], image_bytes: int) -> Iterator[list[dict[str, range]]]:
     size = FIRST_WINDOW
     while window := list(islice(shares, size)):
         yield window
-        batch_bytes = picture_bytes * max(len(rows) for rows in window[0].values())
+        batch_bytes = image_bytes * max(len(rows) for rows in window[0].values())
         size = max(FIRST_WINDOW, min(2 * size, WINDOW_BYTES // batch_bytes))
 
 
@@ -73,7 +95,7 @@ def _windows(shares: Iterator[ShareRows], picture_bytes: int) -> Iterator[list[S
 class _Window:
     """One stream's part of some steps, and the CPUs that it may be read with."""
 
-    stream: ray.ObjectRef
+    stream: StoredStream
     rows: list[range]
     cpus: float
 
@@ -96,18 +118,17 @@ class _Reader:
     """Reads windows ahead.
 
     Workers and reading tasks ask for CPUs independently of one another. After the loss of a node the workers of one
-    or several trainings may hold all that are left; slow pictures are then better than none.
+    or several trainings may hold all that are left; slow images are then better than none.
     """
 
-    streams: dict[str, ray.ObjectRef]
+    streams: dict[str, StoredStream]
     cpus: float
-    complain: Callable[[str], object]
     _starved: list[Future[Dataset]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self._reserved, self._unreserved = (ThreadPoolExecutor(len(self.streams)) for _ in range(2))
 
-    def start(self, shares: list[ShareRows]) -> dict[str, tuple[_Window, Future[Dataset]]]:
+    def start(self, shares: list[dict[str, range]]) -> dict[str, tuple[_Window, Future[Dataset]]]:
         """Begin to read the rows of some steps, each stream on its own."""
         windows = {name: _Window(self.streams[name], [rows[name] for rows in shares], self.cpus / len(shares[0]))
                    for name in shares[0]}
@@ -122,22 +143,22 @@ class _Reader:
         window, future = reading
         if not wait([future], STARVED_SECONDS).done:
             if not self._starving():
-                self.complain(f"no picture has come for {STARVED_SECONDS:.0f} s: no CPU is free to read, or the "
-                              "storage is slow; this worker's node now reads beside its work")
+                _log.warning(f"no image has come for {STARVED_SECONDS:.0f} s: no CPU is free to read, or the storage is "
+                             "slow; this worker's node now reads beside its work")
             self._starved.append(future)
             futures = [future, self._submit(window)]
             future = next(iter(wait(futures, GIVE_UP_SECONDS, FIRST_COMPLETED).done), future)
         if not future.done():
-            raise RuntimeError(f"no picture has come for {GIVE_UP_SECONDS:.0f} s; does the storage answer?")
+            raise RuntimeError(f"no image has come for {GIVE_UP_SECONDS:.0f} s; does the storage answer?")
         return future.result(), len(window.rows[0])
 
     def close(self) -> None:
-        """Whoever breaks off does not wait for what is being read."""
+        """End without waiting for what is being read."""
         for pool in (self._reserved, self._unreserved):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _starving(self) -> bool:
-        """Until the windows that waited in vain have got their CPUs after all."""
+        """Say whether windows that waited in vain still have not got their CPUs."""
         self._starved = [future for future in self._starved if not future.done()]
         return bool(self._starved)
 
@@ -149,3 +170,38 @@ class _Reader:
 
 def _batches(window: Dataset, batch_size: int) -> Iterator[Rows]:
     return iter(window.iter_batches(batch_size=batch_size, batch_format="numpy", prefetch_batches=2))
+
+
+class BatchSource(Datasource):
+    """A stream's rows; consecutive batches share a reading task, whose start costs as much as many a read."""
+
+    def __init__(self, stream: StoredStream, batches: list[range]) -> None:
+        super().__init__()
+        self.stream, self.batches = stream, batches
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        """Return None: the size is not known before the first batch is read."""
+        return None
+
+    def get_read_tasks(self, parallelism: int, per_task_row_limit: int | None = None,
+                       data_context: DataContext | None = None) -> list[ReadTask]:
+        """Make as many tasks as are asked for, each with its part of the batches, in order."""
+        parts = np.array_split(np.arange(len(self.batches)), min(parallelism, len(self.batches)))
+        return [self._task([self.batches[index] for index in part]) for part in parts]
+
+    def _task(self, batches: list[range]) -> ReadTask:
+        rows = sum(len(batch) for batch in batches)
+        return ReadTask(_Read(self.stream, batches), BlockMetadata(rows, None, None, None))
+
+
+class _Read:
+    """Read some batches' rows in a Ray task."""
+
+    def __init__(self, stream: StoredStream, batches: list[range]) -> None:
+        self.stream, self.batches = stream, batches
+
+    def __call__(self) -> Iterator[Block]:
+        cv2.setNumThreads(0)  # the task has a share of a CPU, not the machine
+        stream = self.stream.load()
+        for rows in self.batches:
+            yield BlockAccessor.batch_to_block(stream.read(rows))

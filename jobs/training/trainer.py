@@ -1,7 +1,7 @@
-"""A config and its sets -> a TorchTrainer, run to its end.
+"""A job and its datasets -> a TorchTrainer, run to its end.
 
 The processes that only drive a training (a trial's driver, Ray Train's controller) import this module, so it leaves the
-networks to `jobs.worker`: each such process starts seconds sooner.
+networks to `jobs.training.worker`: each such process starts seconds sooner.
 """
 
 from __future__ import annotations
@@ -17,62 +17,49 @@ import ray.train.torch
 
 from jobs.cluster.failures import Failures, find_mistake
 from jobs.cluster.resources import scaling
-from jobs.cluster.stopping import STOP_FILE, TorchConfig
-from jobs.run_folder.layout import write_run
-from jobs.training.pseudo_labels import FIRST_STAGE, first_stage, label_unlabeled
-from trs import config as configs
-from trs.config import Config
-from trs.data.datasets import Datasets
+from jobs.cluster.stopping import TorchConfig
+from jobs.config import Job
+from jobs.run_folder.layout import FIRST_STAGE, STOP_FILE, write_run
+from jobs.training.assignment import Assignment
+from jobs.training.datasets import StoredDatasets
+from jobs.training.pseudo_labels import first_stage, label_unlabeled
 from trs.data.pseudo_labels import PSEUDO_LABELS_FILE
-from trs.data.reader import stream_of
 from trs.errors import InputError
 
 
-def train_loop_per_worker(settings: dict[str, Any]) -> None:
-    """Run `jobs.worker` with these settings; imported here, in the worker's process, and nowhere else."""
-    from jobs.training import worker
-
-    worker.run(settings)
-
-
-def put_streams(sets: Datasets, config: Config) -> dict[str, ray.ObjectRef]:
-    """The training streams in the object store."""
-    people = {"labeled": sets.labeled, "unlabeled": sets.unlabeled}
-    return {name: ray.put(stream_of(table, sets.skeleton.flip_order, config)) for name, table in people.items()}
-
-
-def fit(config: Config, sets: Datasets, folder: Path, callbacks: Iterable[Any] = (), stop: Path | None = None) -> None:
-    """Train in `folder`: checkpoints lie there, and a run that was broken off there goes on.
+def fit(job: Job, stored: StoredDatasets, folder: Path, callbacks: Iterable[ray.train.UserCallback] = (),
+        stop: Path | None = None) -> None:
+    """Train in `folder`: checkpoints lie there, and a run that was interrupted there is resumed.
 
     A method with a first stage runs that before, in a folder of its own below.
 
     Args:
-        config: of the training.
-        sets: from `prepare`.
-        folder: of the run, on storage that every node sees, with what `jobs.runs.write_run` wrote.
+        job: the training and its machines.
+        stored: from `jobs.training.prepare` and `jobs.training.datasets.store`.
+        folder: of the run, on storage that every node sees, with what `jobs.run_folder.layout.write_run` wrote.
         callbacks: Ray Train's user callbacks.
         stop: the file that asks the run to save and end early, without an error; by default `stop` in `folder`.
 
     Raises:
-        InputError: a mistake of the user's that a worker found, or more failures than `train.max_failures`.
+        InputError: a mistake of the user's that a worker found, or more failures than `max_failures`.
         ray.train.TrainingFailedError: the workers could not be started.
     """
     stop = stop or folder / STOP_FILE
-    if config.train.min_workers is not None:
+    if job.cluster.min_workers is not None:
         # Right after a loss Ray still counts the lost node in and waits for it; the next try asks for fewer workers.
         os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = "60"
-    first = first_stage(config)
+    first = first_stage(job)
     if first is not None:
         if not (folder / PSEUDO_LABELS_FILE).exists():
-            write_run(first, sets, folder / FIRST_STAGE)
-            fit(first, sets, folder / FIRST_STAGE, stop=stop)
+            write_run(first, stored.split, folder / FIRST_STAGE)
+            fit(first, stored, folder / FIRST_STAGE, stop=stop)
             if stop.exists():
                 return
-        sets = label_unlabeled(config, sets, folder)
-    judge = Failures(folder, config.train.max_failures)
+        stored = label_unlabeled(job, stored, folder)
+    judge = Failures(folder, job.cluster.max_failures)
     while True:
         try:
-            _trainer(config, sets, folder, callbacks, stop).fit()
+            _trainer(Assignment(job, stored, folder, stop), callbacks).fit()
             return
         except ray.train.TrainingFailedError as error:
             mistake = find_mistake(error)
@@ -85,17 +72,22 @@ def fit(config: Config, sets: Datasets, folder: Path, callbacks: Iterable[Any] =
             judge.after_exception(None, {0: start})
 
 
-def _trainer(config: Config, sets: Datasets, folder: Path, callbacks: Iterable[Any], stop: Path
-             ) -> ray.train.torch.TorchTrainer:
-    settings = {"config": configs.to_dict(config), "sets": ray.put(sets), "streams": put_streams(sets, config),
-                "folder": str(folder), "stop": str(stop)}
+def _trainer(assignment: Assignment, callbacks: Iterable[ray.train.UserCallback]) -> ray.train.torch.TorchTrainer:
+    folder = assignment.folder
     return ray.train.torch.TorchTrainer(
-        train_loop_per_worker,
-        train_loop_config=settings,
+        train_per_worker,
+        train_loop_config=assignment.settings(),
         torch_config=TorchConfig(),
-        scaling_config=scaling(config.train),
+        scaling_config=scaling(assignment.job),
         run_config=ray.train.RunConfig(
             name=folder.name, storage_path=str(folder.parent),
-            callbacks=[Failures(folder, config.train.max_failures), *callbacks],
+            callbacks=[Failures(folder, assignment.job.cluster.max_failures), *callbacks],
             # `Failures` says when it is enough. Workers may wait a night for machines that were taken away.
             failure_config=ray.train.FailureConfig(max_failures=-1, controller_failure_limit=100)))
+
+
+def train_per_worker(settings: dict[str, Any]) -> None:
+    """Run `jobs.training.worker`, imported here, in the worker's process, and nowhere else."""
+    from jobs.training import worker
+
+    worker.run(settings["assignment"])

@@ -1,119 +1,154 @@
-"""What each worker of a training runs: `trs.loop` between Ray Data's batches and Ray Train's reports."""
+"""What each worker of a training runs: `trs.loop`, with Ray Data's batches and a run's folder for its host."""
 
 from __future__ import annotations
 
-import math
+import logging
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ray
 import ray.train
 import ray.train.torch
 import torch
 import torch.distributed as dist
+from torch import nn
 
-from jobs.cluster.stopping import Watch
+from jobs.cluster.stopping import StopSignal
 from jobs.run_folder.checkpoints import load_newest_whole, prune
-from jobs.run_folder.layout import BAD_PICTURES_FILE, EVENTS_FILE, FAILURES_FILE, append_line
-from jobs.run_folder.metrics import RunLog, read_metrics
+from jobs.run_folder.layout import BAD_IMAGES_FILE, EVENTS_FILE, FAILURES_FILE, append_line
+from jobs.run_folder.metrics import Metrics, MetricsLog, best_step
 from jobs.run_folder.progress import Progress
-from jobs.training.reading import open_batches
+from jobs.training.assignment import Assignment
+from jobs.training.reading import StoredStream, read_shares
 from trs import checkpoint as checkpoints
-from trs import config as configs
 from trs import loop
-from trs.config import Config
-from trs.data.datasets import Datasets
+from trs.data.reader import Rows
 from trs.errors import InputError, Interrupted, Interruption
 from trs.evaluation.results import write_results
+from trs.loop import Training
+from trs.methods.base import Forward
 from trs.methods.build import build_method
 
 
-def run(settings: dict[str, Any]) -> None:
-    """Train, or go on from the run's newest checkpoint.
+def run(assignment: Assignment) -> None:
+    """Train, or resume from the run's newest checkpoint.
 
     A run that is asked to stop ends without an error, for Ray Train restarts workers that fail.
-
-    settings:
-        config: a config as plain values.
-        sets: `Datasets` in the object store.
-        streams: `Stream`s in the object store, by name.
-        folder: of the run.
-        stop: the file that asks it to stop.
     """
     try:
-        _train(settings)
+        _train(assignment)
     except Interrupted as interrupted:
         if not interrupted.stop:
             raise
     except InputError:
         raise
     except Exception:
-        append_line(Path(settings["folder"], FAILURES_FILE), traceback.format_exc())
+        append_line(assignment.folder / FAILURES_FILE, traceback.format_exc())
         raise
 
 
-def _train(settings: dict[str, Any]) -> None:
-    config = configs.from_dict(settings["config"])
+def _train(assignment: Assignment) -> None:
+    job, folder = assignment.job, assignment.folder
     # Ray sets this for whole CPUs only; workers that each take the machine's threads wait for one another.
-    torch.set_num_threads(max(1, int(config.train.cpus_per_worker)))
-    sets: Datasets = ray.get(settings["sets"])
-    folder = Path(settings["folder"])
-    context = ray.train.get_context()
-    main = context.get_world_rank() == 0
-    resumed = _resumed(folder, main)
-    method = build_method(config, len(sets.skeleton))
-    training = loop.start(config, sets, method, ray.train.torch.get_device(), resumed,
-                          complain=lambda sentence: append_line(folder / BAD_PICTURES_FILE, sentence))
-    if main:
-        log = RunLog(folder, training.counters.reported_step)
-        progress = Progress(folder, config.train.epochs * training.steps_per_epoch, config.train.batch_size
-                            * config.train.workers * (1 + method.uses_unlabeled))
-        progress.began(training.counters.step, context.get_world_size(), config.train.workers)
+    torch.set_num_threads(max(1, int(job.cluster.cpus_per_worker)))
+    write_down("trs.bad_images", folder / BAD_IMAGES_FILE)
+    write_down("jobs", folder / EVENTS_FILE)
+    datasets = assignment.datasets.load()
+    method = build_method(job.config, len(datasets.skeleton))
+    training = loop.start(job.config, datasets, method, ray.train.torch.get_device(), _resumed(folder))
+    loop.train(training, RayHost(assignment, training))
 
-    def save() -> None:
-        if main:
-            training.save(folder / checkpoints.folder_name(training.counters.step))
-            prune(folder, _best_step(folder, config))
 
-    def report(metrics: loop.Metrics) -> None:
-        if main:
-            log.write(metrics)
-            progress.evaluated(metrics, config.eval.metric)
-        save()
+def write_down(logger: str, file: Path) -> None:
+    """Append a logger's warnings to a file of the run's folder, a line each; the console shows them from there."""
+    log = logging.getLogger(logger)
+    log.propagate = False
+    log.handlers = [_Lines(file)]
+
+
+class _Lines(logging.Handler):
+    """Workers come and go on several machines: the file is opened for each line."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(logging.WARNING)
+        self.file = file
+
+    def emit(self, record: logging.LogRecord) -> None:
+        append_line(self.file, record.getMessage())
+
+
+class RayHost:
+    """The host of one worker: Ray Data reads for it; rank 0 writes the run's folder."""
+
+    def __init__(self, assignment: Assignment, training: Training) -> None:
+        self.assignment, self.folder, self.job = assignment, assignment.folder, assignment.job
+        self.checkpoint_every = self.job.cluster.checkpoint_every
+        self.stop_signal = StopSignal(assignment.stop) if assignment.stop else None
+        context = ray.train.get_context()
+        self.main = context.get_world_rank() == 0
+        step, train = training.counters.step, self.job.config.train
+        if self.main:
+            self.log = MetricsLog(self.folder, step)
+            self.progress = Progress(self.folder, train.epochs * training.steps_per_epoch, train.batch_size
+                                     * train.workers * (1 + training.method.uses_unlabeled))
+            self.progress.began(step, context.get_world_size(), train.workers)
+        self.reported_step = _from_main(self.log.reported_step if self.main else 0)
+
+    def read(self, shares: Iterator[loop.ShareRows]) -> Iterator[dict[str, Rows]]:
+        """Read with Ray Data."""
+        config, stored = self.job.config, self.assignment.datasets
+        streams = {name: StoredStream(people, stored.skeleton.flip_order, config.data.input_size, config.view,
+                                      config.train.seed)
+                   for name, people in (("labeled", stored.labeled), ("unlabeled", stored.unlabeled))}
+        return read_shares(streams, self.job.cluster.data_cpus, shares)
+
+    def wrap(self, networks: nn.Module) -> Forward:
+        """Put DDP around the networks, where there are several workers."""
+        forward: Forward = ray.train.torch.prepare_model(networks)
+        return forward
+
+    def save(self, training: Training) -> None:
+        """Write a checkpoint; the newest two and the best one so far are kept."""
+        if self.main:
+            training.save(self.folder / checkpoints.folder_name(training.counters.step))
+            best = best_step(self.folder, self.job.config.eval.metric)
+            prune(self.folder, [] if best is None else [best])
+
+    def interrupted(self, step: int) -> Interruption | None:
+        """Note the step, and say whether this worker ought to stop."""
+        if self.main:
+            self.progress.step(step)
+        return self.stop_signal() if self.stop_signal else None
+
+    def keep(self, predictor: str, results: list[dict[str, Any]]) -> None:
+        """Write the poses of an evaluation."""
+        write_results(self.folder / "predictions", predictor, results)
+
+    def report(self, metrics: Metrics) -> None:
+        """Append the metrics to the run's, and hand them to Ray Train, which hands them to a search."""
+        if self.main:
+            self.log.write(metrics)
+            self.progress.evaluated(metrics, self.job.config.eval.metric)
+        self.reported_step = int(metrics["step"])
         ray.train.report(metrics)
 
-    watch = Watch(Path(settings["stop"]))
 
-    def interrupted() -> Interruption | None:
-        if main:
-            progress.step(training.counters.step + 1)  # counted when all have answered
-        return watch()
-
-    height, width = config.data.input_size
-    picture_bytes = 3 * height * width
-    batches = open_batches(settings["streams"], config.train.data_cpus, picture_bytes,
-                           complain=lambda sentence: append_line(folder / EVENTS_FILE, sentence))
-    loop.train(training, batches, report, save, interrupted, wrap=ray.train.torch.prepare_model,
-               keep=lambda name, results: write_results(folder / "predictions", name, results))
-
-
-def _resumed(folder: Path, main: bool) -> checkpoints.Checkpoint | None:
+def _resumed(folder: Path) -> checkpoints.Checkpoint | None:
     """The newest whole checkpoint of the run as rank 0 sees it, on every worker."""
-    found = None
-    if main:
-        found = load_newest_whole(folder, lambda sentence: append_line(folder / EVENTS_FILE, sentence))
-    if not dist.is_initialized():
-        return found
+    main = ray.train.get_context().get_world_rank() == 0
+    found = load_newest_whole(folder) if main else None
     # Workers that began from different steps would wait for one another for ever.
-    step = torch.tensor([-1 if found is None else found.counters.step], device=ray.train.torch.get_device())
-    dist.broadcast(step, src=0)
+    step = _from_main(found.counters.step if found else -1)
     if main or step < 0:
         return found
-    return checkpoints.load(folder / checkpoints.folder_name(int(step)))
+    return checkpoints.load(folder / checkpoints.folder_name(step))
 
 
-def _best_step(folder: Path, config: Config) -> list[int]:
-    """The step with the best metric so far, if there is one."""
-    scored = [metrics for metrics in read_metrics(folder) if math.isfinite(metrics[config.eval.metric])]
-    return [int(max(scored, key=lambda metrics: metrics[config.eval.metric])["step"])] if scored else []
+def _from_main(number: int) -> int:
+    """Rank 0's number, on every worker."""
+    if not dist.is_initialized():
+        return number
+    shared = torch.tensor([number], device=ray.train.torch.get_device())
+    dist.broadcast(shared, src=0)
+    return int(shared)

@@ -20,7 +20,7 @@ import pytest
 from ray._private.authentication import authentication_token_setup as authentication
 from ray.cluster_utils import Cluster
 
-from jobs.cluster.connect import _address_for_children
+from jobs.cluster.connect import address_for_children
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST_HEALTH_CHECKS = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500,
@@ -61,7 +61,7 @@ class Machines:
         authentication.enable_token_auth_by_default()  # as `ray.init` does it
         authentication.ensure_token_if_auth_enabled()
         # As `jobs.cluster` starts its own: the cluster's processes know its address, although others run here too.
-        with self._noted_apart(), _address_for_children():
+        with self._noted_apart(), address_for_children():
             self.cluster = Cluster(initialize_head=True, head_node_args={
                 "num_cpus": 0, "include_dashboard": True, "dashboard_host": "127.0.0.1", "dashboard_port": free_port(),
                 "dashboard_agent_listen_port": 0, "temp_dir": self.temporary, "object_store_memory": 10**9,

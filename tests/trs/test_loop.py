@@ -20,32 +20,47 @@ from trs import loop
 from trs.config import Config, MeanTeacherConfig, MethodConfig, SSPCMConfig, SupervisedConfig, TRSConfig
 from trs.data.batch import labeled_batch
 from trs.data.datasets import Datasets, load_datasets
-from trs.data.reader import Stream, read_ahead, stream_of
+from trs.data.reader import Stream, stream_of
 from trs.errors import InputError, Interrupted, Interruption
 from trs.methods.build import build_method
 
 
-def run(config: Config, sets: Datasets, folder: Path, resume_from: Path | None = None, stop_after: int | None = None):
-    """Train, saving a checkpoint after each report; optionally break off after some reports."""
-    method = build_method(config, len(sets.skeleton))
+def streams_of(datasets: Datasets, config: Config) -> dict[str, Stream]:
+    return {name: stream_of(people, datasets.skeleton.flip_order, config)
+            for name, people in (("labeled", datasets.labeled), ("unlabeled", datasets.unlabeled))}
+
+
+class Stopped(Exception):
+    """A host that ends the process."""
+
+
+@dataclasses.dataclass
+class Host(loop.PlainHost):
+    """Saves a checkpoint wherever the loop asks for one, and ends after some reports."""
+
+    folder: Path = Path()
+    stop_after: int | None = None
+
+    def save(self, training: loop.Training) -> None:
+        training.save(self.folder / checkpoints.folder_name(training.counters.step))
+
+    def report(self, metrics: dict[str, float]) -> None:
+        super().report(metrics)
+        if len(self.reports) == self.stop_after:
+            raise Stopped
+
+
+def run(config: Config, datasets: Datasets, folder: Path, resume_from: Path | None = None,
+        stop_after: int | None = None, reported_step: int = 0) -> tuple[loop.Training, list[loop.Metrics]]:
+    """Train, saving a checkpoint before each evaluation; optionally end after some reports."""
+    method = build_method(config, len(datasets.skeleton))
     resumed = checkpoints.load(resume_from) if resume_from else None
-    training = loop.start(config, sets, method, torch.device("cpu"), resumed)
-    streams = {name: stream_of(people, sets.skeleton.flip_order, config)
-               for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}
-    reports = []
-
-    class BrokenOff(Exception):
-        pass
-
-    def report(metrics):
-        reports.append(metrics)
-        training.save(folder / f"checkpoint_{int(metrics['epoch'])}")
-        if len(reports) == stop_after:
-            raise BrokenOff
-
-    with contextlib.suppress(BrokenOff):
-        loop.train(training, lambda steps: read_ahead(streams, steps), report)
-    return training, reports
+    training = loop.start(config, datasets, method, torch.device("cpu"), resumed)
+    host = Host(streams_of(datasets, config), reported_step=reported_step, folder=folder,
+                stop_after=stop_after)
+    with contextlib.suppress(Stopped):
+        loop.train(training, host)
+    return training, host.reports
 
 
 @pytest.mark.parametrize("method", [
@@ -56,7 +71,8 @@ def test_resumed_equals_uninterrupted_to_the_last_bit(config: Config, sets: Data
     config = dataclasses.replace(config, method=method)
     through, reports = run(config, sets, tmp_path / "through")
     run(config, sets, tmp_path / "broken", stop_after=1)
-    resumed, rest = run(config, sets, tmp_path / "broken", resume_from=tmp_path / "broken" / "checkpoint_1")
+    resumed, rest = run(config, sets, tmp_path / "broken", resume_from=tmp_path / "broken" / checkpoints.folder_name(5),
+                        reported_step=5)
     assert through.counters == resumed.counters and through.counters.step == 10
     for name, tensor in through.method.networks.state_dict().items():
         assert torch.equal(tensor, resumed.method.networks.state_dict()[name]), name
@@ -72,7 +88,7 @@ def test_reports_hold_what_one_needs_to_know(config: Config, sets: Datasets, tmp
     _, reports = run(config, sets, tmp_path)
     assert [report["epoch"] for report in reports] == [1, 2]
     assert {"ap", "ap50", "ar", "ap_a", "ap_b", "ap_reviewer_a", "ap_reviewer_b", "ap_ensemble", "loss",
-            "loss_supervised", "loss_a", "loss_b", "agreement", "peak_heat", "learning_rate", "seconds_left",
+            "loss_supervised", "loss_a", "loss_b", "agreement", "peak_confidence", "learning_rate", "seconds_left",
             "data_wait", "steps_per_second", "bad_images"} <= reports[0].keys()
     assert reports[0]["ap"] == pytest.approx((reports[0]["ap_a"] + reports[0]["ap_b"]) / 2)
     assert reports[1]["seconds_left"] == 0
@@ -87,15 +103,14 @@ def test_supervised_reads_no_unlabelled_picture_and_takes_as_many_steps(config: 
     for file in sets.unlabeled.files:
         Path(sets.unlabeled.root, str(file)).unlink()
     training, reports = run(config, sets, tmp_path / "run")
-    assert training.counters.step == 10 and training.counters.unlabeled_row == 0
+    assert training.counters.step == 10
     assert reports[-1]["ap"] == reports[-1]["ap_a"]
 
 
 def test_steps_with_gradients_that_are_not_finite_change_nothing(config: Config, sets: Datasets) -> None:
     method = build_method(config, len(sets.skeleton))
     training = loop.start(config, sets, method, torch.device("cpu"))
-    streams = {name: stream_of(people, sets.skeleton.flip_order, config)
-               for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}
+    streams = streams_of(sets, config)
     rows = {name: stream.read(range(8)) for name, stream in streams.items()}
     losses = method.losses
     method.losses = lambda *args: {name: term * float("nan") for name, term in losses(*args).items()}
@@ -107,7 +122,7 @@ def test_steps_with_gradients_that_are_not_finite_change_nothing(config: Config,
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, max_skipped_steps=2))
     training.config = config
     with pytest.raises(loop.Diverged, match="up to step 3"):
-        loop.train(training, lambda steps: read_ahead(streams, steps), lambda metrics: None)
+        loop.train(training, loop.PlainHost(streams))
 
 
 def test_too_many_bad_pictures_stop_the_run(config: Config, drawn_root: Path, tmp_path: Path,
@@ -117,7 +132,7 @@ def test_too_many_bad_pictures_stop_the_run(config: Config, drawn_root: Path, tm
     sets = load_datasets(config.data)
     for file in sets.unlabeled.files[::3]:
         Path(sets.unlabeled.root, str(file)).write_bytes(b"")
-    with pytest.raises(InputError, match="pictures cannot be used"):
+    with pytest.raises(InputError, match="images cannot be used"):
         run(config, sets, tmp_path / "run")
 
 
@@ -133,17 +148,12 @@ def test_an_epoch_is_one_pass_over_the_larger_set(config: Config, sets: Datasets
     assert (len(sets.unlabeled), config.train.batch_size, training.steps_per_epoch) == (40, 8, 5)
 
 
-def streams_of(config: Config, sets: Datasets) -> dict[str, Stream]:
-    return {name: stream_of(people, sets.skeleton.flip_order, config)
-            for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}
-
-
 def test_a_worker_that_does_the_shares_of_two_takes_the_step_of_two(config: Config, sets: Datasets) -> None:
     """The gradient is the mean over the shares, whoever computes them."""
     config = dataclasses.replace(config, method=SupervisedConfig(),
                                  train=dataclasses.replace(config.train, workers=2, batch_size=4))
     training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
-    streams = streams_of(config, sets)
+    streams = streams_of(sets, config)
     shares = [{"labeled": streams["labeled"].read(range(first, first + 4))} for first in (0, 4)]
     gradients = []
     for rows in shares:
@@ -160,19 +170,21 @@ def test_a_worker_that_does_the_shares_of_two_takes_the_step_of_two(config: Conf
 def test_two_shares_a_step_make_as_many_steps_as_two_workers(config: Config, sets: Datasets, tmp_path: Path) -> None:
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, workers=2, batch_size=4))
     training, reports = run(config, sets, tmp_path)
-    assert (training.counters.step, training.counters.unlabeled_row) == (10, 80)  # as many as with 8 on one worker
+    assert training.counters.step == 10  # as many as with 8 on one worker
     assert [report["step"] for report in reports] == [5, 10]
 
 
 def test_an_interruption_saves_the_step_and_owes_its_evaluation(config: Config, sets: Datasets, tmp_path: Path) -> None:
     through, reports = run(config, sets, tmp_path / "through")
     training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
-    asked = iter([None] * 4 + [Interruption.LEAVE])
+    class Leaving(Host):
+        def interrupted(self, step: int) -> Interruption | None:
+            return Interruption.LEAVE if step == 5 else None
+
     with pytest.raises(Interrupted, match="after step 5") as interrupted:
-        loop.train(training, lambda shares: read_ahead(streams_of(config, sets), shares), lambda metrics: None,
-                   save=lambda: training.save(tmp_path / "saved"), interrupted=lambda: next(asked))
+        loop.train(training, Leaving(streams_of(sets, config), folder=tmp_path))
     assert not interrupted.value.stop
-    resumed, rest = run(config, sets, tmp_path, resume_from=tmp_path / "saved")
+    resumed, rest = run(config, sets, tmp_path, resume_from=tmp_path / checkpoints.folder_name(5))
     assert [report["step"] for report in rest] == [5, 10]
     assert rest[0]["ap"] == reports[0]["ap"]
     for name, tensor in through.method.networks.state_dict().items():
@@ -183,16 +195,16 @@ def test_an_evaluation_that_is_killed_costs_no_step(config: Config, sets: Datase
     class Killed(Exception):
         pass
 
-    def keep(name: str, results: object) -> None:
-        raise Killed
+    class Killing(Host):
+        def keep(self, predictor: str, results: object) -> None:
+            raise Killed
 
     through, reports = run(config, sets, tmp_path / "through")
     training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
     with pytest.raises(Killed):
-        loop.train(training, lambda shares: read_ahead(streams_of(config, sets), shares), lambda metrics: None,
-                   save=lambda: training.save(tmp_path / "saved"), keep=keep)
-    assert checkpoints.load(tmp_path / "saved").counters.step == 5
-    resumed, rest = run(config, sets, tmp_path, resume_from=tmp_path / "saved")
+        loop.train(training, Killing(streams_of(sets, config), folder=tmp_path))
+    assert checkpoints.load(tmp_path / checkpoints.folder_name(5)).counters.step == 5
+    resumed, rest = run(config, sets, tmp_path, resume_from=tmp_path / checkpoints.folder_name(5))
     assert [report["ap"] for report in rest] == [report["ap"] for report in reports]
     for name, tensor in through.method.networks.state_dict().items():
         assert torch.equal(tensor, resumed.method.networks.state_dict()[name]), name
@@ -202,6 +214,7 @@ KILLED_MID_EPOCH = """
 import dataclasses, os, signal, sys, torch
 from pathlib import Path
 from trs import checkpoint as checkpoints, config as configs, loop
+from jobs.run_folder.checkpoints import load_newest_whole
 from trs.data.datasets import load_datasets
 from trs.data.reader import read_ahead, stream_of
 from trs.methods.build import build_method
@@ -209,26 +222,29 @@ from trs.methods.build import build_method
 folder, die_at = Path(sys.argv[1]), int(sys.argv[2])
 config = configs.load(folder / "config.yaml")
 sets = load_datasets(config.data)
-found = load_newest_whole(folder, print)
+found = load_newest_whole(folder)
 training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"), found)
 streams = {"labeled": stream_of(sets.labeled, sets.skeleton.flip_order, config),
            "unlabeled": stream_of(sets.unlabeled, sets.skeleton.flip_order, config)}
 
-def record(shares):
-    for number, rows in enumerate(read_ahead(streams, shares), training.counters.step):
-        if number == die_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        with open(folder / "ids.txt", "a") as file:
-            file.write(f"{number} {' '.join(map(str, rows['unlabeled']['id']))}\\n")
-        yield rows
+class Host(loop.PlainHost):
+    def read(self, shares):
+        for number, rows in enumerate(read_ahead(self.streams, shares), training.counters.step):
+            if number == die_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            with open(folder / "ids.txt", "a") as file:
+                file.write(f"{number} {' '.join(map(str, rows['unlabeled']['id']))}\\n")
+            yield rows
 
-loop.train(training, record, lambda metrics: None,
-           save=lambda: training.save(folder / checkpoints.folder_name(training.counters.step)))
+    def save(self, training):
+        training.save(folder / checkpoints.folder_name(training.counters.step))
+
+loop.train(training, Host(streams, checkpoint_every=2))
 """
 
 
 def test_killed_mid_epoch_each_person_comes_once_an_epoch(config: Config, sets: Datasets, tmp_path: Path) -> None:
-    config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1, checkpoint_every=2))
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1))
     configs.save(config, tmp_path / "config.yaml")
     command = [sys.executable, "-c", KILLED_MID_EPOCH, str(tmp_path)]
     assert subprocess.run([*command, "3"]).returncode == -signal.SIGKILL

@@ -46,9 +46,9 @@ TRIAL_ROWS: list[tuple[tuple[float, float, int], TrialState, int, float | None]]
 SUPERVISED_AP = 0.31
 
 
-def _metrics(epoch: int, ap: float, peak_heat: float) -> dict[str, float]:
+def _metrics(epoch: int, ap: float, peak_confidence: float) -> dict[str, float]:
     return {"epoch": epoch, "step": 100 * epoch, "ap": ap, "ap_a": ap - 0.01, "ap_b": ap + 0.01, "loss": 1 / epoch,
-            "peak_heat": peak_heat, "steps_per_second": 2.0, "seconds_left": 0.0}
+            "peak_confidence": peak_confidence, "steps_per_second": 2.0, "seconds_left": 0.0}
 
 
 def _curve(epochs: int, last: float) -> list[float]:
@@ -56,12 +56,12 @@ def _curve(epochs: int, last: float) -> list[float]:
     return [last * (1 - 0.6 ** epoch) + 0.06 * (epoch == epochs - 1) for epoch in range(1, epochs)] + [last]
 
 
-def _write_run(folder: Path, config: Config, aps: list[float], peak_heat: float = 0.8) -> None:
+def _write_run(folder: Path, config: Config, aps: list[float], peak_confidence: float = 0.8) -> None:
     folder.mkdir(parents=True)
     configs.save(config, folder / CONFIG_FILE)
     log = RunLog(folder, 0)
     for epoch, ap in enumerate(aps, 1):
-        log.write(_metrics(epoch, ap, peak_heat))
+        log.write(_metrics(epoch, ap, peak_confidence))
     log.events.close()
 
 

@@ -26,7 +26,7 @@ def trial(name: str, values: dict[str, Any]) -> Any:
 
 def result(epoch: int, ap: float) -> dict[str, float]:
     return {"epoch": epoch, "ap": ap, "ap_a": ap, "loss": 0.01, "steps_per_second": 3.0, "seconds_left": 60.0,
-            "bad_images": 0, "peak_heat": 0.5}
+            "bad_images": 0, "peak_confidence": 0.5}
 
 
 def follow(watch: Watch, folder: Path, config: Config) -> None:

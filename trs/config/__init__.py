@@ -5,7 +5,7 @@ has some ready-made.
 """
 
 from trs.config.data import DataConfig, ViewConfig
-from trs.config.files import from_dict, load, save, to_dict
+from trs.config.files import change, from_dict, load, save, to_dict
 from trs.config.methods import (
     METHOD_NAMES,
     AugmentationName,
@@ -28,4 +28,4 @@ from trs.config.training import Config, EvalConfig, TrainConfig
 __all__ = ["METHOD_NAMES", "AugmentationName", "BackboneName", "Config", "ConsistencyConfig", "DataConfig",
            "DataDistillConfig", "DualConfig", "EvalConfig", "FixMatchConfig", "MeanTeacherConfig", "MethodConfig",
            "MethodSettings", "ModelConfig", "PseudoPoseConfig", "SSPCMConfig", "SingleConfig", "SupervisedConfig",
-           "TRSConfig", "TrainConfig", "ViewConfig", "from_dict", "load", "save", "to_dict"]
+           "TRSConfig", "TrainConfig", "ViewConfig", "change", "from_dict", "load", "save", "to_dict"]

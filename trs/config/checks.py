@@ -6,5 +6,6 @@ from trs.errors import InputError
 
 
 def require(condition: bool, message: str) -> None:
+    """Refuse a config with an InputError that says this unless the condition holds."""
     if not condition:
         raise InputError(message)

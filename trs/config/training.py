@@ -13,12 +13,12 @@ from trs.config.model import ModelConfig
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The optimisation and its place on the machines."""
+    """The optimisation: whatever changes what is learned, and nothing about machines."""
 
     epochs: int = 100
     """Passes over the larger of the two sets."""
     batch_size: int = 32
-    """Labelled pictures, and as many unlabelled ones, per worker and step; a step of `workers` such shares."""
+    """Labeled images, and as many unlabeled ones, per worker and step; a step of `workers` such shares."""
     learning_rate: float = 1e-3
     """Adam's learning rate."""
     lr_drops: tuple[float, ...] = (0.7, 0.9)
@@ -34,30 +34,15 @@ class TrainConfig:
     max_skipped_steps: int = 10
     """Steps in a row whose gradients may be NaN or infinite, and are skipped, before the run stops."""
     workers: int = 1
-    """Processes that train together (DDP)."""
-    min_workers: int | None = None
-    """Go on with so few when nodes are lost, each doing several shares of a step; by default with all or none."""
-    resize_seconds: float = 60.0
-    """With min_workers: how often to look whether lost workers can be had again."""
-    checkpoint_every: int = 500
-    """Steps between two checkpoints within an epoch: what the loss of a machine costs at most."""
-    use_gpu: bool = False
-    """One GPU for each worker."""
-    cpus_per_worker: float = 1.0
-    """CPUs reserved for a worker."""
-    data_cpus: float = 1.0
-    """CPUs of the Ray Data tasks that read for one worker; each task takes at most one."""
-    max_failures: int = 3
-    """Failures in a row without a newer checkpoint; as long as it gets further, a run may lose its machines."""
+    """Processes that train together (DDP): so many shares of `batch_size` make a step."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "workers", "checkpoint_every"):
+        for name in ("epochs", "batch_size", "workers"):
             require(getattr(self, name) >= 1, f"train.{name} must be at least 1, got {getattr(self, name)}")
-        require(1 <= (self.min_workers or 1) <= self.workers, "train.min_workers must be from 1 to train.workers")
         require(self.learning_rate > 0, "train.learning_rate must be positive")
         require(all(0 < share <= 1 for share in self.lr_drops), "train.lr_drops are shares of the run in (0, 1]")
-        require(min(self.cpus_per_worker, self.data_cpus) > 0,
-                 "train.cpus_per_worker and data_cpus must be positive")
+        for name in ("warmup_steps", "max_skipped_steps"):
+            require(getattr(self, name) >= 0, f"train.{name} must not be negative, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -65,13 +50,13 @@ class EvalConfig:
     """How poses are read from heatmaps and scored."""
 
     flip_test: bool = False
-    """Average the heatmaps of the picture and of its mirror image."""
+    """Average the heatmaps of the image and of its mirror image."""
     metric: Literal["ap", "pckh", "pck"] = "ap"
     """What a search maximises and the best checkpoint is kept by: COCO's OKS-AP, MPII's PCKh@0.5, or PCK@0.2."""
     decoder: Literal["quarter", "dark", "udp"] = "quarter"
     """Sub-cell position: a quarter cell towards the higher neighbour, DARK's Taylor step, or UDP's on a blurred map."""
     batch_size: int = 64
-    """Pictures in a forward pass."""
+    """Images in a forward pass."""
     every: int = 1
     """Epochs between two evaluations, each with a checkpoint; the last epoch always has one."""
 

@@ -1,26 +1,26 @@
-"""Pseudo labels: keypoints that a network has seen on unlabeled people."""
+"""Pseudo labels: where a network places the keypoints of unlabeled people, to learn from as from labels."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 import numpy as np
 
 from trs.data.person_table import PersonTable
+from trs.files import whole_file
 
 PSEUDO_LABELS_FILE = "pseudo_labels.npz"
 
 
 def with_labels(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, threshold: float) -> PersonTable:
-    """People whose keypoints are where a network saw them, labelled if their heat reaches the threshold.
+    """Give people the keypoints that a network predicts, labeled where its confidence reaches the threshold.
 
     Args:
-        people: the unlabelled table.
-        rows: [n] its rows that the network saw; the others stay unlabelled.
-        keypoints: [n, K, 3] x, y in the picture and heat.
-        threshold: heat from which a keypoint counts.
+        people: the unlabeled table.
+        rows: [n] its rows that the network has predicted; the others stay unlabeled.
+        keypoints: [n, K, 3] x, y in the image and confidence.
+        threshold: confidence from which a keypoint counts.
     """
     places, weights = people.keypoints.copy(), np.zeros_like(people.keypoint_weights)
     places[rows] = keypoints[..., :2]
@@ -28,8 +28,13 @@ def with_labels(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, th
     return dataclasses.replace(people, keypoints=places, keypoint_weights=weights)
 
 
-def save_labels(folder: Path, rows: np.ndarray, keypoints: np.ndarray) -> None:
-    """Write the pseudo labels; the file appears whole or not at all."""
-    partial = folder / f"partial-{PSEUDO_LABELS_FILE}"
-    np.savez(partial, rows=rows, keypoints=keypoints)
-    os.replace(partial, folder / PSEUDO_LABELS_FILE)
+def save_labels(path: Path, rows: np.ndarray, keypoints: np.ndarray) -> None:
+    """Write pseudo labels as NumPy's .npz; the file appears whole or not at all."""
+    with whole_file(path) as partial:
+        np.savez(partial, rows=rows, keypoints=keypoints)
+
+
+def load_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read the rows [n] and keypoints [n, K, 3] that `save_labels` wrote."""
+    with np.load(path) as labels:
+        return labels["rows"], labels["keypoints"]

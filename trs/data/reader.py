@@ -1,8 +1,6 @@
-"""The order of the samples as a pure function, and the rows of one step.
+"""The rows of a stream, read: images decoded and cropped to the easy view, with their keypoints.
 
-A stream is endless: its row number r belongs to pass r // N, which is a permutation of the N people keyed by the seed
-and the pass. A sample's augmentation is keyed by (seed, pass, id). So whoever asks for row r, any worker on any node
-and any time after a restart, gets the same sample, and each person comes exactly once a pass.
+A sample's augmentation is keyed by (seed, pass, id), so that whoever reads a row gets the same pixels.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from trs.config import Config, ViewConfig
 from trs.data.crops import crop_keypoints, crop_person, draw_easy_view
 from trs.data.images import BadImage
 from trs.data.person_table import PersonTable
-from trs.data.sampler import _permutation
+from trs.data.sampler import person_at
 from trs.errors import InputError
 
 Rows = dict[str, np.ndarray]
@@ -29,9 +27,9 @@ _MAX_REPLACEMENTS = 10
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """People in their random order.
+    """People in their random order, see `trs.data.sampler`.
 
-    people: the table that is streamed.
+    people: the table that is read.
     flip_order: the keypoint that each keypoint becomes in a mirror image.
     input_size: height and width of the crops.
     view: ranges of the easy view.
@@ -44,15 +42,10 @@ class Stream:
     view: ViewConfig
     seed: int
 
-    def locate(self, row: int) -> tuple[int, int]:
-        """The pass and the person (a row of `people`) of a row of the stream."""
-        pass_index, position = divmod(row, len(self.people))
-        return pass_index, int(_permutation(len(self.people), self.seed, pass_index)[position])
-
     def read(self, rows: Iterable[int]) -> Rows:
         """Read, decode and crop rows of the stream.
 
-        A picture that cannot be read is replaced by the next ones in the order, and named: every step keeps its size
+        An image that cannot be read is replaced by the next ones in the order, and named: every step keeps its size
         on every worker.
 
         Returns: columns of B rows:
@@ -61,29 +54,29 @@ class Stream:
             keypoint_weights: [B, K] float32.
             id, pass: [B] int64.
             key: [B] int64 in [0, 2^32), for `trs.keyed_random`.
-            bad: [B] str, what was wrong with the pictures that this row replaces, "" mostly.
+            bad: [B] str, what was wrong with the images that this row replaces, "" mostly.
 
         Raises:
-            InputError: many pictures in a row cannot be read.
+            InputError: many images in a row cannot be read.
         """
         return stack_rows([self._sample(row) for row in rows])
 
     def _sample(self, row: int) -> dict[str, object]:
-        complaints: list[str] = []
+        refusals: list[str] = []
         for candidate in range(row, row + _MAX_REPLACEMENTS):
-            pass_index, person = self.locate(candidate)
+            pass_index, person = person_at(candidate, len(self.people), self.seed)
             generator = np.random.default_rng([self.seed, pass_index, int(self.people.ids[person])])
             choice = draw_easy_view(generator, self.view)
             try:
                 image, matrix = crop_person(self.people, person, self.input_size, choice)
             except BadImage as error:
-                complaints.append(str(error))
+                refusals.append(str(error))
                 continue
             keypoints, weights = crop_keypoints(self.people, person, matrix, self.flip_order if choice.flip else None)
             return {"image": image, "keypoints": keypoints.astype(np.float32), "keypoint_weights": weights,
                     "id": self.people.ids[person], "pass": pass_index, "key": generator.integers(2**32),
-                    "bad": "\n".join(complaints)}
-        raise InputError(f"{_MAX_REPLACEMENTS} pictures in a row cannot be read, the last because {complaints[-1]}")
+                    "bad": "\n".join(refusals)}
+        raise InputError(f"{_MAX_REPLACEMENTS} images in a row cannot be read, the last because {refusals[-1]}")
 
 
 def stack_rows(samples: list[dict[str, object]]) -> Rows:

@@ -11,7 +11,7 @@ import numpy as np
 
 from trs.data.person_table import PersonTable
 from trs.errors import InputError
-from trs.files import write_whole
+from trs.files import write_text
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def apply_split(people: PersonTable, split: Split, include_labeled: bool = False
 
 def save_split(split: Split, path: Path) -> None:
     """Write the manifest as JSON."""
-    write_whole(path, json.dumps(asdict(split)) + "\n")
+    write_text(path, json.dumps(asdict(split)) + "\n")
 
 
 def load_split(path: Path) -> Split:

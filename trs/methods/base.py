@@ -26,12 +26,14 @@ class Method(ABC):
     trained: those that gradients reach: what DDP wraps and the optimiser updates.
     peers: names of the networks that start apart, one backbone each; their mean heatmap is the ensemble.
     uses_unlabeled: whether `losses` reads the unlabelled batch; if not, no such picture is read from disk.
+    uses_pseudo_labels: whether the unlabeled batch has labels that a first stage has made.
     """
 
     networks: nn.ModuleDict
     trained: Peers
     peers: ClassVar[tuple[str, ...]]
     uses_unlabeled: ClassVar[bool] = True
+    uses_pseudo_labels: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, config: Any, view: ViewConfig, make_network: MakeNetwork) -> None: ...

@@ -77,7 +77,7 @@ def confident(heatmaps: Tensor, threshold: float) -> Tensor | None:
 
 
 @torch.no_grad()
-def peak_heat(easy: dict[str, Tensor], names: Iterable[str]) -> Tensor:
+def peak_confidence(easy: dict[str, Tensor], names: Iterable[str]) -> Tensor:
     """The mean highest heat of these networks' last level: the collapse alarm."""
     return torch.stack([easy[name][0].amax((-2, -1)).mean() for name in names]).mean()
 

@@ -8,7 +8,7 @@ from trs.augment.hard_view import hard_view
 from trs.config import DualConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.methods.base import Forward, MakeNetwork, Method
-from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_heat, predict, supervised_loss
+from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_confidence, predict, supervised_loss
 from trs.models.pose import Peers
 from trs.schedule import ramp_up
 
@@ -28,7 +28,7 @@ class Dual(Method):
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
-        """`loss`, its parts `loss_supervised`, `loss_a` and `loss_b`, and `peak_heat`."""
+        """`loss`, its parts `loss_supervised`, `loss_a` and `loss_b`, and `peak_confidence`."""
         assert unlabeled is not None
         train_mode = self.peers if self.config.teacher_mode == "train" else ()
         easy = easy_heatmaps(self.networks, unlabeled.images, train_mode)
@@ -44,4 +44,4 @@ class Dual(Method):
         unsup_weight = self.config.unsup_weight * ramp_up(step, self.config.ramp_up)
         loss = supervised + unsup_weight * (consistency["a"] + consistency["b"])
         return {"loss": loss, "loss_supervised": supervised, "loss_a": consistency["a"], "loss_b": consistency["b"],
-                "peak_heat": peak_heat(easy, self.peers)}
+                "peak_confidence": peak_confidence(easy, self.peers)}

@@ -11,7 +11,7 @@ from trs.config import MeanTeacherConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.ema import follow
 from trs.methods.base import Forward, MakeNetwork, Method
-from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_heat, predict, supervised_loss
+from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_confidence, predict, supervised_loss
 from trs.models.pose import Peers
 from trs.schedule import ema_momentum, ramp_up
 
@@ -29,7 +29,7 @@ class MeanTeacher(Method):
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
-        """`loss`, its parts `loss_supervised` and `loss_a`, and `peak_heat` of the teacher."""
+        """`loss`, its parts `loss_supervised` and `loss_a`, and `peak_confidence` of the teacher."""
         assert unlabeled is not None
         teacher = nn.ModuleDict({"teacher_a": self.networks["teacher_a"]})
         train_mode = teacher.keys() if self.config.reviewer_mode == "train" else ()
@@ -43,7 +43,7 @@ class MeanTeacher(Method):
         consistency = consistency_loss(on_hard["a"], hard, target, weights)
         loss = supervised + self.config.unsup_weight * ramp_up(step, self.config.ramp_up) * consistency
         return {"loss": loss, "loss_supervised": supervised, "loss_a": consistency,
-                "peak_heat": peak_heat(easy, easy)}
+                "peak_confidence": peak_confidence(easy, easy)}
 
     def after_step(self, step: int) -> None:
         """Eq. 1: the teacher follows the student."""

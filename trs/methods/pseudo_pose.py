@@ -13,7 +13,7 @@ from trs.config import PseudoPoseConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.losses import heatmap_mse
 from trs.methods.base import Forward, MakeNetwork, Method
-from trs.methods.consistency import peak_heat
+from trs.methods.consistency import peak_confidence
 from trs.models.inference import read_heatmaps
 from trs.models.pose import Peers, PoseNetwork
 
@@ -22,6 +22,7 @@ class PseudoPose(Method):
     """One network on true and pseudo labels."""
 
     peers = ("a",)
+    uses_pseudo_labels = True
 
     def __init__(self, config: PseudoPoseConfig, view: ViewConfig, make_network: MakeNetwork) -> None:
         self.config = config
@@ -30,14 +31,14 @@ class PseudoPose(Method):
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
-        """`loss`, its parts `loss_supervised` and `loss_pseudo`, and `peak_heat`."""
+        """`loss`, its parts `loss_supervised` and `loss_pseudo`, and `peak_confidence`."""
         assert unlabeled is not None and unlabeled.pseudo is not None
         count = len(labeled.images)
         heatmaps = forward({"a": torch.cat([labeled.images, unlabeled.images])})["a"]
         supervised = heatmap_mse(heatmaps[:, :count], labeled.heatmaps, labeled.keypoint_weights)
         pseudo = heatmap_mse(heatmaps[:, count:], unlabeled.pseudo.heatmaps, unlabeled.pseudo.keypoint_weights)
         return {"loss": supervised + self.config.unsup_weight * pseudo, "loss_supervised": supervised,
-                "loss_pseudo": pseudo, "peak_heat": peak_heat({"a": heatmaps.detach()}, self.peers)}
+                "loss_pseudo": pseudo, "peak_confidence": peak_confidence({"a": heatmaps.detach()}, self.peers)}
 
 
 def see(network: PoseNetwork, images: Tensor, config: PseudoPoseConfig, fuse: str, flip_order: list[int]) -> Tensor:

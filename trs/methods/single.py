@@ -8,7 +8,7 @@ from trs.augment.hard_view import hard_view
 from trs.config import SingleConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.methods.base import Forward, MakeNetwork, Method
-from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_heat, predict, supervised_loss
+from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_confidence, predict, supervised_loss
 from trs.models.pose import Peers
 from trs.schedule import ramp_up
 
@@ -25,7 +25,7 @@ class Single(Method):
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
-        """`loss`, its parts `loss_supervised` and `loss_a`, and `peak_heat`."""
+        """`loss`, its parts `loss_supervised` and `loss_a`, and `peak_confidence`."""
         assert unlabeled is not None
         easy = easy_heatmaps(self.networks, unlabeled.images, {"a"} if self.config.teacher_mode == "train" else ())
         hard = hard_view(unlabeled, easy["a"][0], self.config, self.view)
@@ -36,7 +36,7 @@ class Single(Method):
         consistency = consistency_loss(on_hard["a"], hard, self.target(easy["a"], labeled), weights)
         loss = supervised + self.config.unsup_weight * ramp_up(step, self.config.ramp_up) * consistency
         return {"loss": loss, "loss_supervised": supervised, "loss_a": consistency,
-                "peak_heat": peak_heat(easy, self.peers)}
+                "peak_confidence": peak_confidence(easy, self.peers)}
 
     def target(self, easy: Tensor, labeled: LabeledBatch) -> Tensor:
         """What the hard view learns from the easy view's [L, B, K, h, w] heatmaps: here these themselves."""

@@ -18,7 +18,7 @@ from trs.config import SSPCMConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.data.heatmaps import locate
 from trs.methods.base import Forward, MakeNetwork, Method
-from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_heat, predict, supervised_loss
+from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_confidence, predict, supervised_loss
 from trs.models.pose import Peers, PoseNetwork
 from trs.schedule import ramp_up
 
@@ -49,7 +49,7 @@ class SSPCM(Method):
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
-        """`loss`, its parts `loss_supervised`, `loss_a`, `loss_b` and `loss_c`, and `peak_heat` of the teachers."""
+        """`loss`, its parts `loss_supervised`, `loss_a`, `loss_b` and `loss_c`, and `peak_confidence` of the teachers."""
         assert unlabeled is not None
         voters = nn.ModuleDict({name: self.networks[name] for name in ("a", "b", "last_a", "last_b")})
         # In the public code the copies read their batch's statistics like the teachers.
@@ -68,7 +68,7 @@ class SSPCM(Method):
         unsup_weight = self.config.unsup_weight * ramp_up(step, self.config.ramp_up)
         loss = supervised + unsup_weight * torch.stack(list(consistency.values())).sum()
         return {"loss": loss, "loss_supervised": supervised, **{f"loss_{name}": consistency[name] for name in target},
-                "peak_heat": peak_heat(easy, ("a", "b"))}
+                "peak_confidence": peak_confidence(easy, ("a", "b"))}
 
     def after_epoch(self) -> None:
         """Remember the teachers as they are now."""

@@ -23,7 +23,7 @@ class Supervised(Method):
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
-        """`loss`, and `peak_heat`, the mean highest heat of the predictions."""
+        """`loss`, and `peak_confidence`, the mean highest heat of the predictions."""
         heatmaps = forward({"a": labeled.images})["a"]
         return {"loss": heatmap_mse(heatmaps, labeled.heatmaps, labeled.keypoint_weights),
-                "peak_heat": heatmaps[0].detach().amax((-2, -1)).mean()}
+                "peak_confidence": heatmaps[0].detach().amax((-2, -1)).mean()}

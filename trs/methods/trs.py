@@ -21,7 +21,7 @@ from trs.methods.consistency import (
     confident,
     consistency_loss,
     easy_heatmaps,
-    peak_heat,
+    peak_confidence,
     predict,
     supervised_loss,
 )
@@ -49,7 +49,7 @@ class TRS(Method):
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
-        """Eq. 12 and its parts, `agreement` of peer and reviewer, and `peak_heat`, the collapse alarm."""
+        """Eq. 12 and its parts, `agreement` of peer and reviewer, and `peak_confidence`, the collapse alarm."""
         assert unlabeled is not None
         # Eq. 4: everybody looks at the easy view.
         easy = easy_heatmaps(self.networks, unlabeled.images, self.in_train_mode)
@@ -71,7 +71,7 @@ class TRS(Method):
         loss = supervised + unsup_weight * (consistency["a"] + consistency["b"])
         agreed = torch.stack([agreement(easy[name][0], easy[f"reviewer_{name}"][0]) for name in self.peers]).mean()
         return {"loss": loss, "loss_supervised": supervised, "loss_a": consistency["a"], "loss_b": consistency["b"],
-                "agreement": agreed, "peak_heat": peak_heat(easy, self.peers)}
+                "agreement": agreed, "peak_confidence": peak_confidence(easy, self.peers)}
 
     @property
     def in_train_mode(self) -> set[str]:

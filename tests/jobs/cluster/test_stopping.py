@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cluster.stopping import STOP_FILE, Stopped, Watch, aside, stop_gently
+from jobs.cluster.stopping import STOP_FILE, Stopped, Watch, run_aside, stop_gently
 from trs.errors import Interruption
 
 
@@ -53,6 +53,6 @@ def test_work_aside_ends_as_it_would_here_and_lets_signals_be_heard_meanwhile(tm
             time.sleep(0.01)
 
     with pytest.raises(Stopped), stop_gently(tmp_path):
-        aside(until_asked)
+        run_aside(until_asked)
     with pytest.raises(ZeroDivisionError):
-        aside(lambda: operator.truediv(1, 0))
+        run_aside(lambda: operator.truediv(1, 0))

@@ -56,7 +56,7 @@ def test_heat_that_collapsed_or_blew_up_is_told(make_search: MakeSearch) -> None
     folder = make_search("sick", rows, reference=False)
     for name, heat in (("0000", 1.5), ("0001", 0.05), ("0002", 0.05)):
         path = folder / TRIALS / name / METRICS_FILE
-        lines = [json.loads(line) | {"peak_heat": heat} for line in path.read_text().splitlines()]
+        lines = [json.loads(line) | {"peak_confidence": heat} for line in path.read_text().splitlines()]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     compare.main([str(folder)])
     page = (folder / REPORT_FILE).read_text()

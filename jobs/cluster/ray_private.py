@@ -1,0 +1,72 @@
+"""Every private name of Ray that this project leans on, each with its reason; checked with Ray 2.60.
+
+Nothing else imports from Ray's private modules: what an update of Ray may break is here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ray
+from ray._private.state import state
+from ray._private.worker import get_dashboard_url
+from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import get_or_create_autoscaling_coordinator
+from ray.train._internal.session import get_session
+from ray.train.torch.config import _TorchBackend
+from ray.train.v2._internal.execution.context import get_train_context
+from ray.util.queue import Queue
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+
+def dashboard_address() -> str | None:
+    """The dashboard's host and port, or None without one; no public call tells it to a process that joins later."""
+    return get_dashboard_url() or None
+
+
+def pin_autoscaling_coordinator() -> None:
+    """Make the actor that divides the cluster among trainings, on this process's node.
+
+    Ray pins it to the node of whoever asks for it first (`soft=False` in `get_or_create_autoscaling_coordinator`).
+    Left to a worker, it would die with that worker's node, and nothing could start again.
+    """
+    get_or_create_autoscaling_coordinator()
+
+
+def autoscaler_limits() -> dict[str, float]:
+    """The resources that the autoscaler may grow the cluster to; empty where it tells none."""
+    return {name: float(amount) for name, amount in (state.get_max_resources_from_cluster_config() or {}).items()}
+
+
+def is_being_drained() -> bool:
+    """Whether the node of any worker of this training is being drained; to be asked by a worker.
+
+    The public `ray.train.get_preemption_info` would make all workers wait for one another in each step.
+    """
+    return get_train_context().preemption_context.preemption_info is not None
+
+
+class SignalledBackend(_TorchBackend):
+    """Ray Train's process group for torch, which calls `on_start` in each worker's main thread.
+
+    Only a main thread may set signal handlers, and the training runs in another one. Ray Train has no public hook
+    there: its public callbacks are run in the controller.
+    """
+
+    @staticmethod
+    def on_start() -> None:
+        """Run in the main thread of each worker, before the training starts."""
+
+    def on_training_start(self, worker_group: Any, backend_config: Any) -> None:
+        """Call `on_start` on every worker."""
+        super().on_training_start(worker_group, backend_config)
+        worker_group.execute(self.on_start)
+
+
+def put_report_queue_here() -> None:
+    """Let a trial's driver keep the queue of its reports on its own node.
+
+    Ray Train's reports reach Ray Tune through a queue that Tune would put on any node, and with that node the trial
+    would be lost. Tune has no option for where it lies.
+    """
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    get_session()._inter_actor_queue = Queue(1, actor_options={"num_cpus": 0, "scheduling_strategy": here})

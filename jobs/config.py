@@ -1,0 +1,112 @@
+"""Where a training runs: its machines, apart from what it learns."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cattrs
+import yaml
+
+from trs import config as configs
+from trs.config import Config
+from trs.config.files import explain, read_yaml, sections
+from trs.errors import InputError
+from trs.files import write_text
+from trs.presets import PRESETS
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """The machines of a training; nothing here changes what is learned."""
+
+    use_gpu: bool = False
+    """One GPU for each worker."""
+    cpus_per_worker: float = 1.0
+    """CPUs reserved for a worker."""
+    data_cpus: float = 1.0
+    """CPUs of the Ray Data tasks that read for one worker; each task takes at most one."""
+    min_workers: int | None = None
+    """Go on with so few workers when nodes are lost, each doing several shares of a step; by default all or none."""
+    resize_seconds: float = 60.0
+    """With min_workers: how often to look whether lost workers can be had again."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints within an epoch: what the loss of a machine costs at most."""
+    max_failures: int = 3
+    """Failures in a row without a newer checkpoint; as long as it gets further, a run may lose its machines."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("checkpoint_every", 1), ("max_failures", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name in ("cpus_per_worker", "data_cpus", "resize_seconds"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training and its machines: what config.yaml in a run's folder holds."""
+
+    config: Config = field(default_factory=Config)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+    def __post_init__(self) -> None:
+        if not 1 <= (self.cluster.min_workers or 1) <= self.config.train.workers:
+            raise InputError(f"min_workers must be from 1 to train.workers, {self.config.train.workers}, got "
+                             f"{self.cluster.min_workers}")
+
+
+WINDOW_BYTES = 64 * 2**20
+"""Decoded images in a window of one stream; a worker holds two windows of each stream in the object store."""
+
+TWO_CORES = ClusterConfig(cpus_per_worker=0.7, data_cpus=0.25)
+"""Room on two CPU cores for two workers and what reads for them."""
+
+
+_CLUSTERS = {"demo": TWO_CORES, "lspet-small": TWO_CORES}
+"""Of the presets for small machines."""
+
+
+def preset(name: str) -> Job:
+    """A preset's training, on machines that suit it."""
+    return Job(PRESETS[name](), _CLUSTERS.get(name, ClusterConfig()))
+
+
+@functools.cache
+def _converter() -> cattrs.Converter:
+    return cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+
+
+def to_dict(job: Job) -> dict[str, Any]:
+    """The job as plain values: the sections of its config, and a section `cluster`."""
+    return {**configs.to_dict(job.config), "cluster": _converter().unstructure(job.cluster)}
+
+
+def from_dict(plain: dict[str, Any]) -> Job:
+    """The job that `to_dict` wrote; without a section `cluster` its machines are the default ones.
+
+    Raises:
+        InputError: an unknown key, a wrong type or a value out of range, named.
+    """
+    config, cluster = configs.from_dict(plain), sections(plain)[1]
+    try:
+        return Job(config, _converter().structure(cluster, ClusterConfig))
+    except Exception as error:
+        raise explain(error) from error
+
+
+def save(job: Job, path: Path) -> None:
+    """Write the job as YAML."""
+    write_text(path, yaml.safe_dump(to_dict(job), sort_keys=False))
+
+
+def load(path: Path) -> Job:
+    """Read a job that `save` wrote.
+
+    Raises:
+        InputError: the file is missing, is not plain YAML, or holds no valid config.
+    """
+    return from_dict(read_yaml(path))

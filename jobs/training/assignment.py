@@ -1,0 +1,56 @@
+"""What each worker of a training is given, and work that is done in one go."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray.train
+import ray.train.torch
+
+from jobs.cluster.resources import scaling
+from jobs.config import Job
+from jobs.training.datasets import StoredDatasets
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """What a worker works on; it travels to the workers as it is.
+
+    job: the training and its machines.
+    datasets: in the object store.
+    folder: that the work reads and writes: of the run, or of the results.
+    stop: the file that asks the work to save and end.
+    checkpoint: whose networks are looked at, where nothing is trained.
+    """
+
+    job: Job
+    datasets: StoredDatasets
+    folder: Path
+    stop: Path | None = None
+    checkpoint: Path | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Wrap it for Ray Train, which hands its workers a dictionary."""
+        return {"assignment": self}
+
+
+def do_once(work: Callable[[dict[str, Any]], Any], assignment: Assignment, max_failures: int = 0) -> Any:
+    """Let workers do something short together, which is repeated as a whole where it fails.
+
+    Returns: what rank 0 returned.
+    """
+    name = f"ray-{uuid.uuid4().hex[:8]}"  # Ray Train resumes a run of the same name
+    folder = assignment.folder
+    try:
+        return ray.train.torch.TorchTrainer(
+            work, train_loop_config=assignment.settings(), scaling_config=scaling(assignment.job),
+            run_config=ray.train.RunConfig(
+                name=name, storage_path=str(folder),
+                failure_config=ray.train.FailureConfig(max_failures=max_failures))).fit().return_value
+    finally:
+        shutil.rmtree(folder / name, ignore_errors=True)

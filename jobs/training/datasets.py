@@ -1,0 +1,47 @@
+"""The datasets in Ray's object store: put there once, whoever trains on them how often."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import ray
+
+from trs.data.datasets import Datasets
+from trs.data.person_table import PersonTable
+from trs.data.split import Split
+from trs.skeleton import Skeleton
+
+
+@dataclass(frozen=True, eq=False)
+class StoredDatasets:
+    """`trs.data.datasets.Datasets` whose tables of people are references; small enough to travel to every trial.
+
+    labeled, unlabeled, val: references of a `PersonTable` each.
+    """
+
+    labeled: ray.ObjectRef[PersonTable]
+    unlabeled: ray.ObjectRef[PersonTable]
+    val: ray.ObjectRef[PersonTable]
+    skeleton: Skeleton
+    ground_truth: str | None
+    scored_images: np.ndarray
+    split: Split
+
+    def load(self) -> Datasets:
+        """Look at the tables in the node's shared memory; their columns are not copied."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        tables = {name: ray.get(fields[name]) for name in ("labeled", "unlabeled", "val")}
+        return Datasets(**{**fields, **tables})
+
+    def with_unlabeled(self, people: PersonTable) -> StoredDatasets:
+        """The same with other unlabeled people, or with pseudo labels on them."""
+        return dataclasses.replace(self, unlabeled=ray.put(people))
+
+
+def store(datasets: Datasets) -> StoredDatasets:
+    """Put each table into the object store."""
+    fields = {field.name: getattr(datasets, field.name) for field in dataclasses.fields(datasets)}
+    tables = {name: ray.put(fields[name]) for name in ("labeled", "unlabeled", "val")}
+    return StoredDatasets(**{**fields, **tables})
