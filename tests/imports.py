@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import ast
 import graphlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _IMPORTERS = {"import_module", "__import__", "run_module"}
 """Functions that import the module whose name is their first argument."""
-_PRIVATE_MODULE = re.compile(r"\w+(\.\w+)*\._(?!_)\w+(\.\w+)*")
 
 
 @dataclass(frozen=True)
@@ -59,18 +57,19 @@ def read_tree(root: Path, places: Sequence[str]) -> Tree:
 
 def _imports(source: str, module: ast.Module, modules: Mapping[str, ast.Module]) -> Iterator[Import]:
     for node in ast.walk(module):
-        names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             above = source.split(".")[:-node.level] if node.level else []
             names = [".".join([*above, *filter(None, [node.module]), alias.name]) for alias in node.names]
         elif isinstance(node, ast.Call) and node.args and _last_name(node.func) in _IMPORTERS:
-            names = [node.args[0].value] if _is_text(node.args[0]) else []
+            names = [_text(node.args[0])]
         elif isinstance(node, ast.List | ast.Tuple):
-            names = [after.value for before, after in zip(node.elts, node.elts[1:], strict=False)
-                     if _is_text(before) and before.value == "-m" and _is_text(after)]
-        for name in names:
+            names = [_text(after) for before, after in zip(node.elts, node.elts[1:], strict=False)
+                     if _text(before) == "-m"]
+        else:
+            continue
+        for name in filter(None, names):
             yield Import(source, _module_of(name, modules), node.lineno)
 
 
@@ -85,8 +84,9 @@ def _last_name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _text(node: ast.AST) -> str:
+    """The string that stands there; "" if anything else does."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def rooms(found: Import) -> tuple[str, str]:
@@ -150,14 +150,14 @@ def private_names(tree: Tree, library: str) -> list[Import]:
     whatever was imported from the library (`ray.data._internal`, `get_session()._queue`), and in strings that name a
     module (`logging.getLogger("ray._private.state")`).
     """
-    found = [one for one in tree.imports if one.target.split(".")[0] == library and _is_private(one.target)]
+    found = [one for one in tree.imports if one.target.split(".")[0] == library and _private(one.target)]
     for name, module in tree.modules.items():
         bound = _bound_names(module, library)
         for node in ast.walk(module):
             if isinstance(node, ast.Attribute) and _private(node.attr) and _root(node) in bound:
                 found.append(Import(name, f"{bound[_root(node)]}: {ast.unparse(node)}", node.lineno))
-            elif _is_text(node) and node.value.startswith(f"{library}.") and _PRIVATE_MODULE.fullmatch(node.value):
-                found.append(Import(name, node.value, node.lineno))
+            elif isinstance(node, ast.Constant) and _names_private(_text(node), library):
+                found.append(Import(name, _text(node), node.lineno))
     return found
 
 
@@ -170,11 +170,13 @@ def foreign_attributes(tree: Tree, package: str) -> list[Import]:
 
 
 def _private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__")
+    """Whether a dotted name has a part with one underscore in front."""
+    return any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
 
 
-def _is_private(dotted: str) -> bool:
-    return any(_private(part) for part in dotted.split("."))
+def _names_private(text: str, library: str) -> bool:
+    """Whether a string is nothing but a private dotted name of a library."""
+    return text.startswith(f"{library}.") and all(part.isidentifier() for part in text.split(".")) and _private(text)
 
 
 def _bound_names(module: ast.Module, library: str) -> dict[str, str]:

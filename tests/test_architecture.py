@@ -120,7 +120,7 @@ import dataclasses, torch
 from trs import loop
 from trs.presets import demo
 from trs.data.datasets import load_datasets
-from trs.data.reader import read_ahead, stream_of
+from trs.data.reader import stream_of
 from trs.methods.build import build_method
 replace = dataclasses.replace
 config = demo()
@@ -131,7 +131,9 @@ method = build_method(config, len(sets.skeleton))
 training = loop.start(config, sets, method, torch.device("cpu"))
 streams = {{name: stream_of(people, sets.skeleton.flip_order, config)
            for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}}
-loop.train(training, lambda steps: read_ahead(streams, steps), lambda metrics: print("AP", metrics["ap"]))
+host = loop.PlainHost(streams)
+loop.train(training, host)
+print("AP", host.reports[-1]["ap"])
 assert training.counters.step == 2, training.counters
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
