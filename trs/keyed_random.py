@@ -2,17 +2,45 @@
 
 Each sample carries a 32-bit key made from (seed, pass, sample id). Its random numbers are a hash of the key and a
 counter, so they are the same on any device, in any batch and for any number of workers, and a resumed run needs no
-random state. The hash is the 32-bit integer finaliser "lowbias32" (C. Wellons, hash-prospector, public domain).
+random state. The hash is the 32-bit integer finalizer "lowbias32" (C. Wellons, hash-prospector, public domain).
 """
 
 from __future__ import annotations
 
+import enum
 import math
 
 import torch
 from torch import Tensor
 
 _MASK = 0xFFFFFFFF
+
+
+@enum.unique
+class RandomStream(enum.IntEnum):
+    """What a sample's random numbers are drawn for. Another number for one of them would change every result."""
+
+    AFFINE_SCALE = 100
+    AFFINE_ROTATION = 101
+    AFFINE_IS_ROTATED = 102
+    KEYPOINT_MIX_SIZE = 200
+    KEYPOINT_MIX_CHOICE = 201
+    CUTOUT_PLACE = 300
+    CUTOUT_SIZE = 301
+    JOINT_CUTOUT_CHOICE = 310
+    JOINT_CUTOUT_JITTER = 311
+    JOINT_CUTOUT_SIZE = 312
+    SSCO_SOURCE = 320
+    SSCO_OWN = 321
+    SSCO_OTHER = 322
+    SSCO_OWN_JITTER = 323
+    SSCO_OTHER_JITTER = 324
+    SSCO_SIZE = 325
+    MIXING_PARTNER = 330
+    MIXUP_RATIO = 340
+    CUTMIX_AREA = 350
+    CUTMIX_PLACE = 351
+    RAND_AUGMENT_CHOICE = 360
 
 
 def _hash(x: Tensor) -> Tensor:
@@ -30,7 +58,7 @@ def uniform(keys: Tensor, count: int, stream: int) -> Tensor:
     Args:
         keys: [B] int64, each in [0, 2^32).
         count: numbers for each key.
-        stream: tells apart the purposes that one key serves; each purpose uses its own number.
+        stream: tells apart the purposes that one key serves; each has a number of its own, see `RandomStream`.
 
     Returns: [B, count] float32.
     """

@@ -1,6 +1,13 @@
+import ast
+import re
+from pathlib import Path
+
+import pytest
 import torch
 
-from trs.keyed_random import normal, uniform
+from trs.keyed_random import RandomStream, normal, uniform
+
+ROOT = Path(__file__).parents[2]
 
 KEYS = torch.randint(0, 2**32, (20_000,), generator=torch.Generator().manual_seed(0))
 
@@ -30,3 +37,21 @@ def test_normal_has_mean_zero_and_deviation_one() -> None:
     numbers = normal(KEYS, 3, stream=9)
     assert numbers.isfinite().all()
     assert abs(numbers.mean()) < 0.02 and abs(numbers.std() - 1) < 0.02
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "trs" / "augment").glob("*.py")), ids=lambda file: file.stem)
+def test_augmentations_name_their_streams(file: Path) -> None:
+    """A stream is a member of RandomStream, which no two purposes share, or the parameter of a shared function."""
+    takes_stream = {"uniform", "normal", "draw_half_sizes", "draw_found", "jittered"}
+    for call in ast.walk(ast.parse(file.read_text())):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in takes_stream:
+            assert re.fullmatch(r"RandomStream\.[A-Z_]+|stream", ast.unparse(call.args[-1])), ast.unparse(call)
+
+
+def test_streams_keep_their_numbers() -> None:
+    """Another number is another result of every training."""
+    assert {stream.name: stream.value for stream in RandomStream if stream % 10 == 0} == {
+        "AFFINE_SCALE": 100, "KEYPOINT_MIX_SIZE": 200, "CUTOUT_PLACE": 300, "JOINT_CUTOUT_CHOICE": 310,
+        "SSCO_SOURCE": 320, "MIXING_PARTNER": 330, "MIXUP_RATIO": 340, "CUTMIX_AREA": 350, "RAND_AUGMENT_CHOICE": 360}
+    one = uniform(KEYS[:3], 2, RandomStream.SSCO_SIZE)
+    assert torch.equal(one, uniform(KEYS[:3], 2, 325))

@@ -14,9 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trs.config import ViewConfig
-from trs.keyed_random import normal, uniform
-
-_SCALE, _ROTATION, _ROTATED = 100, 101, 102
+from trs.keyed_random import RandomStream, normal, uniform
 
 
 def draw_affine(keys: Tensor, view: ViewConfig) -> tuple[Tensor, Tensor]:
@@ -26,9 +24,10 @@ def draw_affine(keys: Tensor, view: ViewConfig) -> tuple[Tensor, Tensor]:
         keys: [B] int64 sample keys.
         view: the ranges.
     """
-    scale = (1 + view.scale * normal(keys, 1, _SCALE)).clamp(1 - view.scale, 1 + view.scale)
-    rotation = (view.rotation * normal(keys, 1, _ROTATION)).clamp(-2 * view.rotation, 2 * view.rotation)
-    rotated = uniform(keys, 1, _ROTATED) < view.hard_rotation_probability
+    scale = (1 + view.scale * normal(keys, 1, RandomStream.AFFINE_SCALE)).clamp(1 - view.scale, 1 + view.scale)
+    rotation = view.rotation * normal(keys, 1, RandomStream.AFFINE_ROTATION)
+    rotated = uniform(keys, 1, RandomStream.AFFINE_IS_ROTATED) < view.hard_rotation_probability
+    rotation = rotation.clamp(-2 * view.rotation, 2 * view.rotation)
     return scale.squeeze(1), (rotation * rotated).squeeze(1)
 
 

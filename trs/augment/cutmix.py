@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 
 from trs.augment.mixing import SampleMix, draw_partners
-from trs.keyed_random import uniform
-
-_AREA, _PLACE = 350, 351
+from trs.keyed_random import RandomStream, uniform
 
 
 def draw_cutmix(keys: Tensor) -> SampleMix:
@@ -17,7 +15,7 @@ def draw_cutmix(keys: Tensor) -> SampleMix:
     Its area is uniform in [0, 1] of the picture's, its centre uniform in the picture, and what reaches over the edge is
     cut off, as in the paper.
     """
-    half = uniform(keys, 1, _AREA).sqrt() / 2
-    centre = uniform(keys, 2, _PLACE)
+    half = uniform(keys, 1, RandomStream.CUTMIX_AREA).sqrt() / 2
+    centre = uniform(keys, 2, RandomStream.CUTMIX_PLACE)
     box = torch.cat([centre - half, centre + half], dim=1).clamp(0, 1)
     return SampleMix(draw_partners(keys), box, torch.zeros_like(box[:, 0]))

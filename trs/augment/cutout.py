@@ -5,9 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from trs.augment.patch import draw_half_sizes, erase
-from trs.keyed_random import uniform
+from trs.keyed_random import RandomStream, uniform
 
-_PLACE, _SIZE = 300, 301
 COUNT = 5
 """Squares in a picture: as many as Joint Cutout blanks, so that the two differ by their places alone."""
 
@@ -21,7 +20,7 @@ def cutout(images: Tensor, keys: Tensor, half_size: tuple[int, int]) -> Tensor:
         half_size: smallest and largest half-size, in pixels of a picture 256 high.
     """
     height, width = images.shape[2:]
-    places = uniform(keys, 2 * COUNT, _PLACE).view(-1, COUNT, 2) * images.new_tensor([width, height])
-    half_sizes = draw_half_sizes(keys, COUNT, half_size, height, _SIZE)
+    places = uniform(keys, 2 * COUNT, RandomStream.CUTOUT_PLACE).view(-1, COUNT, 2) * images.new_tensor([width, height])
+    half_sizes = draw_half_sizes(keys, COUNT, half_size, height, RandomStream.CUTOUT_SIZE)
     every = half_sizes > 0
     return erase(images, places, half_sizes[..., None].expand(-1, -1, 2), every)

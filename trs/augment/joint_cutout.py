@@ -9,8 +9,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from trs.augment.patch import draw_found, draw_half_sizes, erase, jittered
+from trs.keyed_random import RandomStream
 
-_CHOICE, _JITTER, _SIZE = 310, 311, 312
 COUNT = 5
 """Keypoints that are drawn, with replacement (256x192_COCO1K_PoseDual_JointCutout.yaml and its kin)."""
 
@@ -25,7 +25,9 @@ def joint_cutout(images: Tensor, keypoints: Tensor, found: Tensor, keys: Tensor,
         keys: [B] int64 sample keys.
         half_size: smallest and largest half-size, in pixels of a picture 256 high.
     """
-    chosen, valid = draw_found(keys, found, COUNT, _CHOICE)
+    height = images.shape[2]
+    chosen, valid = draw_found(keys, found, COUNT, RandomStream.JOINT_CUTOUT_CHOICE)
     centres = keypoints.gather(1, chosen[..., None].expand(-1, -1, 2))
-    half_sizes = draw_half_sizes(keys, 2 * COUNT, half_size, images.shape[2], _SIZE).view(-1, COUNT, 2)
-    return erase(images, jittered(centres, keys, images.shape[2], _JITTER), half_sizes, valid)
+    half_sizes = draw_half_sizes(keys, 2 * COUNT, half_size, height, RandomStream.JOINT_CUTOUT_SIZE)
+    jittered_centres = jittered(centres, keys, height, RandomStream.JOINT_CUTOUT_JITTER)
+    return erase(images, jittered_centres, half_sizes.view(-1, COUNT, 2), valid)

@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from trs.augment.patch import draw_half_sizes, largest_half_size
-from trs.keyed_random import uniform
-
-_HALF_SIZE, _CHOICE = 200, 201
+from trs.keyed_random import RandomStream, uniform
 
 
 def draw_mix(keys: Tensor, found: Tensor, mix_count: int, half_size: tuple[int, int], height: int
@@ -30,8 +28,8 @@ def draw_mix(keys: Tensor, found: Tensor, mix_count: int, half_size: tuple[int, 
         valid: [B, M] bool, false where there was nothing left to choose.
         half_sizes: [B] int64 in pixels.
     """
-    half_sizes = draw_half_sizes(keys, 1, half_size, height, _HALF_SIZE).squeeze(1)
-    order = uniform(keys, found.shape[1], _CHOICE).masked_fill(~found, 2.0)
+    half_sizes = draw_half_sizes(keys, 1, half_size, height, RandomStream.KEYPOINT_MIX_SIZE).squeeze(1)
+    order = uniform(keys, found.shape[1], RandomStream.KEYPOINT_MIX_CHOICE).masked_fill(~found, 2.0)
     chosen = order.argsort(dim=1)[:, :mix_count]
     return chosen, found.gather(1, chosen), half_sizes
 

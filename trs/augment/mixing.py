@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trs.keyed_random import uniform
-
-_PARTNER = 330
+from trs.keyed_random import RandomStream, uniform
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class SampleMix:
 
 def draw_partners(keys: Tensor) -> Tensor:
     """[B] for each sample the next one in a random cycle through the batch, so nobody is their own partner."""
-    order = uniform(keys, 1, _PARTNER).squeeze(1).argsort()
+    order = uniform(keys, 1, RandomStream.MIXING_PARTNER).squeeze(1).argsort()
     partners = torch.empty_like(order)
     partners[order] = order.roll(-1)
     return partners

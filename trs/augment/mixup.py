@@ -5,12 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from trs.augment.mixing import SampleMix, draw_partners
-from trs.keyed_random import uniform
-
-_RATIO = 340
+from trs.keyed_random import RandomStream, uniform
 
 
 def draw_mixup(keys: Tensor) -> SampleMix:
     """A ratio uniform in [0, 1], that is Beta(1, 1), for each of the samples with these [B] keys."""
     whole = keys.new_tensor([0, 0, 1, 1]).float().expand(len(keys), 4)
-    return SampleMix(draw_partners(keys), whole, uniform(keys, 1, _RATIO).squeeze(1))
+    return SampleMix(draw_partners(keys), whole, uniform(keys, 1, RandomStream.MIXUP_RATIO).squeeze(1))

@@ -8,7 +8,7 @@ from torch import Tensor
 from trs.keyed_random import normal, uniform
 
 _REFERENCE_HEIGHT = 256
-_JITTER = 10.0
+_JITTER_DEVIATION = 10.0
 """Standard deviation of a patch's centre around its keypoint, in pixels of a 256x192 input (xierc/Semi_Human_Pose)."""
 
 
@@ -51,7 +51,7 @@ def draw_found(keys: Tensor, found: Tensor, count: int, stream: int) -> tuple[Te
 def jittered(centres: Tensor, keys: Tensor, height: int, stream: int) -> Tensor:
     """[B, M, 2] centres moved by normal noise."""
     noise = normal(keys, 2 * centres.shape[1], stream).view(centres.shape)
-    return centres + scaled(_JITTER * noise, height)
+    return centres + scaled(_JITTER_DEVIATION * noise, height)
 
 
 def erase(images: Tensor, centres: Tensor, half_sizes: Tensor, valid: Tensor) -> Tensor:

@@ -13,9 +13,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from trs.data.batch import denormalize, normalize
-from trs.keyed_random import uniform
+from trs.keyed_random import RandomStream, uniform
 
-_CHOICE = 360
 OPERATIONS_PER_PICTURE = 2
 _STRENGTH = 0.27
 """Magnitude 9 of 30 steps of torchvision's RandAugment, whose factors reach 1 +- 0.9."""
@@ -45,7 +44,8 @@ def rand_augment(images: Tensor, keys: Tensor) -> Tensor:
         keys: [B] int64 sample keys.
     """
     pictures = denormalize(images).permute(0, 3, 1, 2).contiguous()
-    chosen = (uniform(keys, OPERATIONS_PER_PICTURE, _CHOICE) * len(OPERATIONS)).long().cpu()  # wait for the device once
+    choice = uniform(keys, OPERATIONS_PER_PICTURE, RandomStream.RAND_AUGMENT_CHOICE)
+    chosen = (choice * len(OPERATIONS)).long().cpu()  # wait for the device once
     for layer in chosen.unbind(1):
         for number in layer.unique().tolist():
             rows = torch.nonzero(layer == number).squeeze(1).to(pictures.device, non_blocking=True)

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from trs.augment.patch import draw_found, draw_half_sizes, jittered, largest_half_size
-from trs.keyed_random import uniform
+from trs.keyed_random import RandomStream, uniform
 
-_SOURCE, _OWN, _OTHER, _OWN_JITTER, _OTHER_JITTER, _SIZE = 320, 321, 322, 323, 324, 325
 COUNT = 2
 """Patches that a picture receives."""
 
@@ -32,12 +31,12 @@ class Patches:
 
 def draw_patches(keypoints: Tensor, found: Tensor, keys: Tensor, half_size: tuple[int, int], height: int) -> Patches:
     """Draw a picture to take patches from, and joints to take and to hide; see `ssco`."""
-    source = (uniform(keys, 1, _SOURCE).squeeze(1) * len(keys)).long()
-    own, valid = draw_found(keys, found, COUNT, _OWN)
-    other, there = draw_found(keys, found[source], COUNT, _OTHER)
-    to = jittered(_at(keypoints, own), keys, height, _OWN_JITTER)
-    origin = jittered(_at(keypoints[source], other), keys, height, _OTHER_JITTER)
-    half_sizes = draw_half_sizes(keys, 2 * COUNT, half_size, height, _SIZE).view(-1, COUNT, 2)
+    source = (uniform(keys, 1, RandomStream.SSCO_SOURCE).squeeze(1) * len(keys)).long()
+    own, valid = draw_found(keys, found, COUNT, RandomStream.SSCO_OWN)
+    other, there = draw_found(keys, found[source], COUNT, RandomStream.SSCO_OTHER)
+    to = jittered(_at(keypoints, own), keys, height, RandomStream.SSCO_OWN_JITTER)
+    origin = jittered(_at(keypoints[source], other), keys, height, RandomStream.SSCO_OTHER_JITTER)
+    half_sizes = draw_half_sizes(keys, 2 * COUNT, half_size, height, RandomStream.SSCO_SIZE).view(-1, COUNT, 2)
     return Patches(source, to, origin, half_sizes, valid & there)
 
 

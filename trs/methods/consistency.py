@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trs.augment.hard_view import HardView
 from trs.data.batch import LabeledBatch
-from trs.data.heatmaps import locate
+from trs.data.heatmaps import STRIDE, locate
 from trs.losses import heatmap_mse
 from trs.methods.base import Forward
 
@@ -86,4 +86,4 @@ def peak_confidence(easy: dict[str, Tensor], names: Iterable[str]) -> Tensor:
 def agreement(one: Tensor, other: Tensor) -> Tensor:
     """Share of keypoints that two [B, K, h, w] place within two cells of each other."""
     apart = (locate(one)[0] - locate(other)[0]).abs().amax(-1)
-    return (apart <= 8).float().mean()
+    return (apart <= 2 * STRIDE).float().mean()
