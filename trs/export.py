@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from trs.data.batch import normalize
 from trs.data.heatmaps import decode_quarter
 from trs.errors import InputError
 from trs.evaluation.predictor import ENSEMBLE, Predictor
+from trs.files import whole_file
 from trs.models.inference import read_heatmaps
 
 TOLERANCE = 1e-3
@@ -79,7 +79,6 @@ def export(predictor: Predictor, name: str, out: Path) -> float:
     model = ExportedNetwork(predictor, name).eval()
     size = predictor.config.data.input_size
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, *size, 3), dtype=np.uint8))
-    partial = out.with_name(f"{out.name}.partial")
     program = torch.onnx.export(model, (images[:2],), dynamo=True, input_names=["images"], verbose=False,
                                 output_names=["heatmaps", "keypoints"],
                                 dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}})
@@ -88,15 +87,12 @@ def export(predictor: Predictor, name: str, out: Path) -> float:
     onnx.helper.set_model_props(proto, {
         "keypoints": json.dumps(predictor.skeleton.names), "limbs": json.dumps(predictor.skeleton.limbs),
         "input_size": json.dumps(size), "network": name})
-    try:
+    with whole_file(out) as partial:
         partial.write_bytes(proto.SerializeToString())
         difference = _difference(partial, model, images)
         if not difference <= TOLERANCE:
             raise InputError(f"the exported network's heatmaps differ by {difference:.2g} from the checkpoint's; "
                              "nothing was written")
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
     return difference
 
 

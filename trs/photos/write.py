@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import cv2
 
 from trs.data.images import BadImage
-from trs.files import write_text
+from trs.files import whole_file, write_text
 from trs.photos.files import PREDICTIONS, Photo, is_video, open_video, read_photos, result_names
 from trs.photos.predict import PhotoPredictor, PredictedPhoto, heatmap_sheets
 from trs.visualize import write_jpeg
@@ -76,24 +75,23 @@ def _predict_video(predict: Callable[[Photo], PredictedPhoto], file: Path, name:
         BadImage: no frame can be read, or no video can be written.
     """
     video = open_video(file, name)
-    partial = out / f"{name}.partial.mp4"
     writer: cv2.VideoWriter | None = None
     records: list[dict[str, Any]] = []
     number = 0
-    for number, photo in enumerate(video.frames, start=1):
-        predicted = predict(photo)
-        records += predicted.records
-        height, width = predicted.drawn.shape[:2]
-        writer = writer or cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), video.frame_rate,
-                                           (width, height))
-        if not writer.isOpened():
-            raise BadImage(f"{file}: OpenCV cannot write mp4 files here")
-        writer.write(predicted.drawn[..., ::-1])
-        if number % _FRAMES_A_REPORT == 0:
-            report(f"{file.name}: frame {number} of {video.frame_count}")
-    if writer is None:
-        raise BadImage(f"{file} is not a video that can be read")
-    writer.release()
-    os.replace(partial, out / f"{name}.mp4")
+    with whole_file(out / f"{name}.mp4") as partial:
+        for number, photo in enumerate(video.frames, start=1):
+            predicted = predict(photo)
+            records += predicted.records
+            height, width = predicted.drawn.shape[:2]
+            writer = writer or cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), video.frame_rate,
+                                               (width, height))
+            if not writer.isOpened():
+                raise BadImage(f"{file}: OpenCV cannot write mp4 files here")
+            writer.write(predicted.drawn[..., ::-1])
+            if number % _FRAMES_A_REPORT == 0:
+                report(f"{file.name}: frame {number} of {video.frame_count}")
+        if writer is None:
+            raise BadImage(f"{file} is not a video that can be read")
+        writer.release()
     write_text(out / f"{name}.json", json.dumps(records))
     report(f"{file.name}: {number} frames, {len(records)} poses")
