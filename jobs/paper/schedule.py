@@ -22,7 +22,7 @@ from jobs.training.prepare import prepare
 from jobs.training.trainer import fit
 from trs import checkpoint as checkpoints
 from trs import config as configs
-from trs.config import METHOD_NAMES, Config
+from trs.config import Config
 
 _CHANGES_NOTHING = ("use_gpu", "cpus_per_worker", "data_cpus", "max_failures", "min_workers", "resize_seconds",
                     "checkpoint_every")
@@ -43,8 +43,8 @@ class Run:
         plain["data"]["root"] = str(Path(self.config.data.root).absolute())
         plain["train"] = {name: value for name, value in plain["train"].items() if name not in _CHANGES_NOTHING}
         content = json.dumps([plain, [start.name for start in self.starts_from]], sort_keys=True)
-        method = next(name for name, kind in METHOD_NAMES.items() if kind is type(self.config.method))
-        return f"{method}-{hashlib.sha256(content.encode()).hexdigest()[:10]}-seed{self.config.train.seed}"
+        identity = hashlib.sha256(content.encode()).hexdigest()[:10]
+        return f"{self.config.method.name}-{identity}-seed{self.config.train.seed}"
 
     def whole_config(self, folder: Path) -> Config:
         """The config with the folders of the runs it starts from, which lie beside it in `folder`."""

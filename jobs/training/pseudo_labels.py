@@ -54,9 +54,8 @@ def label_unlabeled(job: Job, stored: StoredDatasets, folder: Path) -> StoredDat
 
 def label_per_worker(settings: dict[str, Any]) -> None:
     """Label this worker's share of the unlabeled people; rank 0 writes the labels of all."""
-    from trs.evaluation.evaluate import label
     from trs.evaluation.predictor import load_predictor  # only here: drivers need no networks
-    from trs.methods.build import LABELERS
+    from trs.evaluation.pseudo_label import pseudo_label
 
     assignment: Assignment = settings["assignment"]
     config = assignment.job.config
@@ -64,11 +63,7 @@ def label_per_worker(settings: dict[str, Any]) -> None:
     torch.set_num_threads(max(1, int(assignment.job.cluster.cpus_per_worker)))
     teacher = load_predictor(assignment.checkpoint, ray.train.torch.get_device())
     unreadable: list[str] = []
-    see = LABELERS[type(config.method)]
-    network = teacher.method.predictors[teacher.method.peers[0]]
-    rows, keypoints = label(
-        lambda images: see(network, images, config.method, config.model.fuse, teacher.skeleton.flip_order),
-        ray.get(assignment.datasets.unlabeled), config, teacher.device, unreadable)
+    rows, keypoints = pseudo_label(teacher, ray.get(assignment.datasets.unlabeled), config, unreadable)
     for sentence in unreadable:
         append_line(assignment.folder / BAD_IMAGES_FILE, sentence)
     if ray.train.get_context().get_world_rank() == 0:

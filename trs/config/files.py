@@ -13,7 +13,7 @@ import cattrs.strategies
 import yaml
 
 from trs.config.checks import require
-from trs.config.methods import METHOD_NAMES, MethodConfig
+from trs.config.methods import METHOD_NAMES, MethodConfig, MethodSettings
 from trs.config.training import Config
 from trs.errors import InputError
 from trs.files import write_text
@@ -23,10 +23,13 @@ from trs.files import write_text
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True,
                                  unstruct_collection_overrides={tuple: list})
-    names = {kind: name for name, kind in METHOD_NAMES.items()}
     cattrs.strategies.configure_tagged_union(
-        MethodConfig, converter, tag_name="name", tag_generator=lambda kind: names[kind])
+        MethodConfig, converter, tag_name="name", tag_generator=_name_of)
     return converter
+
+
+def _name_of(kind: type[MethodSettings]) -> str:
+    return kind.name
 
 
 def to_dict(config: Config) -> dict[str, Any]:

@@ -6,7 +6,7 @@ This module does not import torch: drivers and reading tasks start seconds soone
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from trs.config.checks import require
 
@@ -16,26 +16,31 @@ AugmentationName = Literal["cutout", "mixup", "cutmix", "rand_augment", "joint_c
 class MethodSettings:
     """What the config of every method tells about it.
 
-    first_stage: the method whose trained network must label the unlabelled people before this one can start.
+    name: of the method, in files and on the command line.
+    first_stage: the method whose trained network must label the unlabeled people before this one can start.
     """
 
+    name: ClassVar[str]
     first_stage: ClassVar[type[MethodSettings] | None] = None
 
 
 @dataclass(frozen=True)
 class SupervisedConfig(MethodSettings):
-    """One network on the labelled set alone: the honest baseline."""
+    """One network on the labeled set alone: the honest baseline."""
+
+    name = "supervised"
 
 
 @dataclass(frozen=True)
 class PseudoPoseConfig(MethodSettings):
-    """Train supervised, label the unlabelled people once, train anew on both."""
+    """Train supervised, label the unlabeled people once, train anew on both."""
 
+    name = "pseudo_pose"
     first_stage: ClassVar[type[MethodSettings] | None] = SupervisedConfig
     unsup_weight: float = 1.0
-    """Weight of the pseudo-labelled people's loss."""
+    """Weight of the pseudo-labeled people's loss."""
     confidence_threshold: float = 0.2
-    """Keypoints that the first stage sees with less heat get no pseudo label."""
+    """Keypoints of which the first stage is less confident get no pseudo label."""
 
     def __post_init__(self) -> None:
         require(self.unsup_weight >= 0, "method.unsup_weight must not be negative")
@@ -45,8 +50,9 @@ class PseudoPoseConfig(MethodSettings):
 class DataDistillConfig(PseudoPoseConfig):
     """PseudoPose whose labels are read from the mean heatmap over mirror images and scales (Radosavovic et al.)."""
 
+    name = "data_distill"
     scales: tuple[float, ...] = (0.8, 1.0, 1.2)
-    """Sizes at which each picture is labelled, once as it is and once mirrored."""
+    """Sizes at which each image is labeled, once as it is and once mirrored."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,9 +75,9 @@ class ConsistencyConfig(MethodSettings):
     """Smallest and largest half-size of a patch that is blended, pasted or cut out, in pixels of a 256x192 input;
     scales with the height."""
     paths: int = 1
-    """Independent hard views of each picture, whose losses are summed (multi-path, as in MultiAugs)."""
+    """Independent hard views of each image, whose losses are summed (multi-path, as in MultiAugs)."""
     confidence_threshold: float = 0.0
-    """Keypoints that the teachers see with less heat are left out of the consistency; 0 keeps all."""
+    """Keypoints of which the teachers are less confident are left out of the consistency; 0 keeps all."""
     teacher_mode: Literal["train", "eval"] = "train"
     """BatchNorm of a trained network while it teaches: batch statistics (as in Dual's public code) or running ones."""
 
@@ -88,6 +94,7 @@ class ConsistencyConfig(MethodSettings):
 class SingleConfig(ConsistencyConfig):
     """One network: its easy view supervises its own hard view (Xie et al. 2021)."""
 
+    name = "single"
     augment: tuple[AugmentationName, ...] = ("joint_cutout",)
 
 
@@ -95,6 +102,7 @@ class SingleConfig(ConsistencyConfig):
 class DualConfig(ConsistencyConfig):
     """Two networks, each one's easy view supervises the other's hard view (Xie et al. 2021)."""
 
+    name = "dual"
     unsup_weight: float = 2.0
     """The public code weighs supervised losses 0.5 and consistency 1; to Adam only the ratio matters."""
     augment: tuple[AugmentationName, ...] = ("joint_cutout",)
@@ -105,17 +113,19 @@ class SSPCMConfig(ConsistencyConfig):
     """Two teachers that are a Dual, and a student that learns where the closest two of four agree (Huang et al. 2023).
     """
 
+    name = "sspcm"
     unsup_weight: float = 2.0
     """As in Dual."""
     augment: tuple[AugmentationName, ...] = ("ssco",)
     confidence_threshold: float = 0.1
-    """Keypoints that the two teachers see with less heat in the mean are left out."""
+    """Keypoints of which the two teachers are less confident in the mean are left out."""
 
 
 @dataclass(frozen=True)
 class MeanTeacherConfig(ConsistencyConfig):
     """One network and its moving average, which teaches it (Tarvainen and Valpola 2017)."""
 
+    name = "mean_teacher"
     ema_momentum: float = 0.999
     """Momentum of the teacher, warmed up as min(1 - 1/(t+1), ema_momentum)."""
     reviewer_mode: Literal["eval", "train"] = "train"
@@ -130,15 +140,17 @@ class MeanTeacherConfig(ConsistencyConfig):
 class FixMatchConfig(ConsistencyConfig):
     """One network: where its easy view is sure, a fresh Gaussian there is the hard view's label (Sohn et al. 2020)."""
 
+    name = "fixmatch"
     augment: tuple[AugmentationName, ...] = ("rand_augment", "cutout")
     confidence_threshold: float = 0.5
-    """Heat from which a keypoint is sure enough to be a label."""
+    """Confidence from which a keypoint becomes a label."""
 
 
 @dataclass(frozen=True)
 class TRSConfig(ConsistencyConfig):
     """Teacher-Reviewer-Student and every switch that the paper leaves open."""
 
+    name = "trs"
     unsup_weight: float = 0.5
     augment: tuple[AugmentationName, ...] = ("keypoint_mix",)
     ema_momentum: float = 0.999
@@ -152,7 +164,7 @@ class TRSConfig(ConsistencyConfig):
     reviewer_role: Literal["teacher", "student", "both"] = "teacher"
     """Which reviewer supervises a student: the teacher's, the student's own, or both."""
     reviewer_update: Literal["ema", "ema_and_supervised"] = "ema"
-    """Reviewers follow by EMA only (Eq. 7), or also take the labelled gradients (text of Eq. 2-3)."""
+    """Reviewers follow by EMA only (Eq. 7), or also take the labeled gradients (text of Eq. 2-3)."""
     reviewer_mode: Literal["eval", "train"] = "train"
     """BatchNorm of a reviewer: its peer's running statistics, which do not belong to its averaged weights, or those of
     its own batches, with which reviewers see better than their peers (docs/study.md)."""
@@ -166,10 +178,8 @@ class TRSConfig(ConsistencyConfig):
 def _require_momentum(momentum: float) -> None:
     require(0 <= momentum < 1, f"method.ema_momentum must lie in [0, 1), got {momentum}")
 
+
 MethodConfig = (SupervisedConfig | PseudoPoseConfig | DataDistillConfig | SingleConfig | DualConfig | SSPCMConfig
                 | MeanTeacherConfig | FixMatchConfig | TRSConfig)
 
-METHOD_NAMES: dict[str, type[MethodConfig]] = {
-    "supervised": SupervisedConfig, "pseudo_pose": PseudoPoseConfig, "data_distill": DataDistillConfig,
-    "single": SingleConfig, "dual": DualConfig, "sspcm": SSPCMConfig, "mean_teacher": MeanTeacherConfig,
-    "fixmatch": FixMatchConfig, "trs": TRSConfig}
+METHOD_NAMES: dict[str, type[MethodConfig]] = {kind.name: kind for kind in get_args(MethodConfig)}

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from trs.config import Config
 from trs.data.datasets import Datasets
-from trs.data.person_table import PersonTable
-from trs.distributed import broadcast_buffers, gather_rows, rank, world_size
+from trs.distributed import broadcast_buffers, rank
 from trs.errors import InputError
 from trs.evaluation.oks import coco_results, oks_ap
 from trs.evaluation.oks_nms import oks_nms
 from trs.evaluation.pck import pck, pckh
-from trs.evaluation.predict import Crops, Poses, predict, predict_with, read_crops
+from trs.evaluation.predict import gather, predict, share_of_crops
 from trs.methods.base import Method
 
 Keep = Callable[[str, list[dict[str, Any]]], object]
@@ -37,10 +35,10 @@ def evaluate(method: Method, sets: Datasets, config: Config, device: torch.devic
         network and for `ensemble`. On the other ranks nothing.
     """
     broadcast_buffers(method.networks)
-    crops = _share_of_crops(sets.val, config, complain)
+    crops = share_of_crops(sets.val, config, complain)
     local = predict(method.predictors, method.peers, crops, config.eval, config.model.fuse, sets.skeleton.flip_order,
                     device)
-    poses = {name: _gather(found, len(sets.skeleton)) for name, found in local.items()}
+    poses = {name: gather(found, len(sets.skeleton)) for name, found in local.items()}
     if rank() > 0:
         return {}
     scores = {name: _score(sets, config, rows, keypoints, functools.partial(keep, name))
@@ -85,33 +83,3 @@ def require_metric(sets: Datasets, metric: str) -> None:
     if metric not in allowed:
         raise InputError(f"this validation set has no {metric}, only {' and '.join(allowed)}; choose one with "
                          f"--eval.metric {allowed[0] if allowed else 'ap'}")
-
-
-def label(see: Callable[[Tensor], Tensor], people: PersonTable, config: Config, device: torch.device, complain: list[str]
-          ) -> tuple[np.ndarray, np.ndarray]:
-    """Poses of people who have none, for `trs/methods/pseudo_pose.py`.
-
-    Args:
-        see: [B, 3, H, W] crops -> [B, K, h, w] heatmaps, by a network that is put into eval mode before.
-        people: to look at.
-        config: input size, decoder and batch size.
-        device: of the network.
-        complain: takes a sentence about each picture that cannot be used.
-
-    Returns: on every rank rows [n] of `people` in no order, and keypoints [n, K, 3] x, y in the picture and heat.
-    """
-    poses = predict_with(see, _share_of_crops(people, config, complain), config.eval.decoder, device)
-    rows, keypoints = _gather(poses, people.keypoints.shape[1])
-    return rows, keypoints
-
-
-def _share_of_crops(people: PersonTable, config: Config, complain: list[str]) -> Iterator[Crops]:
-    """This worker's crops: whole batches are dealt in turn."""
-    size = config.eval.batch_size
-    batches = np.split(np.arange(len(people)), range(size, len(people), size))
-    return read_crops(people, batches[rank()::world_size()], config.data.input_size, complain)
-
-
-def _gather(poses: Poses, keypoint_count: int) -> tuple[np.ndarray, np.ndarray]:
-    keypoints = poses.keypoints.reshape(-1, keypoint_count, 3)
-    return gather_rows(poses.rows).cpu().numpy(), gather_rows(keypoints).cpu().numpy()

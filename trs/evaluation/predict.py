@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trs.config import EvalConfig
+from trs.config import Config, EvalConfig
 from trs.data import geometry
 from trs.data.batch import normalize
 from trs.data.crops import crop_person
 from trs.data.images import BadImage
 from trs.data.person_table import PersonTable
 from trs.data.reader import delayed
+from trs.distributed import gather_rows, rank, world_size
 from trs.models.inference import poses_in_picture, read_heatmaps
 
 
@@ -64,6 +65,13 @@ def read_crops(people: PersonTable, batches: Iterable[np.ndarray], input_size: t
                 yield Crops(np.stack(images), np.stack(matrices), np.array(rows))
 
 
+def share_of_crops(people: PersonTable, config: Config, complain: list[str]) -> Iterator[Crops]:
+    """Read this worker's crops of people; whole batches are dealt to the workers in turn."""
+    size = config.eval.batch_size
+    batches = np.split(np.arange(len(people)), range(size, len(people), size))
+    return read_crops(people, batches[rank()::world_size()], config.data.input_size, complain)
+
+
 @torch.no_grad()
 def predict(networks: Mapping[str, nn.Module], ensemble: Iterable[str], crops: Iterable[Crops], config: EvalConfig,
             fuse: str, flip_order: list[int], device: torch.device) -> dict[str, Poses]:
@@ -88,11 +96,12 @@ def predict(networks: Mapping[str, nn.Module], ensemble: Iterable[str], crops: I
 
 
 @torch.no_grad()
-def predict_with(see: Callable[[Tensor], Tensor], crops: Iterable[Crops], decoder: str, device: torch.device) -> Poses:
-    """Poses read from whatever heatmaps `see` makes of normalised [B, 3, H, W] pictures."""
+def predict_with(read_heatmaps: Callable[[Tensor], Tensor], crops: Iterable[Crops], decoder: str,
+                 device: torch.device) -> Poses:
+    """Predict poses from whatever heatmaps [B, K, h, w] are read from normalized images [B, 3, H, W]."""
     parts = []
     for batch in crops:
-        heatmaps = see(normalize(torch.as_tensor(batch.images).to(device)))
+        heatmaps = read_heatmaps(normalize(torch.as_tensor(batch.images).to(device)))
         matrices = torch.as_tensor(batch.matrices, device=device)
         parts.append((torch.as_tensor(batch.rows, device=device), poses_in_picture(heatmaps, matrices, decoder)))
     return _concatenate(parts, device)
@@ -104,3 +113,9 @@ def _concatenate(parts: list[tuple[Tensor, Tensor]], device: torch.device) -> Po
         return Poses(torch.zeros(0, dtype=torch.int64, device=device),
                      torch.zeros(0, 0, 3, dtype=torch.float64, device=device))
     return Poses(torch.cat([rows for rows, _ in parts]), torch.cat([keypoints for _, keypoints in parts]))
+
+
+def gather(poses: Poses, keypoint_count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gather the poses of all workers on each: rows [N], in no order, and keypoints [N, K, 3]."""
+    keypoints = poses.keypoints.reshape(-1, keypoint_count, 3)
+    return gather_rows(poses.rows).cpu().numpy(), gather_rows(keypoints).cpu().numpy()

@@ -4,44 +4,58 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import ClassVar, TypeVar, cast
 
 from torch import Tensor, nn
 
-from trs.config import ViewConfig
+from trs.config import MethodSettings, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.models.pose import Peers, PoseNetwork
+
+Batch = TypeVar("Batch", LabeledBatch, UnlabeledBatch)
 
 MakeNetwork = Callable[[int], PoseNetwork]
 """Builds the pose network of peer number i, with its own backbone and initial weights."""
 
 Forward = Callable[[dict[str, Tensor]], dict[str, Tensor]]
-"""`Method.trained`, or what the loop wrapped around it (DDP): pictures by network name to heatmaps by name."""
+"""`Method.trained`, or what the loop wrapped around it (DDP): images by network name to heatmaps by name."""
 
 
 class Method(ABC):
     """A way to train pose networks.
 
     networks: every network by name; together they are the method's state.
-    trained: those that gradients reach: what DDP wraps and the optimiser updates.
+    trained: those that gradients reach: what DDP wraps and the optimizer updates.
     peers: names of the networks that start apart, one backbone each; their mean heatmap is the ensemble.
-    uses_unlabeled: whether `losses` reads the unlabelled batch; if not, no such picture is read from disk.
+    uses_unlabeled: whether `losses` reads the unlabeled batch; if not, no such image is read from disk.
     uses_pseudo_labels: whether the unlabeled batch has labels that a first stage has made.
     """
 
+    config: MethodSettings
     networks: nn.ModuleDict
     trained: Peers
-    peers: ClassVar[tuple[str, ...]]
+    peers: ClassVar[tuple[str, ...]] = ("a",)
     uses_unlabeled: ClassVar[bool] = True
     uses_pseudo_labels: ClassVar[bool] = False
 
-    @abstractmethod
-    def __init__(self, config: Any, view: ViewConfig, make_network: MakeNetwork) -> None: ...
+    def __init__(self, config: MethodSettings, view: ViewConfig, make_network: MakeNetwork) -> None:
+        """Make a network for each peer; a method that has more of them adds them."""
+        self.config, self.view = config, view
+        self.trained = Peers({name: make_network(number) for number, name in enumerate(self.peers)})
+        self.networks = nn.ModuleDict(dict(self.trained.items()))
 
     @abstractmethod
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
-        """The losses of one step as scalars by name; `loss` is the one to minimise, the others are for the log."""
+        """Compute the losses of one step as scalars by name; `loss` is the one to minimize, the others are for the log.
+
+        Args:
+            forward: runs trained networks.
+            labeled: its labels are true.
+            unlabeled: None if the method does not use it.
+            step: completed ones.
+            epoch: completed ones.
+        """
 
     @property
     def scored(self) -> tuple[str, ...]:
@@ -54,7 +68,13 @@ class Method(ABC):
         return {name: cast(PoseNetwork, network) for name, network in self.networks.items()}
 
     def after_step(self, step: int) -> None:  # noqa: B027 (most methods have nothing to do here)
-        """Called after each optimiser step."""
+        """Finish an optimizer step, after `step` earlier ones."""
 
     def after_epoch(self) -> None:  # noqa: B027 (most methods have nothing to do here)
-        """Called after the last step of each epoch, before it is evaluated."""
+        """Finish an epoch, after its last step and before it is evaluated."""
+
+
+def required(batch: Batch | None) -> Batch:
+    """The batch, which the loop gives to every method that says it uses it."""
+    assert batch is not None
+    return batch

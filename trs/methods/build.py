@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from torch import Tensor
-
 from trs import config as configs
 from trs.config import Config
-from trs.methods import data_distill, pseudo_pose
 from trs.methods.base import Method
 from trs.methods.data_distill import DataDistill
 from trs.methods.dual import Dual
@@ -27,13 +21,9 @@ METHODS: dict[type, type[Method]] = {
     configs.SingleConfig: Single, configs.DualConfig: Dual, configs.SSPCMConfig: SSPCM,
     configs.MeanTeacherConfig: MeanTeacher, configs.FixMatchConfig: FixMatch, configs.TRSConfig: TRS}
 
-LABELERS: dict[type, Callable[[PoseNetwork, Tensor, Any, str, list[int]], Tensor]] = {
-    configs.PseudoPoseConfig: pseudo_pose.see, configs.DataDistillConfig: data_distill.see}
-"""How a method with a first stage reads the heatmaps of its pseudo labels."""
-
 
 def build_method(config: Config, keypoint_count: int) -> Method:
-    """A method with fresh networks.
+    """Build a method with fresh networks.
 
     Raises:
         InputError: pretrained weights that are absent or do not fit.

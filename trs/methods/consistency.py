@@ -1,6 +1,6 @@
-"""The steps that all consistency methods share, as functions: who sees what, and what that costs.
+"""What all consistency methods share: lambda's ramp, and the steps as functions: who sees what, and what that costs.
 
-Legend: L levels, B pictures, P paths, K keypoints, h w heatmap cells; level 0 is the backbone's last stage.
+Legend: L levels, B images, P paths, K keypoints, h w heatmap cells; level 0 is the backbone's last stage.
 """
 
 from __future__ import annotations
@@ -11,18 +11,30 @@ import torch
 from torch import Tensor, nn
 
 from trs.augment.hard_view import HardView
+from trs.config import ConsistencyConfig
 from trs.data.batch import LabeledBatch
 from trs.data.heatmaps import STRIDE, locate
 from trs.losses import heatmap_mse
-from trs.methods.base import Forward
+from trs.methods.base import Forward, Method
+from trs.schedule import ramp_up
+
+
+class ConsistencyMethod(Method):
+    """A method whose students learn on a hard view what teachers see on the easy one."""
+
+    config: ConsistencyConfig
+
+    def unsup_weight(self, step: int) -> float:
+        """Lambda of Eq. 12, which may rise from 0 over the first steps."""
+        return self.config.unsup_weight * ramp_up(step, self.config.ramp_up)
 
 
 @torch.no_grad()
 def easy_heatmaps(networks: nn.ModuleDict, images: Tensor, in_train_mode: Collection[str]) -> dict[str, Tensor]:
-    """Eq. 4: every network on the easy view, [L, B, K, h, w] float32 by name, as targets clamped to [0, 1].
+    """Eq. 4: run every network on the easy view, [L, B, K, h, w] float32 by name, as targets clamped to [0, 1].
 
-    Without the clamp a large lambda lets two networks raise each other's heat without bound. Afterwards all networks
-    are in train mode.
+    Without the clamp a large lambda lets two networks raise each other's confidence without bound. Afterwards all
+    networks are in train mode.
 
     Args:
         networks: teachers by name.
@@ -38,7 +50,7 @@ def easy_heatmaps(networks: nn.ModuleDict, images: Tensor, in_train_mode: Collec
 
 def predict(forward: Forward, students: Iterable[str], labeled: LabeledBatch, hard: dict[str, HardView]
             ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Every student on the labelled pictures and on its hard view, in one forward pass each.
+    """Run every student on the labeled images and on its hard view, in one forward pass each.
 
     Returns:
         on_labeled: [L, B, K, h, w] by student.
@@ -53,7 +65,7 @@ def predict(forward: Forward, students: Iterable[str], labeled: LabeledBatch, ha
 
 
 def supervised_loss(on_labeled: dict[str, Tensor], labeled: LabeledBatch) -> Tensor:
-    """Eq. 3 and 9: the mean squared error of every network on the labelled pictures, summed."""
+    """Eq. 3 and 9: the mean squared error of every network on the labeled images, summed."""
     return torch.stack([heatmap_mse(maps, labeled.heatmaps, labeled.keypoint_weights)
                         for maps in on_labeled.values()]).sum()
 
@@ -72,18 +84,18 @@ def consistency_loss(student: Tensor, hard: HardView, target: Tensor, weights: T
 
 
 def confident(heatmaps: Tensor, threshold: float) -> Tensor | None:
-    """[B, K] 1 where heatmaps [B, K, h, w] peak at the threshold or above, else 0; None, that is all, without one."""
+    """[B, K] 1 where heatmaps [B, K, h, w] reach the threshold, else 0; None, which is all, where it is 0."""
     return (heatmaps.amax((-2, -1)) >= threshold).float() if threshold > 0 else None
 
 
 @torch.no_grad()
 def peak_confidence(easy: dict[str, Tensor], names: Iterable[str]) -> Tensor:
-    """The mean highest heat of these networks' last level: the collapse alarm."""
+    """The mean highest confidence of these networks' last level: the collapse alarm."""
     return torch.stack([easy[name][0].amax((-2, -1)).mean() for name in names]).mean()
 
 
 @torch.no_grad()
 def agreement(one: Tensor, other: Tensor) -> Tensor:
-    """Share of keypoints that two [B, K, h, w] place within two cells of each other."""
+    """The share of keypoints that two [B, K, h, w] place within two cells of each other."""
     apart = (locate(one)[0] - locate(other)[0]).abs().amax(-1)
     return (apart <= 2 * STRIDE).float().mean()

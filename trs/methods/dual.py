@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from trs.augment.hard_view import hard_view
-from trs.config import DualConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
-from trs.methods.base import Forward, MakeNetwork, Method
-from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_confidence, predict, supervised_loss
-from trs.models.pose import Peers
-from trs.schedule import ramp_up
+from trs.methods.base import Forward, required
+from trs.methods.consistency import (
+    ConsistencyMethod,
+    confident,
+    consistency_loss,
+    easy_heatmaps,
+    peak_confidence,
+    predict,
+    supervised_loss,
+)
 
 ROLES = (("a", "b"), ("b", "a"))
 """Student and teacher, in turn."""
 
 
-class Dual(Method):
+class Dual(ConsistencyMethod):
     """Mutual consistency of two networks that start apart."""
 
     peers = ("a", "b")
 
-    def __init__(self, config: DualConfig, view: ViewConfig, make_network: MakeNetwork) -> None:
-        self.config, self.view = config, view
-        self.trained = Peers({"a": make_network(0), "b": make_network(1)})
-        self.networks = nn.ModuleDict(dict(self.trained.items()))
-
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
         """`loss`, its parts `loss_supervised`, `loss_a` and `loss_b`, and `peak_confidence`."""
-        assert unlabeled is not None
+        unlabeled = required(unlabeled)
         train_mode = self.peers if self.config.teacher_mode == "train" else ()
         easy = easy_heatmaps(self.networks, unlabeled.images, train_mode)
         # The teacher tells which joints to hide from the student.
@@ -41,7 +41,6 @@ class Dual(Method):
             student: consistency_loss(on_hard[student], hard[student], easy[teacher],
                                       confident(easy[teacher][0], self.config.confidence_threshold))
             for student, teacher in ROLES}
-        unsup_weight = self.config.unsup_weight * ramp_up(step, self.config.ramp_up)
-        loss = supervised + unsup_weight * (consistency["a"] + consistency["b"])
+        loss = supervised + self.unsup_weight(step) * (consistency["a"] + consistency["b"])
         return {"loss": loss, "loss_supervised": supervised, "loss_a": consistency["a"], "loss_b": consistency["b"],
                 "peak_confidence": peak_confidence(easy, self.peers)}

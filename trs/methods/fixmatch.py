@@ -6,6 +6,7 @@ below `confidence_threshold` have none. Everything else is as in Single.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from trs.data.batch import LabeledBatch
@@ -17,7 +18,7 @@ class FixMatch(Single):
     """Hard pseudo labels above a confidence."""
 
     def target(self, easy: Tensor, labeled: LabeledBatch) -> Tensor:
-        """[L, B, K, h, w] Gaussians at the last level's peaks, as wide as those of the labelled pictures."""
-        keypoints, peaks = decode_quarter(easy[0])
-        heatmaps, _ = encode(keypoints, peaks.new_ones(peaks.shape), (easy.shape[-2], easy.shape[-1]), labeled.sigma)
+        """[L, B, K, h, w] Gaussians at the last level's peaks, as wide as those of the labeled images."""
+        keypoints, confidence = decode_quarter(easy[0])
+        heatmaps, _ = encode(keypoints, torch.ones_like(confidence), (easy.shape[-2], easy.shape[-1]), labeled.sigma)
         return heatmaps.expand(easy.shape)

@@ -10,27 +10,32 @@ from trs.augment.hard_view import hard_view
 from trs.config import MeanTeacherConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.ema import follow
-from trs.methods.base import Forward, MakeNetwork, Method
-from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_confidence, predict, supervised_loss
-from trs.models.pose import Peers
-from trs.schedule import ema_momentum, ramp_up
+from trs.methods.base import Forward, MakeNetwork, required
+from trs.methods.consistency import (
+    ConsistencyMethod,
+    confident,
+    consistency_loss,
+    easy_heatmaps,
+    peak_confidence,
+    predict,
+    supervised_loss,
+)
+from trs.schedule import ema_momentum
 
 
-class MeanTeacher(Method):
+class MeanTeacher(ConsistencyMethod):
     """A student and its average; AP is the student's, the teacher's stands beside it."""
 
-    peers = ("a",)
+    config: MeanTeacherConfig
 
     def __init__(self, config: MeanTeacherConfig, view: ViewConfig, make_network: MakeNetwork) -> None:
-        self.config, self.view = config, view
-        self.trained = Peers({"a": make_network(0)})
-        teacher = copy.deepcopy(self.trained["a"]).requires_grad_(False)
-        self.networks = nn.ModuleDict({"a": self.trained["a"], "teacher_a": teacher})
+        super().__init__(config, view, make_network)
+        self.networks["teacher_a"] = copy.deepcopy(self.networks["a"]).requires_grad_(False)
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
         """`loss`, its parts `loss_supervised` and `loss_a`, and `peak_confidence` of the teacher."""
-        assert unlabeled is not None
+        unlabeled = required(unlabeled)
         teacher = nn.ModuleDict({"teacher_a": self.networks["teacher_a"]})
         train_mode = teacher.keys() if self.config.reviewer_mode == "train" else ()
         easy = easy_heatmaps(teacher, unlabeled.images, train_mode)
@@ -41,7 +46,7 @@ class MeanTeacher(Method):
         supervised = supervised_loss(on_labeled, labeled)
         weights = confident(target[0], self.config.confidence_threshold)
         consistency = consistency_loss(on_hard["a"], hard, target, weights)
-        loss = supervised + self.config.unsup_weight * ramp_up(step, self.config.ramp_up) * consistency
+        loss = supervised + self.unsup_weight(step) * consistency
         return {"loss": loss, "loss_supervised": supervised, "loss_a": consistency,
                 "peak_confidence": peak_confidence(easy, easy)}
 

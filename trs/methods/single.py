@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from trs.augment.hard_view import hard_view
-from trs.config import SingleConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
-from trs.methods.base import Forward, MakeNetwork, Method
-from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_confidence, predict, supervised_loss
-from trs.models.pose import Peers
-from trs.schedule import ramp_up
+from trs.methods.base import Forward, required
+from trs.methods.consistency import (
+    ConsistencyMethod,
+    confident,
+    consistency_loss,
+    easy_heatmaps,
+    peak_confidence,
+    predict,
+    supervised_loss,
+)
 
 
-class Single(Method):
+class Single(ConsistencyMethod):
     """Consistency of one network with itself."""
-
-    peers = ("a",)
-
-    def __init__(self, config: SingleConfig, view: ViewConfig, make_network: MakeNetwork) -> None:
-        self.config, self.view = config, view
-        self.trained = Peers({"a": make_network(0)})
-        self.networks = nn.ModuleDict(dict(self.trained.items()))
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
         """`loss`, its parts `loss_supervised` and `loss_a`, and `peak_confidence`."""
-        assert unlabeled is not None
+        unlabeled = required(unlabeled)
         easy = easy_heatmaps(self.networks, unlabeled.images, {"a"} if self.config.teacher_mode == "train" else ())
         hard = hard_view(unlabeled, easy["a"][0], self.config, self.view)
         on_labeled, on_hard = predict(forward, self.trained, labeled, {"a": hard})
@@ -34,10 +32,10 @@ class Single(Method):
         supervised = supervised_loss(on_labeled, labeled)
         weights = confident(easy["a"][0], self.config.confidence_threshold)
         consistency = consistency_loss(on_hard["a"], hard, self.target(easy["a"], labeled), weights)
-        loss = supervised + self.config.unsup_weight * ramp_up(step, self.config.ramp_up) * consistency
+        loss = supervised + self.unsup_weight(step) * consistency
         return {"loss": loss, "loss_supervised": supervised, "loss_a": consistency,
                 "peak_confidence": peak_confidence(easy, self.peers)}
 
     def target(self, easy: Tensor, labeled: LabeledBatch) -> Tensor:
-        """What the hard view learns from the easy view's [L, B, K, h, w] heatmaps: here these themselves."""
+        """What the hard view learns, [L, B, K, h, w]: here the heatmaps of the easy view themselves."""
         return easy

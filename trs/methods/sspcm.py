@@ -2,7 +2,7 @@
 
 Networks a and b are the teachers and teach each other as in Dual; c is the student that inference is meant for. Copies
 of a and b from the end of the last epoch vote too: per keypoint the pair of one a and one b whose peaks lie closest is
-averaged into c's target (position inconsistency). After `hlz0606/SSPCM`, whose loop over pictures and keypoints is one
+averaged into c's target (position inconsistency). After `hlz0606/SSPCM`, whose loop over images and keypoints is one
 gather here.
 """
 
@@ -17,25 +17,31 @@ from trs.augment.hard_view import hard_view
 from trs.config import SSPCMConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.data.heatmaps import locate
-from trs.methods.base import Forward, MakeNetwork, Method
-from trs.methods.consistency import confident, consistency_loss, easy_heatmaps, peak_confidence, predict, supervised_loss
-from trs.models.pose import Peers, PoseNetwork
-from trs.schedule import ramp_up
+from trs.methods.base import Forward, MakeNetwork, required
+from trs.methods.consistency import (
+    ConsistencyMethod,
+    confident,
+    consistency_loss,
+    easy_heatmaps,
+    peak_confidence,
+    predict,
+    supervised_loss,
+)
+from trs.models.pose import PoseNetwork
 
 PAIRS = (("a", "b"), ("last_a", "b"), ("a", "last_b"), ("last_a", "last_b"))
 """Whose peaks are compared; of equal distances the first wins."""
 
 
-class SSPCM(Method):
+class SSPCM(ConsistencyMethod):
     """A Dual of two teachers, and their student."""
 
     peers = ("a", "b", "c")
 
     def __init__(self, config: SSPCMConfig, view: ViewConfig, make_network: MakeNetwork) -> None:
-        self.config, self.view = config, view
-        self.trained = Peers({name: make_network(number) for number, name in enumerate(self.peers)})
-        last = {f"last_{name}": copy.deepcopy(self.trained[name]).requires_grad_(False) for name in ("a", "b")}
-        self.networks = nn.ModuleDict({**dict(self.trained.items()), **last})
+        super().__init__(config, view, make_network)
+        for name in ("a", "b"):
+            self.networks[f"last_{name}"] = copy.deepcopy(self.networks[name]).requires_grad_(False)
 
     @property
     def scored(self) -> tuple[str, ...]:
@@ -49,8 +55,8 @@ class SSPCM(Method):
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
-        """`loss`, its parts `loss_supervised`, `loss_a`, `loss_b` and `loss_c`, and `peak_confidence` of the teachers."""
-        assert unlabeled is not None
+        """`loss`, its parts `loss_supervised`, `loss_a`, `loss_b`, `loss_c`, and `peak_confidence` of the teachers."""
+        unlabeled = required(unlabeled)
         voters = nn.ModuleDict({name: self.networks[name] for name in ("a", "b", "last_a", "last_b")})
         # In the public code the copies read their batch's statistics like the teachers.
         easy = easy_heatmaps(voters, unlabeled.images, voters.keys() if self.config.teacher_mode == "train" else ())
@@ -61,12 +67,11 @@ class SSPCM(Method):
         on_labeled, on_hard = predict(forward, self.trained, labeled, hard)
 
         supervised = supervised_loss(on_labeled, labeled)
-        mean_score = (easy["a"][0].amax((-2, -1)) + easy["b"][0].amax((-2, -1))) / 2
-        weights = confident(mean_score[..., None, None], self.config.confidence_threshold)
+        confidence = (easy["a"][0].amax((-2, -1)) + easy["b"][0].amax((-2, -1))) / 2
+        weights = confident(confidence[..., None, None], self.config.confidence_threshold)
         consistency = {student: consistency_loss(on_hard[student], hard[student], target[student], weights)
                        for student in self.peers}
-        unsup_weight = self.config.unsup_weight * ramp_up(step, self.config.ramp_up)
-        loss = supervised + unsup_weight * torch.stack(list(consistency.values())).sum()
+        loss = supervised + self.unsup_weight(step) * torch.stack(list(consistency.values())).sum()
         return {"loss": loss, "loss_supervised": supervised, **{f"loss_{name}": consistency[name] for name in target},
                 "peak_confidence": peak_confidence(easy, ("a", "b"))}
 

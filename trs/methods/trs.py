@@ -9,14 +9,15 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trs.augment.hard_view import hard_view
 from trs.config import TRSConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.ema import follow
-from trs.methods.base import Forward, MakeNetwork, Method
+from trs.methods.base import Forward, MakeNetwork, required
 from trs.methods.consistency import (
+    ConsistencyMethod,
     agreement,
     confident,
     consistency_loss,
@@ -25,32 +26,32 @@ from trs.methods.consistency import (
     predict,
     supervised_loss,
 )
-from trs.models.pose import Peers
-from trs.schedule import ema_momentum, ramp_up
+from trs.schedule import ema_momentum
 
 ROLES = (("a", "b"), ("b", "a"))
 """Student and teacher, in turn."""
 
 
-class TRS(Method):
+class TRS(ConsistencyMethod):
     """Losses and reviewers of the Teacher-Reviewer-Student method."""
 
+    config: TRSConfig
     peers = ("a", "b")
 
     def __init__(self, config: TRSConfig, view: ViewConfig, make_network: MakeNetwork) -> None:
-        self.config, self.view = config, view
-        peers = {"a": make_network(0), "b": make_network(1)}
-        learns = config.reviewer_update == "ema_and_supervised"
-        reviewers = {f"reviewer_{name}": copy.deepcopy(peer) for name, peer in peers.items()}
-        for reviewer in () if learns else reviewers.values():
-            reviewer.requires_grad_(False)
-        self.networks = nn.ModuleDict({**peers, **reviewers})
-        self.trained = Peers({**peers, **(reviewers if learns else {})})
+        super().__init__(config, view, make_network)
+        reviewers = {f"reviewer_{name}": copy.deepcopy(self.networks[name]) for name in self.peers}
+        self.networks.update(reviewers)
+        if config.reviewer_update == "ema_and_supervised":
+            self.trained.update(reviewers)
+        else:
+            for reviewer in reviewers.values():
+                reviewer.requires_grad_(False)
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
         """Eq. 12 and its parts, `agreement` of peer and reviewer, and `peak_confidence`, the collapse alarm."""
-        assert unlabeled is not None
+        unlabeled = required(unlabeled)
         # Eq. 4: everybody looks at the easy view.
         easy = easy_heatmaps(self.networks, unlabeled.images, self.in_train_mode)
         # Keypoint-Mix where the teacher sees the keypoints, and the hard affine.
@@ -67,8 +68,7 @@ class TRS(Method):
             mean = torch.stack(targets).mean(0)
             weights = confident(mean[0], self.config.confidence_threshold)
             consistency[student] = len(targets) * consistency_loss(on_hard[student], hard[student], mean, weights)
-        unsup_weight = self.config.unsup_weight * ramp_up(step, self.config.ramp_up)
-        loss = supervised + unsup_weight * (consistency["a"] + consistency["b"])
+        loss = supervised + self.unsup_weight(step) * (consistency["a"] + consistency["b"])
         agreed = torch.stack([agreement(easy[name][0], easy[f"reviewer_{name}"][0]) for name in self.peers]).mean()
         return {"loss": loss, "loss_supervised": supervised, "loss_a": consistency["a"], "loss_b": consistency["b"],
                 "agreement": agreed, "peak_confidence": peak_confidence(easy, self.peers)}

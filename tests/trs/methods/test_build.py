@@ -11,8 +11,8 @@ import torch
 from trs import loop
 from trs.config import METHOD_NAMES, Config
 from trs.data.datasets import Datasets
-from trs.data.reader import read_ahead, stream_of
-from trs.methods.build import build_method
+from trs.data.reader import stream_of
+from trs.methods.build import METHODS, build_method
 
 NETWORKS = {"sspcm": {"a", "b", "c"}, "trs": {"a", "b", "reviewer_a", "reviewer_b"}, "dual": {"a", "b"},
             "mean_teacher": {"a", "teacher_a"}}
@@ -25,9 +25,19 @@ def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, sets: D
     training = loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
     streams = {name: stream_of(people, sets.skeleton.flip_order, config)
                for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}
-    reports: list[loop.Metrics] = []
-    loop.train(training, lambda shares: read_ahead(streams, shares), reports.append)
-    (last,) = reports
+    host = loop.PlainHost(streams)
+    loop.train(training, host)
+    (last,) = host.reports
     assert last["step"] == training.counters.step == 2 and np.isfinite(last["loss"]) and 0 <= last["ap"] <= 1
     networks = NETWORKS.get(name, {"a"})
     assert {key.removeprefix("ap_") for key in last if key.startswith("ap_")} == networks | {"ensemble"}
+
+
+def test_a_method_is_named_once() -> None:
+    assert set(METHOD_NAMES.values()) == set(METHODS)
+    assert all(kind.name == name for name, kind in METHOD_NAMES.items())
+
+
+def test_only_methods_with_a_first_stage_learn_from_pseudo_labels() -> None:
+    assert {kind.name for kind, method in METHODS.items() if method.uses_pseudo_labels} == {
+        name for name, kind in METHOD_NAMES.items() if kind.first_stage is not None}

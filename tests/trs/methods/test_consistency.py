@@ -10,12 +10,12 @@ from trs.config import ConsistencyConfig, ViewConfig
 from trs.methods.consistency import confident, consistency_loss, easy_heatmaps
 
 
-def test_targets_are_clamped_to_heat_between_0_and_1_and_need_no_gradient(make_network, unlabeled) -> None:
+def test_targets_are_clamped_to_confidences_between_0_and_1_and_need_no_gradient(make_network, unlabeled) -> None:
     networks = nn.ModuleDict({"a": make_network(0), "b": make_network(1)})
     for parameter in networks.parameters():
         parameter.data *= 20
     easy = easy_heatmaps(networks, unlabeled.images, in_train_mode={"a"})
-    assert all(heat.min() == 0 and heat.max() == 1 and not heat.requires_grad for heat in easy.values())
+    assert all(maps.min() == 0 and maps.max() == 1 and not maps.requires_grad for maps in easy.values())
 
 
 def test_batchnorm_reads_the_batch_in_train_mode_alone(make_network, unlabeled) -> None:

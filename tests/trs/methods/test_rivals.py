@@ -24,7 +24,7 @@ from trs.config import (
 from trs.data.batch import LabeledBatch
 from trs.data.heatmaps import locate
 from trs.losses import heatmap_mse
-from trs.methods import data_distill, pseudo_pose
+from trs.methods.data_distill import DataDistill
 from trs.methods.dual import Dual
 from trs.methods.fixmatch import FixMatch
 from trs.methods.mean_teacher import MeanTeacher
@@ -140,7 +140,7 @@ def test_fixmatch_learns_gaussians_where_it_is_sure(make_network, labeled, unlab
 
 
 def naive_closest_pair(easy, pairs):
-    """One picture and one keypoint at a time, as the public code does it."""
+    """One image and one keypoint at a time, as the public code does it."""
     levels, batch, keypoints = easy["a"].shape[:3]
     target = torch.zeros_like(easy["a"])
     for b in range(batch):
@@ -156,7 +156,7 @@ def naive_closest_pair(easy, pairs):
     return target
 
 
-def test_the_closest_pair_equals_a_loop_over_pictures_and_keypoints() -> None:
+def test_the_closest_pair_equals_a_loop_over_images_and_keypoints() -> None:
     generator = torch.Generator().manual_seed(0)
     for _ in range(10):
         easy = {name: torch.rand(2, 5, 4, 8, 6, generator=generator) for name in ("a", "b", "last_a", "last_b")}
@@ -219,22 +219,23 @@ def test_pseudo_pose_weighs_true_and_pseudo_labels(make_network, labeled, unlabe
 def test_data_distill_at_one_scale_is_the_flip_test(make_network, unlabeled) -> None:
     network, order = make_network(0).eval(), [1, 0, 2, 3]
     config = DataDistillConfig(scales=(1.0,))
-    found = data_distill.see(network, unlabeled.images, config, "last", order)
-    plain = pseudo_pose.see(network, unlabeled.images, config, "last", order)
-    mirrored = pseudo_pose.see(network, unlabeled.images.flip(-1), config, "last", order).flip(-1)[:, order]
+    found = DataDistill.label_heatmaps(network, unlabeled.images, config, "last", order)
+    plain = PseudoPose.label_heatmaps(network, unlabeled.images, config, "last", order)
+    mirrored = PseudoPose.label_heatmaps(network, unlabeled.images.flip(-1), config, "last", order).flip(-1)[:, order]
     torch.testing.assert_close(found, (plain + mirrored) / 2, atol=1e-5, rtol=1e-4)
 
 
-def test_a_network_that_follows_the_picture_sees_alike_at_every_scale() -> None:
-    """Heat where the picture is bright: shrinking and growing the picture must not move it."""
+def test_a_network_that_follows_the_image_sees_alike_at_every_scale() -> None:
+    """Confident where the image is bright: shrinking and growing the image must not move it."""
     class Bright(torch.nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return torch.nn.functional.avg_pool2d(images[:, :1], 4)[None]
 
     images = torch.zeros(1, 3, 64, 48)
     images[:, :, 38:46, 10:18] = 1
-    found = data_distill.see(Bright(), images, DataDistillConfig(scales=(0.7, 1.0, 1.4)), "last", [0])
-    straight, _ = locate(pseudo_pose.see(Bright(), (images + images.flip(-1)) / 2, DataDistillConfig(), "last", [0]))
+    found = DataDistill.label_heatmaps(Bright(), images, DataDistillConfig(scales=(0.7, 1.0, 1.4)), "last", [0])
+    straight, _ = locate(PseudoPose.label_heatmaps(Bright(), (images + images.flip(-1)) / 2, DataDistillConfig(),
+                                                   "last", [0]))
     assert (locate(found)[0] - straight).abs().max() <= 4
 
 
@@ -251,7 +252,7 @@ def test_weight_0_is_supervised_training(make_network, labeled, unlabeled) -> No
 
 
 def frozen_statistics(method) -> None:
-    """BatchNorm reads its running statistics, so that the unlabelled half leaves the labelled half alone."""
+    """BatchNorm reads its running statistics, so that the unlabeled half leaves the labeled half alone."""
     for network in method.networks.values():
         network.norm.train = lambda mode=True, norm=network.norm: norm
         network.norm.training = False

@@ -140,7 +140,7 @@ def test_a_reviewer_is_a_copy_after_the_first_step(make_network) -> None:
                                list(method.networks["a"].parameters()))
 
 
-def test_reviewers_may_take_labelled_gradients(make_network, labeled, unlabeled) -> None:
+def test_reviewers_may_take_labeled_gradients(make_network, labeled, unlabeled) -> None:
     method = TRS(dataclasses.replace(CONFIG, reviewer_update="ema_and_supervised"), VIEW, make_network)
     assert set(method.trained) == {"a", "b", "reviewer_a", "reviewer_b"}
     method.losses(method.trained, labeled, unlabeled, step=0)["loss"].backward()
@@ -170,7 +170,7 @@ def test_a_reviewer_in_train_mode_gathers_its_own_statistics(make_network, label
 def test_several_paths_sum_the_losses_of_independent_hard_views(make_network, labeled, unlabeled) -> None:
     one, two = (TRS(dataclasses.replace(CONFIG, paths=paths, teacher_mode="eval"), VIEW, make_network)
                 for paths in (1, 2))
-    for method in (one, two):  # a running BatchNorm sees no batch: each path's pictures can be passed alone
+    for method in (one, two):  # a running BatchNorm sees no batch: each path's images can be passed alone
         for network in method.networks.values():
             network.norm.momentum = 0.0
             network.norm.eval()
@@ -184,7 +184,7 @@ def test_several_paths_sum_the_losses_of_independent_hard_views(make_network, la
     torch.testing.assert_close(both["loss_supervised"], first["loss_supervised"])
 
 
-def test_supervised_is_the_labelled_loss_of_one_network(make_network, labeled) -> None:
+def test_supervised_is_the_labeled_loss_of_one_network(make_network, labeled) -> None:
     method = Supervised(SupervisedConfig(), VIEW, make_network)
     network = copy.deepcopy(method.networks["a"]).train()
     losses = method.losses(method.trained, labeled, None, step=0)
