@@ -1,6 +1,6 @@
 """Files and folders that appear whole or not at all.
 
-Whoever reads them, and whatever happens meanwhile, finds the old content or the new one. Each process writes under a
+Whoever reads them, and whatever happens meanwhile, finds the old content or the new one. Each writer writes under a
 name of its own, so that two writers of one file do not meet.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to, with the same ending; what is written there becomes `path` when the context ends well."""
+    """Give a path to write to, of the same ending; what is written there becomes `path` when the context ends well."""
     partial = _partial(path)
     try:
         yield partial
@@ -37,20 +38,32 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, replace: bool = False) -> Iterator[Path]:
     """Give a new folder to fill, which becomes `path` when the context ends well.
 
+    Args:
+        path: of the folder.
+        replace: whether it takes the place of an older one; of several writers at the same time one wins.
+
     Raises:
-        OSError: `path` exists by then and is not empty.
+        FileExistsError: `path` exists by then, and is not to be replaced.
     """
     partial = _partial(path)
     partial.mkdir(parents=True)
     try:
         yield partial
-        os.rename(partial, path)
+        if replace:
+            shutil.rmtree(path, ignore_errors=True)
+        try:
+            os.rename(partial, path)
+        except OSError as error:
+            if not path.exists():
+                raise
+            if not replace:
+                raise FileExistsError(f"{path} exists already; delete it or name another folder") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    return path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from trs.data import geometry
+from trs.files import write_bytes
 from trs.skeleton import Skeleton
 
 # Orange and sky blue stay apart in every kind of colour blindness; what lies on neither side is nearly white.
@@ -117,6 +117,4 @@ def grid(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
 
 def write_jpeg(path: Path, image: np.ndarray) -> None:
     """Write a picture [H, W, 3] uint8 RGB; it appears whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
-    os.replace(partial, path)
+    write_bytes(path, cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import tyro
 
 from jobs import cli
+from trs.files import write_text
 from tune.cli import SearchCommand
 from tune.leaderboard import read_leaderboard
-from tune.publish.files import compare, for_people, write_file
+from tune.publish.files import compare, for_people
 from tune.report.comparison import PAGE_FILE, caution
 from tune.report.comparison import render as render_several
 
@@ -40,7 +41,8 @@ def main(arguments: list[str]) -> None:
         compare(board)
     if told := caution(boards):
         print(f"WARNING: {told}")
-    print(for_people(write_file(folder / PAGE_FILE, lambda path: path.write_text(page))))
+    write_text(folder / PAGE_FILE, page)
+    print(for_people(folder / PAGE_FILE))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import io
 import json
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from jobs.paper.tables import Table
 from trs import config as configs
 from trs.config import Config
 from trs.evaluation.protocol import protocol
-from trs.files import write_text
+from trs.files import whole_file, write_text
 
 
 def _map(run: Run, change: Callable[[Config], Config]) -> Run:
@@ -54,9 +53,8 @@ def draw(table: Table, target: Path) -> None:
     """Write a figure's picture, which appears whole or not at all."""
     assert table.draw is not None
     picture = table.draw(table.cells, target.parent)
-    partial = target.with_name(f"partial-{target.name}")
-    cv2.imwrite(str(partial), picture[..., ::-1])
-    os.replace(partial, target)
+    with whole_file(target) as partial:
+        cv2.imwrite(str(partial), picture[..., ::-1])
     print(f"picture: {target}")
 
 Measured = list[tuple[Cell, list[float]]]

@@ -167,4 +167,4 @@ def test_a_search_survives_the_night(machines: Any, config_file: Path, tmp_path:
     assert_each_once(tmp_path / "search", trials)
     left = machines.start("-c", LEFT_OVER.replace("{detached}", repr(DETACHED)))
     assert left.wait() == 0 and left.output().strip().splitlines()[-1] == "[] []", left.output()
-    assert [str(path) for path in tmp_path.rglob("*") if path.suffix == ".partial" or "probe" in path.name] == []
+    assert [str(path) for path in tmp_path.rglob("*") if ".partial" in path.name or "probe" in path.name] == []

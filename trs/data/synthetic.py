@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -18,6 +16,8 @@ from statistics import fmean
 import cv2
 import numpy as np
 from numpy.random import Generator
+
+from trs.files import whole_folder
 
 SIDES = (("left", 1), ("right", -1))
 JOINTS = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
@@ -289,15 +289,7 @@ def draw_dataset(root: Path, train_count: int, val_count: int, seed: int = 0) ->
     """
     if root.exists():
         raise FileExistsError(f"{root} exists already; delete it or name another folder")
-    unfinished = root.with_name(f".{root.name}.{os.getpid()}")
-    try:
-        (unfinished / "annotations").mkdir(parents=True)
+    with whole_folder(root) as unfinished:  # another process may draw it meanwhile
+        (unfinished / "annotations").mkdir()
         _draw_split(unfinished, "train", train_count, (seed, 0))
         _draw_split(unfinished, "val", val_count, (seed, 1))
-        os.rename(unfinished, root)
-    except OSError as error:
-        if root.exists():  # another process has drawn it meanwhile
-            raise FileExistsError(f"{root} exists already; delete it or name another folder") from error
-        raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)

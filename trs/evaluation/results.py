@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from trs.data.annotations.formats import load_people
 from trs.data.datasets import validation
 from trs.data.person_table import PersonTable
 from trs.errors import InputError
+from trs.files import write_text
 from trs.skeleton import Skeleton
 
 
@@ -21,9 +21,7 @@ def write_results(folder: Path, name: str, results: list[dict[str, Any]]) -> Pat
     """Write `folder/NAME.json`, which pycocotools' `loadRes` reads; the file appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(results))
-    os.replace(partial, path)
+    write_text(path, json.dumps(results))
     return path
 
 

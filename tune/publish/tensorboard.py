@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from torch.utils.tensorboard import FileWriter
 from torch.utils.tensorboard.summary import hparams, image, scalar
 
 from trs.evaluation.results import read_people, read_results
+from trs.files import whole_folder
 from tune.leaderboard import Entry, Leaderboard
 from tune.report.gallery import contact_sheet
 
@@ -25,17 +23,13 @@ def write_hparams(board: Leaderboard) -> None:
     They lie apart from the trials' own events: of several event files in a folder TensorBoard follows the youngest
     only, and would lose sight of a trial that still runs.
     """
-    folder = board.folder / FOLDER
-    partial = folder.with_name(f"{FOLDER}.{os.getpid()}.partial")  # others may compare at the same time
+    scores = [(entry, entry.score) for entry in board.entries if entry.values and entry.score is not None]
+    if not scores:
+        return
     draw = _drawing(board)
-    for entry in board.entries:
-        if entry.values and entry.score is not None:
-            _write(partial / entry.name, entry, entry.score, draw(entry))
-    if partial.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # somebody else has just put the same there
-            partial.rename(folder)
-        shutil.rmtree(partial, ignore_errors=True)
+    with whole_folder(board.folder / FOLDER, replace=True) as partial:  # others may compare at the same time
+        for entry, score in scores:
+            _write(partial / entry.name, entry, score, draw(entry))
 
 
 def _write(folder: Path, entry: Entry, score: float, drawing: np.ndarray | None) -> None:

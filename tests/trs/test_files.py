@@ -1,0 +1,100 @@
+"""Files and folders appear whole or not at all, whoever else writes and whatever ends the process."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from trs.files import whole_file, whole_folder, write_bytes, write_text
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_file_is_replaced_and_nothing_else_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    write_text(path, "new")
+    write_bytes(tmp_path / "b", b"\x00\x01")
+    assert path.read_text() == "new" and (tmp_path / "b").read_bytes() == b"\x00\x01"
+    assert names(tmp_path) == {"a.txt", "b"}
+
+
+def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_text(path, "old")
+    with pytest.raises(KeyError), whole_file(path) as partial:
+        assert partial.parent == tmp_path and partial.suffix == ".json"
+        partial.write_text("half")
+        raise KeyError
+    assert path.read_text() == "old" and names(tmp_path) == {"a.json"}
+
+
+def test_a_killed_process_leaves_the_old_content(tmp_path: Path) -> None:
+    path, folder = tmp_path / "a.txt", tmp_path / "folder"
+    write_text(path, "old")
+    program = ("import os, signal, sys\nfrom pathlib import Path\nfrom trs.files import whole_file, whole_folder\n"
+               "file, folder = map(Path, sys.argv[1:])\n"
+               "with whole_file(file) as partial, whole_folder(folder) as unfinished:\n"
+               "    partial.write_text('half')\n    (unfinished / 'one').write_text('half')\n"
+               "    os.kill(os.getpid(), signal.SIGKILL)\n")
+    ended = subprocess.run([sys.executable, "-c", program, str(path), str(folder)], cwd=Path(__file__).parents[2])
+    assert ended.returncode == -signal.SIGKILL
+    assert path.read_text() == "old" and not folder.exists()
+    with whole_folder(folder) as unfinished:  # what the dead left does not stand in the way
+        (unfinished / "one").write_text("whole")
+    assert names(folder) == {"one"}
+
+
+def test_two_writers_of_a_file_do_not_meet(tmp_path: Path) -> None:
+    path, both = tmp_path / "a.txt", threading.Barrier(2)
+
+    def write(content: str) -> None:
+        with whole_file(path) as partial:
+            partial.write_text(content[: len(content) // 2])
+            both.wait()
+            partial.write_text(content)
+            both.wait()
+
+    writers = [threading.Thread(target=write, args=(letter * 1000,)) for letter in "xy"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert path.read_text() in ("x" * 1000, "y" * 1000) and names(tmp_path) == {"a.txt"}
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_folder_that_exists_stays_or_is_replaced(tmp_path: Path, replace: bool) -> None:
+    folder = tmp_path / "folder"
+    with whole_folder(folder) as unfinished:
+        (unfinished / "old").touch()
+        assert not folder.exists()
+    try:
+        with whole_folder(folder, replace) as unfinished:
+            (unfinished / "new").touch()
+    except FileExistsError as error:
+        assert not replace and str(folder) in str(error)
+    assert names(folder) == {"new" if replace else "old"} and names(tmp_path) == {"folder"}
+
+
+def test_a_failure_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), whole_folder(tmp_path / "folder") as unfinished:
+        (unfinished / "half").touch()
+        raise KeyError
+    assert names(tmp_path) == set()
+
+
+def test_of_two_that_replace_a_folder_at_once_one_wins(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    with whole_folder(folder, replace=True) as slow:
+        (slow / "slow").touch()
+        with whole_folder(folder, replace=True) as quick:
+            (quick / "quick").touch()
+    assert names(folder) == {"slow"} and names(tmp_path) == {"folder"}
