@@ -20,7 +20,7 @@ from trs import config as configs
 from trs.config import Config
 from trs.data.annotations.formats import load_people
 from trs.data.synthetic import draw_dataset
-from trs.evaluation.oks import coco_results
+from trs.evaluation.oks import coco_results, score_poses
 from trs.evaluation.results import write_results
 from trs.presets import demo
 from tune import compare
@@ -73,7 +73,8 @@ def _write_predictions(run: Path, config: Config) -> None:
     noise = np.linspace(0, 12, len(people))[:, None, None] * rng.standard_normal(people.keypoints.shape)
     heat = np.full((*people.keypoints.shape[:2], 1), 0.9)
     keypoints = np.concatenate([people.keypoints + noise, heat], axis=2)
-    write_results(run / "predictions", "ensemble", coco_results(people, np.arange(len(people)), keypoints))
+    poses = score_poses(people, np.arange(len(people)), keypoints)
+    write_results(run / "predictions", "ensemble", coco_results(people, poses))
 
 
 def _write_search(folder: Path, root: Path, rows: list[Any], reference: bool) -> Path:

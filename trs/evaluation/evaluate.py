@@ -13,14 +13,14 @@ from trs.config import Config
 from trs.data.datasets import Datasets
 from trs.distributed import broadcast_buffers, rank
 from trs.errors import InputError
-from trs.evaluation.oks import coco_results, oks_ap
+from trs.evaluation.oks import ScoredPoses, coco_results, oks_ap, score_poses
 from trs.evaluation.oks_nms import oks_nms
 from trs.evaluation.pck import pck, pckh
 from trs.evaluation.predict import gather, predict, share_of_crops
 from trs.methods.base import Method
 
 Keep = Callable[[str, list[dict[str, Any]]], object]
-"""Takes a predictor's name and its results in COCO's format, to write or to draw them."""
+"""Receives a predictor's name and its results in COCO's format, to write or to draw them."""
 
 
 def evaluate(method: Method, sets: Datasets, config: Config, device: torch.device, complain: list[str],
@@ -51,22 +51,19 @@ def evaluate(method: Method, sets: Datasets, config: Config, device: torch.devic
 def _score(sets: Datasets, config: Config, rows: np.ndarray, keypoints: np.ndarray,
            keep: Callable[[list[dict[str, Any]]], object]) -> dict[str, float]:
     """Every metric that the validation set allows."""
-    order = np.argsort(sets.val.ids[rows], kind="stable")  # nothing depends on who computed a pose
-    rows, keypoints = rows[order], keypoints[order]
+    poses = score_poses(sets.val, rows, keypoints)
     if config.data.val_detections is not None:
-        stays = oks_nms(sets.val, rows, keypoints, np.array(sets.skeleton.sigmas), config.data.input_size)
-        rows, keypoints = rows[stays], keypoints[stays]
-    results = coco_results(sets.val, rows, keypoints, sets.skeleton.category_id)
+        poses = oks_nms(sets.val, poses, np.array(sets.skeleton.sigmas), config.data.input_size)
+    results = coco_results(sets.val, poses, sets.skeleton.category_id)
     keep(results)
     return {metric: value for name, measure in MEASURES.items() if name in metrics_of(sets)
-            for metric, value in measure(sets, rows, keypoints, results).items()}
+            for metric, value in measure(sets, poses, results).items()}
 
 
-MEASURES: dict[str, Callable[[Datasets, np.ndarray, np.ndarray, list[dict[str, Any]]], dict[str, float]]] = {
-    "ap": lambda sets, rows, keypoints, results: oks_ap(str(sets.ground_truth), sets.scored_images, results,
-                                                        sets.skeleton),
-    "pckh": lambda sets, rows, keypoints, results: pckh(sets.val, rows, keypoints, sets.skeleton),
-    "pck": lambda sets, rows, keypoints, results: pck(sets.val, rows, keypoints)}
+MEASURES: dict[str, Callable[[Datasets, ScoredPoses, list[dict[str, Any]]], dict[str, float]]] = {
+    "ap": lambda sets, poses, results: oks_ap(str(sets.ground_truth), sets.scored_images, results, sets.skeleton),
+    "pckh": lambda sets, poses, results: pckh(sets.val, poses.rows, poses.keypoints, sets.skeleton),
+    "pck": lambda sets, poses, results: pck(sets.val, poses.rows, poses.keypoints)}
 """By the name that `EvalConfig.metric` knows."""
 
 
@@ -81,5 +78,5 @@ def require_metric(sets: Datasets, metric: str) -> None:
     """Raises InputError if the validation set does not allow the metric."""
     allowed = metrics_of(sets)
     if metric not in allowed:
-        raise InputError(f"this validation set has no {metric}, only {' and '.join(allowed)}; choose one with "
-                         f"--eval.metric {allowed[0] if allowed else 'ap'}")
+        raise InputError(f"this validation set has no {metric}, only {' and '.join(allowed)}; set "
+                         f"eval.metric to {allowed[0] if allowed else 'ap'}")

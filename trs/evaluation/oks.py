@@ -1,10 +1,14 @@
-"""OKS-AP through pycocotools, on any keypoint set."""
+"""Object keypoint similarity (OKS): of single keypoints and poses, and COCO's AP through pycocotools.
+
+Legend: N people, K keypoints. Coordinates are continuous in the image, see `trs.data.geometry`.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import io
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,42 +18,112 @@ from pycocotools.cocoeval import COCOeval
 from trs.data.person_table import AREA_OF_BOX, PersonTable
 from trs.skeleton import Skeleton, from_category
 
-MIN_KEYPOINT_SCORE = 0.2
-"""Heat below which a keypoint does not count towards a person's score (SimpleBaseline)."""
+OKS_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+"""COCO's ten thresholds, over which AP is a mean."""
+MIN_CONFIDENCE = 0.2
+"""Confidence below which a keypoint does not count towards a person's score (SimpleBaseline)."""
 
 
-def mean_heat(keypoints: np.ndarray) -> np.ndarray:
-    """[N] the mean heat of the keypoints [N, K, 3] above MIN_KEYPOINT_SCORE."""
-    heat = keypoints[..., 2]
-    sure = heat > MIN_KEYPOINT_SCORE
-    return (heat * sure).sum(-1) / np.maximum(sure.sum(-1), 1)
+def keypoint_similarity(squared: np.ndarray, areas: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
+    """[N, K] COCO's similarity of keypoints, 1 at no distance (https://cocodataset.org/#keypoints-eval).
+
+    Args:
+        squared: [N, K] squared distances in pixels.
+        areas: [N] of the people, in pixels squared.
+        sigmas: [K] of the keypoints.
+    """
+    similarity: np.ndarray = np.exp(-squared / (2 * areas[:, None] * np.square(2 * sigmas)))
+    return similarity
 
 
-def pose_scores(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-    """[N] the box's score times the pose's mean heat (SimpleBaseline)."""
-    return people.scores[rows] * mean_heat(keypoints)
+def similarities(keypoints: np.ndarray, people: PersonTable, sigmas: np.ndarray) -> np.ndarray:
+    """[N, K] similarities of predicted keypoints [N, K, 3] to the people's own; NaN where nothing is annotated."""
+    squared = np.square(keypoints[..., :2] - people.keypoints).sum(-1)
+    return np.where(people.keypoint_weights > 0, keypoint_similarity(squared, people.areas, sigmas), np.nan)
+
+
+def oks(similarity: np.ndarray) -> np.ndarray:
+    """[N] OKS of people from the [N, K] similarities of their keypoints."""
+    mean: np.ndarray = np.nanmean(similarity, axis=1)
+    return mean
+
+
+def keypoint_scores(similarity: np.ndarray) -> np.ndarray:
+    """[K] the share of the annotated keypoints that are right, a mean over COCO's ten thresholds.
+
+    What AP is for whole people: 1 if every keypoint of this name lies within its tolerance at each threshold.
+    """
+    right = (similarity[..., None] >= OKS_THRESHOLDS).mean(-1)
+    annotated = ~np.isnan(similarity)
+    shares: np.ndarray = (right * annotated).sum(0) / np.maximum(annotated.sum(0), 1)
+    return shares
+
+
+def pose_similarity(pose: np.ndarray, area: float, others: np.ndarray, areas: np.ndarray, sigmas: np.ndarray
+                    ) -> np.ndarray:
+    """[N] OKS of one pose [K, 2] with other poses [N, K, 2], relative to the mean of the two areas."""
+    squared = ((others - pose) ** 2).sum(-1)
+    similarity: np.ndarray = keypoint_similarity(squared, (area + areas) / 2 + np.spacing(1), sigmas).mean(-1)
+    return similarity
+
+
+@dataclass(frozen=True)
+class ScoredPoses:
+    """Predicted poses of people of a table, ordered by annotation id, so that no tie depends on who computed them.
+
+    rows: [N] of the table.
+    keypoints: [N, K, 3] x, y and confidence.
+    scores: [N] of the poses.
+    """
+
+    rows: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+
+    def take(self, chosen: np.ndarray) -> ScoredPoses:
+        """Take some of the poses: [N] bool."""
+        return ScoredPoses(self.rows[chosen], self.keypoints[chosen], self.scores[chosen])
+
+
+def score_poses(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray) -> ScoredPoses:
+    """Score poses by the box's score times the pose's mean confidence (SimpleBaseline).
+
+    Args:
+        people: the table that was predicted.
+        rows: [N] rows of `people`, in any order.
+        keypoints: [N, K, 3] x, y and confidence.
+    """
+    order = np.argsort(people.ids[rows], kind="stable")
+    rows, keypoints = rows[order], keypoints[order]
+    return ScoredPoses(rows, keypoints, people.scores[rows] * mean_confidence(keypoints))
+
+
+def mean_confidence(keypoints: np.ndarray) -> np.ndarray:
+    """[N] the mean confidence of the keypoints [N, K, 3] that have more than MIN_CONFIDENCE."""
+    confidence = keypoints[..., 2]
+    sure = confidence > MIN_CONFIDENCE
+    mean: np.ndarray = (confidence * sure).sum(-1) / np.maximum(sure.sum(-1), 1)
+    return mean
+
+
+def coco_results(people: PersonTable, poses: ScoredPoses, category_id: int = 1) -> list[dict[str, Any]]:
+    """Poses in COCO's result format.
+
+    Args:
+        people: the table that was predicted.
+        poses: of its people.
+        category_id: of the people in the ground truth.
+    """
+    return [coco_result(int(people.image_ids[row]), pose, score, category_id)
+            for row, pose, score in zip(poses.rows, poses.keypoints, poses.scores, strict=True)]
 
 
 def coco_result(image_id: int, pose: np.ndarray, score: float, category_id: int) -> dict[str, Any]:
-    """A pose [K, 3] of x, y in the picture (continuous) and heat as a record of COCO's result format."""
+    """A pose [K, 3] of x, y and confidence as a record of COCO's result format."""
     # Back to COCO's pixel indices, see trs.data.geometry.
     written = (pose - [0.5, 0.5, 0.0]).ravel().tolist()
     return {"image_id": image_id, "category_id": category_id, "score": float(score),
             "keypoints": [round(value, 4) for value in written]}
-
-
-def coco_results(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, category_id: int = 1) -> list[dict[str, Any]]:
-    """Poses in COCO's result format, ordered by annotation id, so that no tie depends on who computed them.
-
-    Args:
-        people: the table that was predicted.
-        rows: [N] rows of `people`.
-        keypoints: [N, K, 3] x, y in the picture (continuous) and score.
-        category_id: of the people in the ground truth.
-    """
-    scores = pose_scores(people, rows, keypoints)
-    return [coco_result(int(people.image_ids[rows[index]]), keypoints[index], scores[index], category_id)
-            for index in np.argsort(people.ids[rows], kind="stable")]
 
 
 def oks_ap(ground_truth: str, image_ids: np.ndarray, results: list[dict[str, Any]],
@@ -58,7 +132,7 @@ def oks_ap(ground_truth: str, image_ids: np.ndarray, results: list[dict[str, Any
 
     Args:
         ground_truth: COCO keypoint file.
-        image_ids: the pictures that count.
+        image_ids: the images that count.
         results: in COCO's result format.
         skeleton: whose sigmas apply, and whose keypoints of the file's count.
     """
@@ -94,36 +168,3 @@ def _ground_truth(path: str, skeleton: Skeleton) -> COCO:
         if record.get("area") is None and "bbox" in record:
             record["area"] = AREA_OF_BOX * record["bbox"][2] * record["bbox"][3]
     return truth
-
-
-OKS_THRESHOLDS = np.linspace(0.5, 0.95, 10)
-
-
-def similarities(keypoints: np.ndarray, people: PersonTable, sigmas: np.ndarray) -> np.ndarray:
-    """[N, K] COCO's keypoint similarity (https://cocodataset.org/#keypoints-eval); NaN where nothing is annotated."""
-    squared = np.square(keypoints[..., :2] - people.keypoints).sum(-1)
-    found = np.exp(-squared / (2 * people.areas[:, None] * np.square(2 * sigmas)))
-    return np.where(people.keypoint_weights > 0, found, np.nan)
-
-
-def oks(similarity: np.ndarray) -> np.ndarray:
-    """[N] object keypoint similarities from [N, K] keypoint similarities."""
-    return np.nanmean(similarity, axis=1)
-
-
-def keypoint_scores(similarity: np.ndarray) -> np.ndarray:
-    """[K] the share of the annotated keypoints that are right, a mean over COCO's ten thresholds.
-
-    What AP is for whole people: 1 if every keypoint of this name lies within its tolerance at each threshold.
-    """
-    right = (similarity[..., None] >= OKS_THRESHOLDS).mean(-1)
-    annotated = ~np.isnan(similarity)
-    return (right * annotated).sum(0) / np.maximum(annotated.sum(0), 1)
-
-
-def pose_similarity(pose: np.ndarray, area: float, others: np.ndarray, areas: np.ndarray, sigmas: np.ndarray
-                    ) -> np.ndarray:
-    """[n] OKS of one pose [K, 2] with others [n, K, 2], relative to the mean of the two areas."""
-    squared = ((others - pose) ** 2).sum(-1)
-    scale = (2 * sigmas) ** 2 * ((area + areas) / 2 + np.spacing(1))[:, None]
-    return np.exp(-squared / scale / 2).mean(-1)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from trs.data.annotations.detections import FindBoxes, whole_picture
-from trs.evaluation.oks import coco_result, mean_heat
+from trs.evaluation.oks import coco_result, mean_confidence
 from trs.evaluation.predict import Crops
 from trs.evaluation.predictor import ENSEMBLE, Predictor
 from trs.photos.files import Photo
@@ -67,7 +67,7 @@ class PhotoPredictor:
         for pose in poses:
             drawn = draw_skeleton(drawn, pose, skeleton, self.min_confidence)
         records = [{**coco_result(photo.image_id, pose, score, skeleton.category_id), "file_name": photo.file,
-                    "bbox": box.tolist()} for pose, score, box in zip(poses, mean_heat(poses), boxes, strict=True)]
+                    "bbox": box.tolist()} for pose, score, box in zip(poses, mean_confidence(poses), boxes, strict=True)]
         return PredictedPhoto(drawn, records, crops)
 
 

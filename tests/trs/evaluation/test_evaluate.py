@@ -13,7 +13,7 @@ from trs.data.annotations.formats import load_people
 from trs.data.datasets import Datasets
 from trs.data.heatmaps import encode
 from trs.evaluation.evaluate import evaluate
-from trs.evaluation.oks import coco_results, oks_ap
+from trs.evaluation.oks import coco_results, oks_ap, score_poses
 from trs.evaluation.predict import predict, read_crops
 from trs.evaluation.results import write_results
 from trs.methods.build import build_method
@@ -28,6 +28,10 @@ def noisy_poses(people, deviation: float) -> np.ndarray:
     return np.concatenate([places, generator.uniform(0.3, 1, (*places.shape[:2], 1))], axis=2)
 
 
+def results_of(people, rows: np.ndarray, poses: np.ndarray, category_id: int = 1) -> list[dict]:
+    return coco_results(people, score_poses(people, rows, poses), category_id)
+
+
 def direct_ap(ground_truth: Path, results: Path, sigmas) -> float:
     truth = COCO(str(ground_truth))
     evaluation = COCOeval(truth, truth.loadRes(str(results)), "keypoints")
@@ -40,7 +44,7 @@ def direct_ap(ground_truth: Path, results: Path, sigmas) -> float:
 
 def test_perfect_poses_score_1_and_noise_lowers_it(sets: Datasets) -> None:
     rows = np.arange(len(sets.val))
-    scores = [oks_ap(sets.ground_truth, sets.val.image_ids, coco_results(sets.val, rows, noisy_poses(sets.val, noise)),
+    scores = [oks_ap(sets.ground_truth, sets.val.image_ids, results_of(sets.val, rows, noisy_poses(sets.val, noise)),
                      sets.skeleton)["ap"] for noise in (0.0, 0.03, 0.3)]
     assert scores[0] == pytest.approx(1.0)
     assert 0.2 < scores[1] < 0.95 and scores[2] < 0.05
@@ -53,7 +57,7 @@ def test_ap_equals_pycocotools_on_the_written_file(dataset: str, request, tmp_pa
     name = "val2017" if dataset == "coco_small" else "val"
     truth = root / "annotations" / f"person_keypoints_{name}.json"
     people, skeleton = load_people(truth, root / name)
-    results = coco_results(people, np.arange(len(people)), noisy_poses(people, 0.05))
+    results = results_of(people, np.arange(len(people)), noisy_poses(people, 0.05))
     written = write_results(tmp_path, "a", results)
     ours = oks_ap(str(truth), people.image_ids, results, skeleton)["ap"]
     assert 0.05 < ours < 0.95
@@ -70,12 +74,12 @@ def test_the_category_may_have_any_number(sets: Datasets, tmp_path: Path) -> Non
     truth.write_text(json.dumps(content))
     people, skeleton = load_people(truth, Path(sets.val.root))
     rows, poses = np.arange(len(people)), noisy_poses(people, 0.03)
-    found = oks_ap(str(truth), people.image_ids, coco_results(people, rows, poses, skeleton.category_id), skeleton)
-    expected = oks_ap(sets.ground_truth, sets.val.image_ids, coco_results(sets.val, rows, poses), sets.skeleton)
+    found = oks_ap(str(truth), people.image_ids, results_of(people, rows, poses, skeleton.category_id), skeleton)
+    expected = oks_ap(sets.ground_truth, sets.val.image_ids, results_of(sets.val, rows, poses), sets.skeleton)
     assert skeleton.category_id == 0 and found == expected and 0.2 < found["ap"] < 0.95
 
 
-def test_a_worker_without_pictures_fits_the_others(sets: Datasets, config: Config) -> None:
+def test_a_worker_without_images_fits_the_others(sets: Datasets, config: Config) -> None:
     """More workers than batches: what the idle ones gather has the types of what the others do."""
     method = build_method(config, len(sets.skeleton))
 
@@ -91,22 +95,22 @@ def test_a_worker_without_pictures_fits_the_others(sets: Datasets, config: Confi
 def test_the_order_of_the_poses_does_not_matter(sets: Datasets) -> None:
     rows, poses = np.arange(len(sets.val)), noisy_poses(sets.val, 0.03)
     shuffled = np.random.default_rng(1).permutation(len(rows))
-    assert coco_results(sets.val, rows, poses) == coco_results(sets.val, rows[shuffled], poses[shuffled])
+    assert results_of(sets.val, rows, poses) == results_of(sets.val, rows[shuffled], poses[shuffled])
 
 
 def test_keypoints_survive_the_way_into_the_crop_and_back(sets: Datasets, config: Config) -> None:
-    """Ground truth -> heatmaps of the crop -> decoded -> picture -> file: within a tenth of a pixel of the input."""
+    """Ground truth -> heatmaps of the crop -> decoded -> image -> file: within a tenth of a pixel of the input."""
     crops = next(read_crops(sets.val, [np.arange(len(sets.val))], config.data.input_size, []))
     forward = np.stack([geometry.crop(box, config.data.input_size) for box in sets.val.boxes])
     keypoints = np.stack([geometry.transform(k, m) for k, m in zip(sets.val.keypoints, forward, strict=True)])
     heatmaps, weights = encode(torch.tensor(keypoints, dtype=torch.float32), torch.tensor(sets.val.keypoint_weights),
                                (16, 16))
     poses = poses_in_picture(heatmaps, torch.as_tensor(crops.matrices), "dark").numpy()
-    labelled = weights.numpy() > 0
-    pixels = 1 / np.linalg.norm(forward[:, 0, :2], axis=1)  # picture pixels in a pixel of the input
+    labeled = weights.numpy() > 0
+    pixels = 1 / np.linalg.norm(forward[:, 0, :2], axis=1)  # image pixels in a pixel of the input
     error = np.linalg.norm(poses[..., :2] - sets.val.keypoints, axis=-1) / pixels[:, None]
-    assert error[labelled].max() < 0.1
-    written = coco_results(sets.val, crops.rows, poses)
+    assert error[labeled].max() < 0.1
+    written = results_of(sets.val, crops.rows, poses)
     truth = {a["image_id"]: a for a in json.loads(Path(sets.ground_truth).read_text())["annotations"]}
     for result in written:
         expected = np.array(truth[result["image_id"]]["keypoints"]).reshape(-1, 3)
@@ -115,7 +119,7 @@ def test_keypoints_survive_the_way_into_the_crop_and_back(sets: Datasets, config
         assert np.abs(found[seen, :2] - expected[seen, :2]).max() < 0.3
 
 
-def test_an_unreadable_picture_is_a_missed_person(sets: Datasets, config: Config, tmp_path: Path) -> None:
+def test_an_unreadable_image_is_a_missed_person(sets: Datasets, config: Config, tmp_path: Path) -> None:
     complaints: list[str] = []
     broken = sets.val.take(np.arange(4))
     broken.files[2] = "gone.jpg"
@@ -159,4 +163,4 @@ def test_evaluate_names_every_network_and_hands_out_the_results(sets: Datasets, 
     assert kept.keys() == {"a", "b", "reviewer_a", "reviewer_b", "ensemble"}
     assert all(len(results) == len(sets.val) for results in kept.values())
     assert metrics["ap"] == pytest.approx((metrics["ap_a"] + metrics["ap_b"]) / 2)
-    assert metrics["ap"] < 0.05  # nobody has learnt anything yet
+    assert metrics["ap"] < 0.05  # nobody has learned anything yet

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from trs.data.person_table import PersonTable
-from trs.evaluation.oks import pose_similarity
+from trs.evaluation.oks import pose_similarity, score_poses
 from trs.evaluation.oks_nms import oks_nms
 from trs.evaluation.pck import pck, pckh
 from trs.skeleton import MPII, Skeleton
@@ -66,8 +66,8 @@ def test_of_alike_poses_in_a_picture_the_best_stays() -> None:
     poses = moved(table, np.array([0.0, 1.0, 40.0, 0.0, 0.0])[:, None])
     sigmas = np.full(17, 0.08)
     poses[..., 2] = np.array([0.5, 0.9, 0.3, 0.25, 0.21])[:, None]
-    stays = oks_nms(table, np.arange(5), poses, sigmas, (128, 96))
-    assert stays.tolist() == [False, True, True, True, False]
+    stays = oks_nms(table, score_poses(table, np.arange(5), poses), sigmas, (128, 96))
+    assert stays.rows.tolist() == [1, 2, 3]
 
 
 def test_similarity_is_cocos_oks_with_the_mean_area() -> None:
