@@ -12,7 +12,7 @@ import torch
 import tyro
 
 from jobs import cli
-from trs.data.annotations.detections import read_boxes
+from trs.data.annotations.boxes import read_boxes
 from trs.errors import InputError
 from trs.evaluation.predictor import ENSEMBLE, load_predictor
 from trs.photos.files import find_files

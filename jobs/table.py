@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -15,26 +15,37 @@ from jobs import cli
 from jobs.cluster import checks
 from jobs.cluster.connect import connect
 from jobs.cluster.resources import concurrency
-from jobs.cluster.stopping import stop_gently
-from jobs.paper.render import _map, _seeded, _title, draw, write
-from jobs.paper.schedule import Run, check, result, train_all, with_starts
+from jobs.cluster.stopping import run_aside, stop_gently
+from jobs.config import ClusterConfig, Job
+from jobs.paper.render import draw, write
+from jobs.paper.schedule import Ended, Run, RunsFolder, check, train_all, with_starts
 from jobs.paper.tables import TABLES, Table
 from jobs.run_folder.console import duration
 from trs import config as configs
-from trs.config import Config
+from trs.config import DataConfig, EvalConfig, ModelConfig, TrainConfig, ViewConfig
 from trs.data.datasets import load_datasets
 from trs.errors import InputError
 from trs.evaluation.protocol import METRIC_NAMES
 
-TableName = Literal["table2", "table3", "table4", "table5", "table6", "table7", "table8", "table9", "table10",
-                    "figure4", "figure5", "figure6", "lspet"]
+if TYPE_CHECKING:
+    TableName = str
+    DataOptions = ViewOptions = ModelOptions = TrainOptions = EvalOptions = ClusterOptions = dict[str, Any]
+else:
+    TableName = tyro.extras.literal_type_from_choices(TABLES)
+    # A table compares methods with settings of their own, draws its splits and seeds by --seeds, and knows what its
+    # trainings start from: there are no options for these.
+    DataOptions = cli.overrides(DataConfig, without=["manifest"])
+    ViewOptions, ModelOptions = cli.overrides(ViewConfig), cli.overrides(ModelConfig)
+    TrainOptions = cli.overrides(TrainConfig, without=["seed", "init_from"])
+    EvalOptions, ClusterOptions = cli.overrides(EvalConfig), cli.overrides(ClusterConfig)
 
 
 @dataclass(frozen=True)
 class Command:
     """Train what a table needs, several trainings at a time, and write it as Markdown, CSV and JSON.
 
-    Interrupted, it goes on where it was; what is done is never trained again, also if another table asks for it.
+    Interrupted, it goes on where it was; what is done is never trained again, also if another table asks for it. The
+    options that the table's own settings are the default of reach every training, and what it starts from.
     """
 
     table: tyro.conf.Positional[TableName]
@@ -47,106 +58,85 @@ class Command:
     """Folder of the tables and of their trainings; on a cluster, storage that every node sees."""
     only: tuple[str, ...] = ()
     """Train and show only the rows or columns whose names contain one of these."""
-    settings: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
+    data: DataOptions = field(default_factory=dict)
+    view: ViewOptions = field(default_factory=dict)
+    model: ModelOptions = field(default_factory=dict)
+    train: TrainOptions = field(default_factory=dict)
+    eval: EvalOptions = field(default_factory=dict)
+    cluster: Annotated[ClusterOptions, tyro.conf.arg(name="")] = field(default_factory=dict)
 
 
 def main(arguments: list[str]) -> None:
     """Train what is not done yet, and write the table after each training."""
     command, table = parse(arguments)
-    seeds, folder = range(command.seeds), command.out.absolute()
-    runs = with_starts(_seeded(cell.run, seed) for seed in seeds for cell in table.cells)
+    folder = RunsFolder(command.out.absolute())
+    runs = with_starts(cell.runs[number] for number in range(command.seeds) for cell in table.cells)
+    job = Job(runs[0].config, table.cluster)
     check(runs, folder)
     connect()
-    concurrent = concurrency(runs[0].config.train, command.concurrent)
-    checks.require(runs[0].config, load_datasets(runs[0].config.data), folder / runs[0].name)
-    folder.mkdir(parents=True, exist_ok=True)
-    left = sum(result(run, folder) is None for run in runs)
-    print(f"{table.caption}: {len(runs)} trainings, {len(runs) - left} done, {concurrent} at a time -> {folder}",
+    concurrent = concurrency(job, command.concurrent)
+    checks.require(job, load_datasets(job.config.data), folder.find(runs[0]))
+    folder.path.mkdir(parents=True, exist_ok=True)
+    left = sum(folder.result(run) is None for run in runs)
+    print(f"{table.caption}: {len(runs)} trainings, {len(runs) - left} done, {concurrent} at a time -> {folder.path}",
           flush=True)
     done = False
     try:
-        with stop_gently(folder):
-            failures = _train(table, command.table, seeds, runs, folder, concurrent)
+        with stop_gently(folder.path):
+            failures = _train(table, command.table, runs, folder, concurrent)
         done = True
     finally:
         if not done:
             print("stopped; the same command goes on where it was", file=sys.stderr)
     if table.draw is not None and not failures:
-        draw(table, folder / f"{command.table}.png")
-    print((folder / f"{command.table}.md").read_text())
+        target = folder.path / f"{command.table}.png"
+        draw(table, target, folder)
+        print(f"image: {target}")
+    print((folder.path / f"{command.table}.md").read_text())
     if failures:
-        raise InputError(f"{len(failures)} of the trainings failed, {folder / failures[0]} the first; the lines above "
-                         "say why; the same command tries them again")
+        raise InputError(f"{len(failures)} of the trainings failed, {folder.find(failures[0])} the first; the lines "
+                         "above say why; the same command tries them again")
 
 
-def _train(table: Table, name: str, seeds: range, runs: list[Run], folder: Path, concurrent: int) -> list[str]:
-    """Train what is left, say so and write the table after each training; the names of those that failed."""
-    write(table, name, seeds, folder)
-    left = sum(result(run, folder) is None for run in runs)
-    failures, began = [], time.monotonic()
-    for number, ended in enumerate(train_all(runs, folder, concurrent), start=1):
-        remaining = (time.monotonic() - began) / number * (left - number)
-        metrics = result(ended.run, folder)
-        said = f"FAILED: {ended.failure}"
-        if ended.failure is None and metrics is not None:
-            said = "  ".join(f"{METRIC_NAMES[metric]} {metrics[metric]:.3f}" for metric in METRIC_NAMES
-                             if metric in metrics)
-        print(f"[{number}/{left}] {_title(table, ended.run, seeds)}  {said}  {duration(ended.seconds)}, about "
+def _train(table: Table, name: str, runs: list[Run], folder: RunsFolder, concurrent: int) -> list[Run]:
+    """Train what is left, say so and write the table after each training; those that failed."""
+    titles, left = table.titles(), sum(folder.result(run) is None for run in runs)
+    ended, began = list[Ended](), time.monotonic()
+
+    def tell(end: Ended) -> None:
+        ended.append(end)
+        metrics, remaining = folder.result(end.run), (time.monotonic() - began) / len(ended) * (left - len(ended))
+        told = f"FAILED: {end.failure}" if end.failure is not None or metrics is None else "  ".join(
+            f"{METRIC_NAMES[metric]} {metrics[metric]:.3f}" for metric in METRIC_NAMES if metric in metrics)
+        print(f"[{len(ended)}/{left}] {titles.get(end.run, end.run.name)}  {told}  {duration(end.seconds)}, about "
               f"{duration(remaining)} left", flush=True)
-        failures += [ended.run.name] if ended.failure is not None else []
-        write(table, name, seeds, folder)
-    return failures
+        write(table, name, folder)
 
-
-_NOT_FOR_TABLES = {"method": "a table compares methods with settings of their own", "seed": "--seeds sets the seeds",
-                   "init_from": "a table knows what its trainings start from", "manifest": "--seeds draws the splits"}
+    write(table, name, folder)
+    run_aside(lambda: train_all(runs, folder, table.cluster, concurrent, tell))
+    return [end.run for end in ended if end.failure is not None]
 
 
 def parse(arguments: list[str]) -> tuple[Command, Table]:
     """The command, and its table with the settings that were given applied to every training.
 
     Raises:
-        InputError: a value out of range, an option that would spoil the comparison, or no row left.
+        InputError: a value out of range, or no row left.
         SystemExit: an option that does not exist, or --help.
     """
-    def read(table: Table) -> Command:
-        return tyro.cli(Command, args=arguments, prog="python -m jobs.table", config=(tyro.conf.AvoidSubcommands,),
-                        default=Command(tyro.MISSING, settings=table.cells[0].run.config))
-
-    # The help shows a table's own settings; one that does not exist is tyro's to refuse, with those that do.
-    likely = next((argument for argument in arguments if argument in TABLES), "table2")
-    command = read(TABLES[likely]())
-    table = TABLES[command.table]()
-    given = _given(arguments, (command if command.table == likely else read(table)).settings)
-    for name, reason in _NOT_FOR_TABLES.items():
-        if name in given or any(name in fields for fields in given.values()):
-            raise InputError(f"{reason}; leave out the option with {name.replace('_', '-')}")
+    command = tyro.cli(Command, args=cli.moved_options(arguments), prog="python -m jobs.table")
     if command.seeds < 1:
         raise InputError("--seeds must be at least 1")
-    chosen = [cell for cell in table.cells if not command.only
-              or any(text in name for text in command.only for name in (*cell.row, cell.column))]
-    if not chosen:
+    table = TABLES[command.table]()
+    given = cli.dotted(data=command.data, view=command.view, model=command.model, train=command.train,
+                       eval=command.eval)
+    cells = [dataclasses.replace(cell, run=cell.run.changed(lambda config: configs.change(config, given)))
+             for cell in table.cells
+             if not command.only or any(text in name for text in command.only for name in (*cell.row, cell.column))]
+    if not cells:
         raise InputError(f"no row or column of {command.table} contains {' or '.join(command.only)}")
-    cells = [dataclasses.replace(cell, run=_map(cell.run, lambda config: _with(config, given))) for cell in chosen]
-    return command, dataclasses.replace(table, cells=cells)
-
-
-def _given(arguments: list[str], settings: Config) -> dict[str, dict[str, Any]]:
-    """The fields that the command line names, by section, with the values that they have in `settings`."""
-    plain, given = configs.to_dict(settings), dict[str, dict[str, Any]]()
-    for argument in arguments:
-        section, dot, field_name = argument.partition("=")[0].removeprefix("--").replace("-", "_").partition(".")
-        if argument.startswith("--") and dot and section in plain:
-            name = field_name if field_name in plain[section] else field_name.removeprefix("no_")
-            given.setdefault(section, {})[name] = plain[section][name]
-    return given
-
-
-def _with(config: Config, given: dict[str, dict[str, Any]]) -> Config:
-    plain = configs.to_dict(config)
-    for section, fields in given.items():
-        plain[section] |= fields
-    return configs.from_dict(plain)
+    return command, dataclasses.replace(table, cells=[cell.repeated(command.seeds) for cell in cells],
+                                        cluster=dataclasses.replace(table.cluster, **command.cluster))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from trs import config as configs
+from trs import skeleton as skeletons
 from trs.config import Config
 from trs.errors import InputError
 from trs.skeleton import Skeleton
@@ -130,17 +131,27 @@ def load(folder: Path) -> Checkpoint:
         for name, expected in state["sha256"].items():
             if _sha256(folder / name) != expected:
                 raise InputError(f"checkpoint {folder} is damaged: {name} is not what was written; use an earlier one")
-        skeleton = state["skeleton"]
         return Checkpoint(
             networks=load_file(folder / _NETWORKS), optimizer=load_file(folder / _OPTIMIZER),
             counters=Counters(state["counters"]["step"], state["counters"]["bad_images"]), config=configs.from_dict(state["config"]),
-            skeleton=Skeleton(tuple(skeleton["names"]), tuple((a, b) for a, b in skeleton["limbs"]),
-                              tuple(skeleton["sigmas"]), skeleton["category_id"]))
+            skeleton=skeletons.from_dict(state["skeleton"]))
     except InputError:
         raise
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"{folder} is not a whole checkpoint ({type(error).__name__}: {error}); it needs {_STATE}, "
                          f"{_NETWORKS} and {_OPTIMIZER}") from error
+
+
+def read_skeleton(folder: Path) -> Skeleton:
+    """Read the keypoints that a checkpoint's networks have learned, and nothing else of it.
+
+    Raises:
+        InputError: it is missing, or is none.
+    """
+    try:
+        return skeletons.from_dict(json.loads((folder / _STATE).read_text())["skeleton"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder} is not a whole checkpoint ({type(error).__name__}: {error})") from error
 
 
 def exists(folder: Path) -> bool:

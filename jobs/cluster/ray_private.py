@@ -46,20 +46,20 @@ def is_being_drained() -> bool:
 
 
 class SignalledBackend(_TorchBackend):
-    """Ray Train's process group for torch, which calls `on_start` in each worker's main thread.
+    """Ray Train's process group for torch, which calls `in_main_thread` in each worker's main thread.
 
     Only a main thread may set signal handlers, and the training runs in another one. Ray Train has no public hook
     there: its public callbacks are run in the controller.
     """
 
     @staticmethod
-    def on_start() -> None:
+    def in_main_thread() -> None:
         """Run in the main thread of each worker, before the training starts."""
 
     def on_training_start(self, worker_group: Any, backend_config: Any) -> None:
-        """Call `on_start` on every worker."""
+        """Call `in_main_thread` on every worker."""
         super().on_training_start(worker_group, backend_config)
-        worker_group.execute(self.on_start)
+        worker_group.execute(self.in_main_thread)
 
 
 def put_report_queue_here() -> None:

@@ -119,7 +119,7 @@ class _Backend(SignalledBackend):
     """Ray Train's process group, whose workers note SIGTERM instead of ending at once; a second one ends them."""
 
     @staticmethod
-    def on_start() -> None:
+    def in_main_thread() -> None:
         def note(number: int, frame: FrameType | None) -> None:
             if _terminated.is_set():
                 sys.exit(128 + number)

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jobs.paper.schedule import Cell
 from jobs.run_folder.layout import SPLIT_FILE
 from trs.data import geometry
 from trs.data.datasets import Datasets, load_datasets
@@ -28,57 +27,63 @@ _SCALE = 3
 """A crop is enlarged until its longer side has about this many hundred pixels."""
 
 
-def predictions(cells: list[Cell], folder: Path) -> np.ndarray:
-    """Figure 4: a person a row; annotated first, then as the ensemble of each method's peers sees them."""
-    first = _Trained(folder / cells[0].run.name)
-    crops = first.crops(first.most_labelled(PEOPLE))
-    columns = [[draw_skeleton(_enlarged(image), _on(image, first.labels(crops, row)), first.sets.skeleton)
+def predictions(runs: dict[str, Path]) -> np.ndarray:
+    """Figure 4: a person a row; annotated first, then as the ensemble of each run's peers sees them.
+
+    Args:
+        runs: folders by their columns' titles, as in the other figures.
+
+    Returns: [H, W, 3] uint8 RGB.
+    """
+    trained = {title: _Trained(folder) for title, folder in runs.items()}
+    first = next(iter(trained.values()))
+    crops = first.crops(first.most_labeled(PEOPLE))
+    columns = [[draw_skeleton(_enlarged(image), _on(image, first.labels(crops, row)), first.datasets.skeleton)
                 for row, image in enumerate(crops.images)]]
-    for cell in cells:
-        trained = _Trained(folder / cell.run.name)
-        keypoints, heat = DECODERS[trained.predictor.config.eval.decoder](trained.predictor.heatmaps(crops))
-        poses = torch.cat([keypoints, heat[..., None]], dim=-1).double().numpy()
-        columns.append([draw_skeleton(_enlarged(image), _on(image, pose), trained.sets.skeleton)
+    for run in trained.values():
+        keypoints, confidence = DECODERS[run.predictor.config.eval.decoder](run.predictor.heatmaps(crops))
+        poses = torch.cat([keypoints, confidence[..., None]], dim=-1).double().numpy()
+        columns.append([draw_skeleton(_enlarged(image), _on(image, pose), run.datasets.skeleton)
                         for image, pose in zip(crops.images, poses, strict=True)])
-    return sheet(columns, ["annotated", *(" ".join(cell.row) for cell in cells)])
+    return sheet(columns, ["annotated", *trained])
 
 
-def heatmaps(cells: list[Cell], folder: Path) -> np.ndarray:
-    """Figure 5: a person a row; the picture, then the heat of network a of each run, all keypoints at once."""
-    first = _Trained(folder / cells[0].run.name)
-    crops = first.crops(first.most_labelled(PEOPLE))
+def heatmaps(runs: dict[str, Path]) -> np.ndarray:
+    """Figure 5: a person a row; the image, then the heatmaps of network a of each run, all keypoints at once."""
+    trained = {title: _Trained(folder) for title, folder in runs.items()}
+    first = next(iter(trained.values()))
+    crops = first.crops(first.most_labeled(PEOPLE))
     columns = [[_enlarged(image) for image in crops.images]]
-    for cell in cells:
-        columns.append(list(_glowing(crops, _Trained(folder / cell.run.name).predictor.heatmaps(crops, "a"))))
-    return sheet(columns, ["picture", *(" ".join(cell.row) for cell in cells)])
+    columns += [list(_glowing(crops, run.predictor.heatmaps(crops, "a"))) for run in trained.values()]
+    return sheet(columns, ["image", *trained])
 
 
-def teacher_and_reviewer(cells: list[Cell], folder: Path) -> np.ndarray:
+def teacher_and_reviewer(runs: dict[str, Path]) -> np.ndarray:
     """Figure 6: the people of whom a teacher and its reviewer see one keypoint farthest apart, and that keypoint."""
-    trained = _Trained(folder / cells[0].run.name)
-    crops = trained.crops(trained.most_labelled(CANDIDATES))
+    trained = _Trained(next(iter(runs.values())))
+    crops = trained.crops(trained.most_labeled(CANDIDATES))
     teacher, reviewer = (trained.predictor.heatmaps(crops, name) for name in ("a", "reviewer_a"))
-    labelled = torch.as_tensor(trained.sets.val.keypoint_weights[crops.rows] > 0)
-    chosen, keypoint = farthest_apart(teacher, reviewer, labelled, PEOPLE)
+    labeled = torch.as_tensor(trained.datasets.val.keypoint_weights[crops.rows] > 0)
+    chosen, keypoint = farthest_apart(teacher, reviewer, labeled, PEOPLE)
     shown = Crops(crops.images[chosen.numpy()], crops.matrices[chosen.numpy()], crops.rows[chosen.numpy()])
     columns = [[_enlarged(image) for image in shown.images]]
     for seen in (teacher, reviewer):
         columns.append(list(_glowing(shown, seen[chosen, keypoint][:, None])))
-    return sheet(columns, ["picture", "teacher", "reviewer"])
+    return sheet(columns, ["image", "teacher", "reviewer"])
 
 
-def farthest_apart(one: Tensor, other: Tensor, labelled: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def farthest_apart(one: Tensor, other: Tensor, labeled: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The people of whom two networks place a keypoint most differently, the farthest first, and which keypoint.
 
     Args:
         one: [B, K, h, w] heatmaps of a network.
         other: those of another.
-        labelled: [B, K] bool; other keypoints do not count.
+        labeled: [B, K] bool; other keypoints do not count.
         count: people that are wanted.
 
     Returns: [count] rows and [count] keypoints.
     """
-    apart = ((locate(one)[0] - locate(other)[0]).norm(dim=-1) * labelled).max(1)
+    apart = ((locate(one)[0] - locate(other)[0]).norm(dim=-1) * labeled).max(1)
     chosen = apart.values.argsort(descending=True)[:count]
     return chosen, apart.indices[chosen]
 
@@ -88,21 +93,21 @@ class _Trained:
 
     def __init__(self, run: Path) -> None:
         self.predictor: Predictor = load_predictor(run, torch.device("cpu"))
-        self.sets: Datasets = load_datasets(self.predictor.config.data, load_split(run / SPLIT_FILE))
+        self.datasets: Datasets = load_datasets(self.predictor.config.data, load_split(run / SPLIT_FILE))
 
-    def most_labelled(self, count: int) -> np.ndarray:
-        """Rows of validation people with the most labelled keypoints, spread over the file."""
-        labelled = self.sets.val.keypoint_weights.sum(1)
-        best = np.flatnonzero(labelled >= np.sort(labelled)[::-1][min(4 * count, len(labelled)) - 1])
+    def most_labeled(self, count: int) -> np.ndarray:
+        """Rows of validation people with the most labeled keypoints, spread over the file."""
+        labeled = self.datasets.val.keypoint_weights.sum(1)
+        best = np.flatnonzero(labeled >= np.sort(labeled)[::-1][min(4 * count, len(labeled)) - 1])
         return best[np.unique(np.linspace(0, len(best) - 1, count).round().astype(int))]
 
     def crops(self, rows: np.ndarray) -> Crops:
         """Plain crops of people."""
-        return next(read_crops(self.sets.val, [rows], self.predictor.config.data.input_size, []))
+        return next(read_crops(self.datasets.val, [rows], self.predictor.config.data.input_size, []))
 
     def labels(self, crops: Crops, index: int) -> np.ndarray:
         """[K, 3] annotated keypoints of a crop, in its pixels, and their weights."""
-        people: PersonTable = self.sets.val
+        people: PersonTable = self.datasets.val
         row = crops.rows[index]
         places = geometry.transform(people.keypoints[row], geometry.invert(crops.matrices[index]))
         return np.column_stack([places, people.keypoint_weights[row]])

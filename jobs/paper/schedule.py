@@ -1,32 +1,33 @@
-"""Several trainings, as many at once as the cluster holds; what is done stays done."""
+"""Several trainings, each once, as many at a time as the cluster holds; what is done stays done."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
-import ray
+import ray.tune
+from ray.tune.experiment import Trial
 
 from jobs.cluster.connect import quieten
 from jobs.cluster.failures import find_mistake
-from jobs.cluster.resources import DRIVER
-from jobs.cluster.stopping import STOP_FILE
-from jobs.run_folder.layout import write_run
-from jobs.run_folder.metrics import read_metrics
+from jobs.config import ClusterConfig, Job
+from jobs.run_folder.layout import CONFIG_FILE, STOP_FILE, write_run
+from jobs.run_folder.metrics import Metrics, read_metrics
+from jobs.training.datasets import store
+from jobs.training.many import StatelessSearcher, train_many
 from jobs.training.prepare import prepare
 from jobs.training.trainer import fit
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config
-
-_CHANGES_NOTHING = ("use_gpu", "cpus_per_worker", "data_cpus", "max_failures", "min_workers", "resize_seconds",
-                    "checkpoint_every")
-"""Fields of the training's config that say where it runs, not what it learns."""
+from trs.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -36,38 +37,108 @@ class Run:
     config: Config
     starts_from: tuple[Run, ...] = ()
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
-        """Of its folder: equal trainings share it, whoever asks for them and wherever they run."""
+        """The name for its folder where it has none yet, see `RunsFolder`: equal trainings get the same."""
         plain = configs.to_dict(self.config)
         plain["data"]["root"] = str(Path(self.config.data.root).absolute())
-        plain["train"] = {name: value for name, value in plain["train"].items() if name not in _CHANGES_NOTHING}
         content = json.dumps([plain, [start.name for start in self.starts_from]], sort_keys=True)
         identity = hashlib.sha256(content.encode()).hexdigest()[:10]
         return f"{self.config.method.name}-{identity}-seed{self.config.train.seed}"
 
-    def whole_config(self, folder: Path) -> Config:
-        """The config with the folders of the runs it starts from, which lie beside it in `folder`."""
-        starts = tuple(str(folder / start.name) for start in self.starts_from)
-        return dataclasses.replace(self.config, train=dataclasses.replace(self.config.train, init_from=starts))
+    def changed(self, change: Callable[[Config], Config]) -> Run:
+        """The run with a changed config, and so all that it starts from."""
+        return Run(change(self.config), tuple(start.changed(change) for start in self.starts_from))
 
-
-def result(run: Run, folder: Path) -> dict[str, float] | None:
-    """The metrics of the last epoch of a run that has ended with a checkpoint, or None."""
-    metrics = read_metrics(folder / run.name)
-    if not metrics or metrics[-1]["epoch"] < run.config.train.epochs:
-        return None
-    # The metrics are written before the checkpoint: a run that was killed in between is not done.
-    last = folder / run.name / checkpoints.folder_name(int(metrics[-1]["step"]))
-    return metrics[-1] if checkpoints.exists(last) else None
+    def repeated(self, number: int) -> Run:
+        """The same training on another split, from other weights; 0 is the training itself."""
+        return self.changed(lambda config: dataclasses.replace(
+            config, data=dataclasses.replace(config.data, split_seed=config.data.split_seed + number),
+            train=dataclasses.replace(config.train, seed=config.train.seed + 1000 * number)))
 
 
 def with_starts(runs: Iterable[Run]) -> list[Run]:
     """The runs and those they start from, these first, each once."""
-    ordered: dict[str, Run] = {}
+    ordered: dict[Run, None] = {}
     for run in runs:
-        ordered |= {start.name: start for start in with_starts(run.starts_from)} | {run.name: run}
-    return list(ordered.values())
+        ordered |= dict.fromkeys([*with_starts(run.starts_from), run])
+    return list(ordered)
+
+
+class RunsFolder:
+    """A folder of runs: where each training lies, and what it has measured.
+
+    A training is known by its config rather than by its folder's name: what was trained before a field was added is
+    found under the name that it got then. Where it runs does not matter.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._names: dict[Run, str] = {}
+        self._results: dict[Run, Metrics] = {}
+
+    def find(self, run: Run) -> Path:
+        """The folder of a run, or of an equal one that is there under another name."""
+        if run not in self._names:
+            there = (self.path / run.name).exists()
+            self._names[run] = run.name if there else self._known.get(_identity(self.config(run)), run.name)
+        return self.path / self._names[run]
+
+    def config(self, run: Run) -> Config:
+        """The config with the folders of the runs that it starts from, valid in any working directory."""
+        starts = tuple(str(self.find(start)) for start in run.starts_from)
+        return _absolute(dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, init_from=starts)))
+
+    def result(self, run: Run) -> Metrics | None:
+        """The metrics of a run that is done: those of its last epoch, if the checkpoint of that step is there too."""
+        if run not in self._results:
+            folder = self.find(run)
+            metrics = read_metrics(folder)
+            if not metrics or metrics[-1]["epoch"] < run.config.train.epochs:
+                return None
+            if not checkpoints.exists(folder / checkpoints.folder_name(int(metrics[-1]["step"]))):
+                return None
+            self._results[run] = metrics[-1]
+        return self._results[run]
+
+    @functools.cached_property
+    def _known(self) -> dict[Config, str]:
+        """The names of the runs that are there, by what they have learned; what cannot be read is none."""
+        known: dict[Config, str] = {}
+        for file in sorted(self.path.glob(f"*/{CONFIG_FILE}")):
+            try:
+                known.setdefault(_identity(configs.load(file)), file.parent.name)
+            except InputError:
+                continue
+        return known
+
+
+def _absolute(config: Config) -> Config:
+    """The config whose paths do not depend on the working directory."""
+    data, model = dataclasses.replace(config.data, root=str(Path(config.data.root).absolute())), config.model
+    if model.pretrained is not None and Path(model.pretrained).is_file():
+        model = dataclasses.replace(model, pretrained=str(Path(model.pretrained).absolute()))
+    return dataclasses.replace(config, data=data, model=model)
+
+
+def _identity(config: Config) -> Config:
+    """The config with what it starts from by name: a folder of runs may have been moved."""
+    names = tuple(Path(start).name for start in config.train.init_from)
+    return _absolute(dataclasses.replace(config, train=dataclasses.replace(config.train, init_from=names)))
+
+
+def check(runs: list[Run], folder: RunsFolder) -> None:
+    """Find a fault in the data or a config before anything starts, in what is not done and starts from nothing.
+
+    Raises:
+        InputError: the fault.
+    """
+    seen = set()
+    for run in runs:
+        key = run.config.data, run.config.model, run.config.method.name
+        if key not in seen and not run.starts_from and folder.result(run) is None:
+            seen.add(key)
+            prepare(run.config, folder.find(run))
 
 
 @dataclass(frozen=True)
@@ -79,87 +150,112 @@ class Ended:
     seconds: float
 
 
-def train_all(runs: list[Run], folder: Path, concurrent: int) -> Iterator[Ended]:
-    """Train what is not done yet and yield each run as it ends; a failed one takes those along that start from it.
+def train_all(runs: Iterable[Run], folder: RunsFolder, cluster: ClusterConfig, concurrent: int,
+              tell: Callable[[Ended], None]) -> None:
+    """Train what is not done yet, and first what it starts from; what starts from a failed run fails with it.
+
+    When the folder holds the file that asks to stop, no further run starts, and this returns early.
 
     Args:
-        runs: starts before what starts from them, as `with_starts` orders them.
+        runs: to be trained.
         folder: of the runs' folders.
+        cluster: the machines of each.
         concurrent: runs at a time.
-
-    When `folder` holds the file that asks to stop, no further run starts, and those that stop early are not yielded.
-    """
-    stop = folder / STOP_FILE
-    waiting = [run for run in runs if result(run, folder) is None]
-    running: dict[ray.ObjectRef, tuple[Run, float]] = {}
-    failed: set[str] = set()
-    while waiting or running:
-        if stop.exists():
-            waiting.clear()
-        for run in list(waiting):  # starts stand before what starts from them, so one pass reaches all
-            if failed & {start.name for start in run.starts_from}:
-                waiting.remove(run)
-                failed.add(run.name)
-                yield Ended(run, "a run that it starts from has failed", 0.0)
-        ready = [run for run in waiting if all(result(start, folder) for start in run.starts_from)]
-        for run in ready[: concurrent - len(running)]:
-            waiting.remove(run)
-            running[_train.remote(run, folder)] = run, time.monotonic()
-        if not running:  # what waits has failed above, or is not to start any more
-            continue
-        ended, _ = ray.wait(list(running), num_returns=1)
-        run, began = running.pop(ended[0])
-        failure = _failure(ended[0])
-        if stop.exists() and result(run, folder) is None:
-            continue
-        if failure is None and result(run, folder) is None:
-            failure = "it has ended without a checkpoint of its last epoch"
-        if failure is not None:
-            failed.add(run.name)
-        yield Ended(run, failure, time.monotonic() - began)
-
-
-def _failure(ended: ray.ObjectRef) -> str | None:
-    try:
-        ray.get(ended)
-    except Exception as error:
-        return find_mistake(error) or str(error).strip().splitlines()[-1]
-    return None
-
-
-@ray.remote(num_cpus=0, resources=DRIVER, max_retries=0)
-def _train(run: Run, folder: Path) -> None:
-    quieten()
-    config = run.whole_config(folder)
-    sets = prepare(config, folder / run.name)
-    write_run(config, sets, folder / run.name)
-    fit(config, sets, folder / run.name, stop=folder / STOP_FILE)
-
-
-def check(runs: list[Run], folder: Path) -> None:
-    """Find a fault in the data or a config before anything starts, in what is not done and starts from nothing.
+        tell: called with each run that has ended, but for those that were asked to stop.
 
     Raises:
-        InputError: the fault.
+        InputError: Ray Tune has ended before the runs have.
     """
-    seen: set[str] = set()
-    for run in runs:
-        plain = configs.to_dict(run.config)
-        key = json.dumps([plain["data"], plain["model"], plain["method"]["name"]])
-        if key not in seen and not run.starts_from and result(run, folder) is None:
-            seen.add(key)
-            prepare(run.config, folder / run.name)
+    queue = _Queue([run for run in with_starts(runs) if folder.result(run) is None], folder, tell)
+    if not queue.waiting:
+        return
+    jobs = {folder.find(run).name: Job(folder.config(run), cluster) for run in queue.waiting}
+    train_many(_train, {"jobs": jobs, "folder": folder.path}, _Searcher(queue), folder.path, len(jobs), concurrent,
+               [_Listener(queue)])
+    if (queue.waiting or queue.running) and not queue.stops():
+        raise InputError(f"Ray Tune has ended early; see its files in {folder.path / 'ray'}")
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One number of a table: a metric of a run, and what was published.
+def _train(suggestion: dict[str, str], jobs: dict[str, Job], folder: Path) -> None:
+    quieten()
+    job, run = jobs[suggestion["name"]], folder / suggestion["name"]
+    datasets = prepare(job.config, run)
+    write_run(job, datasets.split, run)
+    fit(job, store(datasets), run, stop=folder / STOP_FILE)
 
-    row: what the first columns say.
-    """
 
-    row: tuple[str, ...]
-    column: str
-    run: Run
-    metric: str = "ap"
-    published: float | None = None
+class _Queue:
+    """The runs that are left: which may start, and what comes of one that ends."""
+
+    def __init__(self, left: list[Run], folder: RunsFolder, tell: Callable[[Ended], None]) -> None:
+        self.waiting, self.folder, self.tell = left, folder, tell
+        self.running: dict[str, tuple[Run, float]] = {}
+        self.undone, self.failed = set(left), set[Run]()
+
+    def stops(self) -> bool:
+        return (self.folder.path / STOP_FILE).exists()
+
+    def start(self) -> str | None:
+        """Take out the next run whose starts are done; the name of its folder."""
+        for run in self.waiting:
+            if self.undone.isdisjoint(run.starts_from):
+                self.waiting.remove(run)
+                name = self.folder.find(run).name
+                self.running[name] = run, time.monotonic()
+                return name
+        return None
+
+    def end(self, name: str, failure: str | None) -> None:
+        """Tell of a run that has ended, and of those that cannot start any more."""
+        run, began = self.running.pop(name)
+        done = self.folder.result(run) is not None
+        if not done and self.stops():
+            return
+        if not done and failure is None:
+            failure = "it has ended without a checkpoint of its last epoch"
+        if failure is None:
+            self.undone.remove(run)
+        else:
+            self.failed.add(run)
+        self.tell(Ended(run, failure, time.monotonic() - began))
+        for other in list(self.waiting):  # starts stand before what starts from them, so one pass reaches all
+            if not self.failed.isdisjoint(other.starts_from):
+                self.waiting.remove(other)
+                self.failed.add(other)
+                self.tell(Ended(other, "a run that it starts from has failed", 0.0))
+
+
+class _Searcher(StatelessSearcher):
+    """Hands the queue's runs out to Tune."""
+
+    def __init__(self, queue: _Queue) -> None:
+        super().__init__()
+        self.queue = queue
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """The next run that may start, none as long as there is none, or the end."""
+        if not self.queue.waiting or self.queue.stops():
+            return cast(dict[str, Any], self.FINISHED)  # Ray's annotation does not know it
+        name = self.queue.start()
+        return None if name is None else {"name": name}
+
+
+class _Listener(ray.tune.Callback):
+    """Hears from Tune which runs have ended."""
+
+    def __init__(self, queue: _Queue) -> None:
+        self.queue = queue
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave all out: Tune writes its callbacks down for a resume of its own, which is not used."""
+        return {}
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A run has come to its end, or was asked to stop."""
+        self.queue.end(trial.config["name"], None)
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A run has failed."""
+        error = trial.get_pickled_error()
+        reason = find_mistake(error) or (str(error).strip().splitlines()[-1] if error else "its process was lost")
+        self.queue.end(trial.config["name"], reason)

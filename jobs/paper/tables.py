@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jobs.config import ClusterConfig, preset
 from jobs.paper import figures
-from jobs.paper.schedule import Cell, Run
+from jobs.paper.schedule import Run
 from trs import presets
 from trs.config import (
     BackboneName,
@@ -32,21 +33,56 @@ from trs.config import (
 
 
 @dataclass(frozen=True)
+class Cell:
+    """One number of a table: a metric of a run, and what was published.
+
+    row: what the first columns say.
+    repeats: the same training on other splits, from other weights; the cell then shows the mean of all.
+    """
+
+    row: tuple[str, ...]
+    column: str
+    run: Run
+    metric: str = "ap"
+    published: float | None = None
+    repeats: tuple[Run, ...] = ()
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """All that the cell shows."""
+        return (self.run, *self.repeats)
+
+    def repeated(self, count: int) -> Cell:
+        """The cell with so many trainings in all."""
+        return dataclasses.replace(self, repeats=tuple(self.run.repeated(number) for number in range(1, count)))
+
+
+@dataclass(frozen=True)
 class Table:
-    """A table, or a figure: a table with a picture.
+    """A table, or a figure: a table with an image.
 
     caption: a line above.
     heads: of the columns that name a row.
     cells: in order.
-    draw: makes the picture, [H, W, 3] uint8 RGB, of the cells' runs that lie in a folder.
+    draw: makes the image, [H, W, 3] uint8 RGB, of runs' folders by the names of their rows.
     note: a line below.
+    cluster: the machines of each training.
     """
 
     caption: str
     heads: tuple[str, ...]
     cells: list[Cell]
-    draw: Callable[[list[Cell], Path], np.ndarray] | None = None
+    draw: Callable[[dict[str, Path]], np.ndarray] | None = None
     note: str = ""
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+    def titles(self) -> dict[Run, str]:
+        """What to call each run: the first cell that shows it."""
+        titles: dict[Run, str] = {}
+        for cell in self.cells:
+            for number, run in enumerate(cell.runs):
+                titles.setdefault(run, " ".join([*cell.row, cell.column, f"seed {number}"]))
+        return titles
 
 
 def _change(config: Config, method: MethodConfig, **sections: dict[str, Any]) -> Config:
@@ -73,20 +109,20 @@ def _coco(labels: str, label: str, backbones: tuple[str, ...] = ("ResNet18", "Re
 
 
 def table2() -> Table:
-    """COCO with 1K, 5K and 10K labelled people."""
+    """COCO with 1K, 5K and 10K labeled people."""
     published = {("Supervised", "ResNet18"): (31.5, 46.4, 51.1), ("PseudoPose", "ResNet18"): (37.2, 50.9, 56.0),
                  ("DataDistill", "ResNet18"): (37.6, 51.6, 56.6), ("Single", "ResNet18"): (42.1, 52.3, 57.3),
                  ("Dual", "ResNet18"): (44.6, 55.6, 59.6), ("SSPCM", "ResNet18"): (46.9, 57.5, 60.7),
                  ("TRS", "ResNet18"): (50.9, 60.4, 62.9), ("TRS, 2 paths", "ResNet18"): (None, None, None),
                  ("Supervised", "ResNet50"): (34.4, 50.3, 56.3), ("Dual", "ResNet50"): (48.7, 61.2, 65.0),
                  ("SSPCM", "ResNet50"): (49.4, 61.6, 65.4), ("TRS", "ResNet50"): (52.2, 63.5, 67.6)}
-    return Table("AP on COCO val2017 with 1K, 5K and 10K labelled people", ("method", "backbone"), [
+    return Table("AP on COCO val2017 with 1K, 5K and 10K labeled people", ("method", "backbone"), [
         Cell((method, backbone), labels, _coco(labels, method, (backbone, backbone)), published=value)
         for (method, backbone), values in published.items() for labels, value in zip(COCO, values, strict=True)])
 
 
 def table3() -> Table:
-    """COCO's training set and its unlabelled pictures."""
+    """COCO's training set and its unlabeled images."""
     metrics = {"AP": "ap", "AP .5": "ap50", "AR": "ar", "AR .5": "ar50"}
     published = {("Supervised", "ResNet50"): (70.9, 91.4, 74.2, 92.3), ("Dual", "ResNet50"): (73.9, 92.5, 77.0, 93.5),
                  ("SSPCM", "ResNet50"): (74.2, 92.7, 77.2, 93.8), ("TRS", "ResNet50"): (74.9, 93.5, 77.6, 94.0),
@@ -99,7 +135,7 @@ def table3() -> Table:
                           model={"levels": levels, "backbones": (BACKBONES[backbone],) * 2}))
         cells += [Cell((label, backbone), column, run, metric, value)
                   for (column, metric), value in zip(metrics.items(), values, strict=True)]
-    return Table("COCO val2017, train2017 labelled and unlabeled2017 unlabelled", ("method", "backbone"), cells)
+    return Table("COCO val2017, train2017 labeled and unlabeled2017 unlabeled", ("method", "backbone"), cells)
 
 
 PCKH = {"Hea": "head_pckh", "Sho": "shoulder_pckh", "Elb": "elbow_pckh", "Wri": "wrist_pckh", "Hip": "hip_pckh",
@@ -107,16 +143,16 @@ PCKH = {"Hea": "head_pckh", "Sho": "shoulder_pckh", "Elb": "elbow_pckh", "Wri": 
 
 
 def table4() -> Table:
-    """MPII labelled, AI Challenger unlabelled; DIR holds `mpii` and `aic`."""
-    return _mpii("PCKh@0.5 on MPII val, 10K people of MPII labelled and 100K of AI Challenger unlabelled",
+    """MPII labeled, AI Challenger unlabeled; DIR holds `mpii` and `aic`."""
+    return _mpii("PCKh@0.5 on MPII val, 10K people of MPII labeled and 100K of AI Challenger unlabeled",
                  presets.mpii_aic(), {"Dual": (95.6, 93.8, 85.0, 78.4, 85.8, 79.4, 74.2, 85.3),
                                       "SSPCM": (95.5, 93.6, 84.7, 78.3, 85.9, 79.4, 74.3, 85.3),
                                       "TRS": (95.7, 93.9, 85.7, 79.3, 86.3, 79.1, 74.9, 85.7)})
 
 
 def table5() -> Table:
-    """MPII with 1K labelled people."""
-    return _mpii("PCKh@0.5 on MPII val, 1K people labelled and 10K unlabelled", presets.mpii_1k(),
+    """MPII with 1K labeled people."""
+    return _mpii("PCKh@0.5 on MPII val, 1K people labeled and 10K unlabeled", presets.mpii_1k(),
                  {"Dual": (92.9, 87.8, 74.7, 68.1, 72.5, 64.4, 59.6, 75.4),
                   "SSPCM": (93.0, 88.1, 74.7, 67.0, 72.3, 65.0, 59.4, 75.3),
                   "TRS": (94.0, 91.0, 80.6, 72.9, 76.2, 69.0, 62.9, 79.1)})
@@ -147,14 +183,14 @@ def table6() -> Table:
 
 def table7() -> Table:
     """Levels of Multi-level Feature Learning."""
-    return Table("AP of TRS with 1K labelled people by levels, ResNet18", ("method",), [
+    return Table("AP of TRS with 1K labeled people by levels, ResNet18", ("method",), [
         Cell(("TRS",), str(levels), Run(_change(presets.coco_1k(), TRSConfig(), model={"levels": levels})),
              published=value) for levels, value in {1: 48.4, 2: 50.9, 3: 50.0}.items()])
 
 
 def table8() -> Table:
     """Keypoints of Keypoint-Mix."""
-    return Table("AP of TRS with 1K labelled people by mixed keypoints, ResNet18", ("method",), [
+    return Table("AP of TRS with 1K labeled people by mixed keypoints, ResNet18", ("method",), [
         Cell(("TRS",), str(count), Run(_change(presets.coco_1k(), TRSConfig(mix_count=count))), published=value)
         for count, value in {3: 50.2, 5: 50.9, 7: 50.0, 9: 49.8}.items()])
 
@@ -167,7 +203,7 @@ def table9() -> Table:
         "Joint Cutout": (TRSConfig(augment=("joint_cutout",)), 49.6), "SSCO": (TRSConfig(augment=("ssco",)), 50.1),
         "Keypoint-Mix": (TRSConfig(), 50.9)}
     rivals = {("Dual", "Joint Cutout"): 44.6, ("SSPCM", "SSCO"): 46.9}
-    return Table("AP with 1K labelled people by hard augmentation, ResNet18", ("method", "augmentation"), [
+    return Table("AP with 1K labeled people by hard augmentation, ResNet18", ("method", "augmentation"), [
         *(Cell(row, "AP", _coco("1K", row[0]), published=value) for row, value in rivals.items()),
         *(Cell(("TRS", name), "AP", Run(_change(presets.coco_1k(), method)), published=value)
           for name, (method, value) in inside.items())])
@@ -199,7 +235,7 @@ WARM_LAMBDA, SCRATCH_LAMBDA = 2.0, 0.5
 
 
 def lspet() -> Table:
-    """Leeds Sports Pose Extended, 500 labelled people, sized for two CPU cores."""
+    """Leeds Sports Pose Extended, 500 labeled people, sized for two CPU cores."""
     trs = TRSConfig(unsup_weight=WARM_LAMBDA)
     both = dataclasses.replace(trs, reviewer_role="both", unsup_weight=2 * WARM_LAMBDA / 3)  # three targets
     questions: dict[str, tuple[MethodConfig, int]] = {
@@ -211,11 +247,11 @@ def lspet() -> Table:
         "TRS, ssco": (dataclasses.replace(trs, augment=("ssco",)), 2),
         **{f"TRS, alpha {alpha}": (dataclasses.replace(trs, ema_momentum=alpha), 2) for alpha in (0.99, 0.9995)},
         **{f"TRS, lambda {weight:g}": (dataclasses.replace(trs, unsup_weight=weight), 2) for weight in (0.5, 8.0)}}
-    return Table("LSPET val, 500 labelled people", ("method",),
+    return Table("LSPET val, 500 labeled people", ("method",),
                  _columns(_rivals(WARM_LAMBDA) | questions, "warm start", _warm)
                  + _columns(_rivals(SCRATCH_LAMBDA), "from scratch", _from_scratch),
                  note="In this many steps the EMA's warm-up reaches 0.9993: an alpha of 0.9995 is a plain mean of the "
-                      "weights.")
+                      "weights.", cluster=preset("lspet-small").cluster)
 
 
 def _rivals(unsup_weight: float) -> dict[str, tuple[MethodConfig, int]]:
@@ -251,20 +287,20 @@ def _warm(method: MethodConfig, levels: int) -> Run:
 def figure4() -> Table:
     """Predictions of several methods side by side."""
     labels = ("Supervised", "Dual", "SSPCM", "TRS")
-    return Table("Predictions on COCO val2017, 1K labelled people, ResNet18", ("method",),
+    return Table("Predictions on COCO val2017, 1K labeled people, ResNet18", ("method",),
                  [Cell((label,), "AP", _coco("1K", label)) for label in labels], figures.predictions)
 
 
 def figure5() -> Table:
     """Heatmaps with and without Multi-level Feature Learning."""
-    return Table("Heatmaps of TRS with and without MFL on COCO val2017, 1K labelled people, ResNet18", ("method",), [
+    return Table("Heatmaps of TRS with and without MFL on COCO val2017, 1K labeled people, ResNet18", ("method",), [
         Cell((label,), "AP", Run(_change(presets.coco_1k(), TRSConfig(), model={"levels": levels})))
         for label, levels in (("without MFL", 1), ("with MFL", 2))], figures.heatmaps)
 
 
 def figure6() -> Table:
     """Heatmaps of the teacher and of its reviewer."""
-    return Table("Heatmaps of teacher and reviewer on COCO val2017, 1K labelled people, ResNet18", ("method",),
+    return Table("Heatmaps of teacher and reviewer on COCO val2017, 1K labeled people, ResNet18", ("method",),
                  [Cell(("TRS",), "AP", Run(presets.coco_1k()))], figures.teacher_and_reviewer)
 
 

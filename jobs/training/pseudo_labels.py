@@ -58,12 +58,11 @@ def label_per_worker(settings: dict[str, Any]) -> None:
     from trs.evaluation.pseudo_label import pseudo_label
 
     assignment: Assignment = settings["assignment"]
-    config = assignment.job.config
     assert assignment.checkpoint is not None
     torch.set_num_threads(max(1, int(assignment.job.cluster.cpus_per_worker)))
     teacher = load_predictor(assignment.checkpoint, ray.train.torch.get_device())
     unreadable: list[str] = []
-    rows, keypoints = pseudo_label(teacher, ray.get(assignment.datasets.unlabeled), config, unreadable)
+    rows, keypoints = pseudo_label(teacher, ray.get(assignment.datasets.unlabeled), assignment.job.config, unreadable)
     for sentence in unreadable:
         append_line(assignment.folder / BAD_IMAGES_FILE, sentence)
     if ray.train.get_context().get_world_rank() == 0:

@@ -53,7 +53,7 @@ def step_of(folder: Path) -> int:
 
 def lost_steps(folder: Path) -> list[int]:
     """What each restart has cost."""
-    return [int(step) for event in read_events(folder) for step in re.findall(r"(\d+) steps are done", event)]
+    return [int(step) for event in read_events(folder) for step in re.findall(r"(\d+) steps are repeated", event)]
 
 
 def weights(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from ray.exceptions import RayTaskError
 
 from jobs import cli, train
+from jobs import config as jobs_config
 from jobs.cluster.failures import find_mistake
 from trs import config as configs
 from trs.config import SupervisedConfig
@@ -50,7 +51,7 @@ def test_another_method_brings_its_own_options() -> None:
 
 
 def test_a_config_file_is_a_start_like_a_preset(tmp_path: Path) -> None:
-    configs.save(PRESETS["lspet"](), tmp_path / "best.yaml")
+    jobs_config.save(jobs_config.preset("lspet"), tmp_path / "best.yaml")
     command = parse("--config", str(tmp_path / "best.yaml"), "--train.epochs", "7")
     assert command.settings.data.input_size == (128, 128) and command.settings.train.epochs == 7
     assert command.title == "best"
@@ -74,10 +75,10 @@ def test_a_resumed_run_refuses_the_short_forms_too(tmp_path: Path, option: str) 
 
 
 def test_a_mistake_that_ray_has_wrapped_keeps_its_own_words() -> None:
-    mistake = InputError("no picture can be read\nTo change retry attempts, configure ...")  # as Ray Data adds to it
+    mistake = InputError("no image can be read\nTo change retry attempts, configure ...")  # as Ray Data adds to it
     wrapped = RayTaskError("read", "Traceback: ...", mistake).as_instanceof_cause()
     assert isinstance(wrapped, InputError) and "Traceback" in str(wrapped)
-    assert find_mistake(wrapped) == "no picture can be read"
+    assert find_mistake(wrapped) == "no image can be read"
 
 
 def test_unknown_options_are_refused_with_a_suggestion(capsys: pytest.CaptureFixture) -> None:

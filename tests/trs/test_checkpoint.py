@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ def saved(config: Config, sets: Datasets, tmp_path: Path) -> tuple[loop.Training
     for parameter in training.method.trained.parameters():
         parameter.grad = torch.randn_like(parameter)
     training.optimizer.step()
-    training.counters = checkpoints.Counters(step=3, labeled_row=24, unlabeled_row=24, bad_images=1)
+    training.counters = checkpoints.Counters(step=3, bad_images=1)
     training.save(tmp_path / "checkpoint")
     return training, tmp_path / "checkpoint"
 
@@ -112,6 +113,7 @@ def test_on_a_storage_that_turns_read_only_the_last_checkpoint_stays_whole(saved
 KILLED_WHILE_SAVING = """
 import os, signal, sys, torch
 from pathlib import Path
+from typing import Any
 from trs import checkpoint as checkpoints, config as configs, loop
 from trs.data.datasets import load_datasets
 from trs.methods.build import build_method
@@ -144,20 +146,20 @@ print("saved")
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.9, 0.97, 0.995])
 def test_killed_at_any_point_of_a_save_a_whole_checkpoint_is_the_newest(saved, config: Config, tmp_path: Path,
-                                                                        share: float) -> None:
+                                                                        share: float, caplog: Any) -> None:
     _, folder = saved
     folder.rename(tmp_path / "checkpoint_00000003")
     configs.save(config, tmp_path / "config.yaml")
     command = [sys.executable, "-c", KILLED_WHILE_SAVING, str(tmp_path), str(share)]
     assert subprocess.run(command).returncode == -signal.SIGKILL
-    complaints: list[str] = []
-    found = load_newest_whole(tmp_path, complaints.append)
-    assert found is not None and found.counters.step in (3, 4) and not complaints
+    found = load_newest_whole(tmp_path)
+    assert found is not None and found.counters.step in (3, 4) and not caplog.messages
     prune(tmp_path, ())
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_a_damaged_newest_checkpoint_is_named_and_passed_over(saved, tmp_path: Path) -> None:
+def test_a_damaged_newest_checkpoint_is_named_and_passed_over(saved, tmp_path: Path, caplog: pytest.LogCaptureFixture
+                                                             ) -> None:
     training, _ = saved
     for step in (3, 5, 7):
         training.counters = checkpoints.Counters(step=step)
@@ -167,22 +169,21 @@ def test_a_damaged_newest_checkpoint_is_named_and_passed_over(saved, tmp_path: P
     content[-1] ^= 1
     newest.write_bytes(content)
     (tmp_path / "checkpoint_00000005" / "networks.safetensors").unlink()
-    complaints: list[str] = []
-    found = load_newest_whole(tmp_path, complaints.append)
+    found = load_newest_whole(tmp_path)
     assert found is not None and found.counters.step == 3
-    assert ["checkpoint_00000007 is damaged" in complaints[0], "checkpoint_00000005 is no whole" in complaints[1]] == \
-        [True, True]
+    assert "checkpoint_00000007 is damaged" in caplog.messages[0]
+    assert "checkpoint_00000005 is not a whole" in caplog.messages[1]
     assert checkpoints.newest(tmp_path).name == "checkpoint_00000003"  # the others are out of the way
     assert {path.name for path in tmp_path.glob("damaged_*")} == \
         {"damaged_checkpoint_00000005", "damaged_checkpoint_00000007"}
     newest = tmp_path / "checkpoint_00000003" / "networks.safetensors"
     newest.write_bytes(b"")
     with pytest.raises(InputError, match=r"no checkpoint of .* is whole: .*00000003 is damaged"):
-        load_newest_whole(tmp_path, complaints.append)
+        load_newest_whole(tmp_path)
 
 
 def test_a_run_without_a_checkpoint_has_none_to_go_on_from(tmp_path: Path) -> None:
-    assert load_newest_whole(tmp_path, print) is None
+    assert load_newest_whole(tmp_path) is None
 
 
 def test_the_newest_two_checkpoints_and_the_best_are_kept(saved, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trs.config.checks import require
+from trs.config.checks import SHARED, require
 from trs.config.data import DataConfig, ViewConfig
 from trs.config.methods import MethodConfig, TRSConfig
 from trs.config.model import ModelConfig
@@ -15,7 +15,7 @@ from trs.config.model import ModelConfig
 class TrainConfig:
     """The optimisation: whatever changes what is learned, and nothing about machines."""
 
-    epochs: int = 100
+    epochs: int = field(default=100, metadata=SHARED)
     """Passes over the larger of the two sets."""
     batch_size: int = 32
     """Labeled images, and as many unlabeled ones, per worker and step; a step of `workers` such shares."""
@@ -33,7 +33,7 @@ class TrainConfig:
     """Seed of the initial weights, the order of the samples and their augmentation."""
     max_skipped_steps: int = 10
     """Steps in a row whose gradients may be NaN or infinite, and are skipped, before the run stops."""
-    workers: int = 1
+    workers: int = field(default=1, metadata=SHARED)
     """Processes that train together (DDP): so many shares of `batch_size` make a step."""
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class EvalConfig:
 
     flip_test: bool = False
     """Average the heatmaps of the image and of its mirror image."""
-    metric: Literal["ap", "pckh", "pck"] = "ap"
+    metric: Literal["ap", "pckh", "pck"] = field(default="ap", metadata=SHARED)
     """What a search maximises and the best checkpoint is kept by: COCO's OKS-AP, MPII's PCKh@0.5, or PCK@0.2."""
     decoder: Literal["quarter", "dark", "udp"] = "quarter"
     """Sub-cell position: a quarter cell towards the higher neighbour, DARK's Taylor step, or UDP's on a blurred map."""

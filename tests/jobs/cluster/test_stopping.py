@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cluster.stopping import STOP_FILE, Stopped, Watch, run_aside, stop_gently
+from jobs.cluster.stopping import STOP_FILE, Stopped, StopSignal, run_aside, stop_gently
 from trs.errors import Interruption
 
 
@@ -21,7 +21,7 @@ def test_the_first_signal_asks_the_workers_and_the_second_ends_all(tmp_path: Pat
     with pytest.raises(Stopped) as stopped, stop_gently(tmp_path):
         assert not (tmp_path / STOP_FILE).exists()
         os.kill(os.getpid(), number)
-        assert Watch(tmp_path / STOP_FILE)() is Interruption.STOP
+        assert StopSignal(tmp_path / STOP_FILE)() is Interruption.STOP
         with pytest.raises(SystemExit) as ended:
             os.kill(os.getpid(), signal.SIGTERM)
         assert ended.value.code == 143

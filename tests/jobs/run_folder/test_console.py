@@ -1,4 +1,4 @@
-"""The lines that a person follows."""
+"""The lines that a person print_progresss."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.run_folder import console as lines
-from jobs.run_folder.console import epoch_line, follow, step_line
+from jobs.run_folder.console import epoch_line, print_progress, step_line
 from jobs.run_folder.layout import EVENTS_FILE, append_line
 from jobs.run_folder.progress import Position, Progress
 from trs.config import Config
@@ -37,7 +37,7 @@ def test_a_long_epoch_is_not_silent(tmp_path: Path, capsys: pytest.CaptureFixtur
     progress = Progress(tmp_path, total_steps=100, samples_per_step=16)
     progress.step(3, now=True)
     printed = ""
-    with follow(tmp_path, Config(), "second stage: "):
+    with print_progress(tmp_path, Config(), "second stage: "):
         append_line(tmp_path / EVENTS_FILE, "something has happened")
         progress.step(7, now=True)
         end = time.monotonic() + 60

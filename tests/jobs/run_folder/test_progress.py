@@ -19,7 +19,7 @@ def test_a_restart_says_from_where_with_how_many_and_what_it_costs(tmp_path: Pat
     first.step(37, now=True)
     assert json.loads((tmp_path / "progress.json").read_text()).items() >= {"step": 37, "total_steps": 100}.items()
     Progress(tmp_path, 100, 16).began(30, workers=1, wanted=2)
-    assert read_events(tmp_path) == ["going on after step 30 with 1 of 2 workers; about 7 steps are done again"]
+    assert read_events(tmp_path) == ["resumed after step 30 with 1 of 2 workers; about 7 steps are repeated"]
 
 
 def test_it_is_written_now_and_then_not_after_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from jobs.config import TWO_CORES, Job
 from jobs.run_folder.layout import write_run
 from jobs.run_folder.metrics import read_metrics
+from jobs.training.datasets import store
 from jobs.training.prepare import prepare
 from jobs.training.pseudo_labels import first_stage, label_unlabeled
 from jobs.training.trainer import fit
@@ -23,9 +25,10 @@ from trs.methods.build import build_method
 
 
 def train(config: Config, folder: Path) -> list[dict[str, float]]:
-    sets = prepare(config, folder)
-    write_run(config, sets, folder)
-    fit(config, sets, folder)
+    job = Job(config, dataclasses.replace(TWO_CORES, max_failures=0))
+    datasets = prepare(config, folder)
+    write_run(job, datasets.split, folder)
+    fit(job, store(datasets), folder)
     return read_metrics(folder)
 
 
@@ -34,7 +37,7 @@ def train(config: Config, folder: Path) -> list[dict[str, float]]:
 @pytest.mark.parametrize("name", ["trs", "pseudo_pose", "data_distill"])
 def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, tmp_path: Path) -> None:
     config = dataclasses.replace(config, method=METHOD_NAMES[name](),
-                                 train=dataclasses.replace(config.train, epochs=1, batch_size=20, max_failures=0))
+                                 train=dataclasses.replace(config.train, epochs=1, batch_size=20))
     last = train(config, tmp_path / name)[-1]
     assert last["step"] == 2 and np.isfinite(last["loss"]) and 0 <= last["ap"] <= 1
     assert checkpoints.load(checkpoints.newest(tmp_path / name)).counters.step == 2
@@ -44,23 +47,23 @@ def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, tmp_pat
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_two_workers_find_the_same_pseudo_labels_as_one(config: Config, sets: Datasets, tmp_path: Path) -> None:
-    """From a network that has not been trained: its heat is next to nothing, but has its highest place."""
+    """From a network that has not been trained: its confidence is next to nothing, but has its highest place."""
     config = dataclasses.replace(config, method=DataDistillConfig(confidence_threshold=1e-12))
-    first = first_stage(config)
-    labelled = []
+    first = first_stage(Job(config)).config
+    labeled = []
     for workers in (1, 2):
         folder = tmp_path / str(workers)
         training = loop.start(first, sets, build_method(first, len(sets.skeleton)), torch.device("cpu"))
         training.save(folder / "first_stage" / "checkpoint_00000000")
         wanted = dataclasses.replace(config, train=dataclasses.replace(config.train, workers=workers))
-        labelled.append(label_unlabeled(wanted, sets, folder).unlabeled)
-    one, two = labelled
+        labeled.append(label_unlabeled(Job(wanted, TWO_CORES), store(sets), folder).load().unlabeled)
+    one, two = labeled
     assert len(one) == 40 and one.keypoint_weights.any()
     np.testing.assert_array_equal(one.keypoint_weights, two.keypoint_weights)
     np.testing.assert_allclose(one.keypoints, two.keypoints)
 
 
-def test_pseudo_labels_are_the_keypoints_that_were_seen_with_enough_heat(sets: Datasets) -> None:
+def test_pseudo_labels_are_the_keypoints_that_were_predicted_with_enough_confidence(sets: Datasets) -> None:
     keypoints = np.zeros((2, len(sets.skeleton), 3))
     keypoints[0, :, :2] = 7
     keypoints[0, 3, 2] = 0.3
@@ -77,7 +80,7 @@ def test_peers_of_different_depth_report_each_on_its_own(config: Config, tmp_pat
     config = dataclasses.replace(
         config, model=dataclasses.replace(config.model, backbones=("resnet_small", "resnet_tiny")),
         method=TRSConfig(augment=("cutmix", "ssco"), paths=2),
-        train=dataclasses.replace(config.train, epochs=1, batch_size=40, max_failures=0))
+        train=dataclasses.replace(config.train, epochs=1, batch_size=40))
     last = train(config, tmp_path / "run")[-1]
     assert {"ap_a", "ap_b", "ap_reviewer_a", "ap_reviewer_b"} <= last.keys()
     weights = checkpoints.load(checkpoints.newest(tmp_path / "run")).networks

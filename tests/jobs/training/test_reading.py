@@ -9,7 +9,7 @@ import pytest
 import ray
 
 from jobs.training import reading as data
-from jobs.training.reading import _windows, open_batches
+from jobs.training.reading import StoredStream, _windows, read_shares
 from trs.config import Config
 from trs.data.datasets import Datasets
 from trs.data.reader import Rows, Stream, stream_of
@@ -25,11 +25,15 @@ def streams(sets: Datasets, config: Config) -> dict[str, Stream]:
     return {name: stream_of(table, sets.skeleton.flip_order, config) for name, table in people.items()}
 
 
-def test_ray_data_gives_the_rows_that_a_plain_reader_gives(streams: dict[str, Stream]) -> None:
+def stored(stream: Stream, kind: type[StoredStream] = StoredStream) -> StoredStream:
+    return kind(**vars(stream) | {"people": ray.put(stream.people)})
+
+
+def test_ray_data_gives_the_rows_that_a_plain_reader_gives(streams: dict[str, Stream], monkeypatch: pytest.MonkeyPatch) -> None:
     """Two streams of unequal length, over several passes and several windows, in order and to the last bit."""
-    shares = [{name: batch_rows(step, 4, start=6) for name in streams} for step in range(12)]
-    read = open_batches({name: ray.put(stream) for name, stream in streams.items()}, data_cpus=1, picture_bytes=1)
-    found = list(read(iter(shares)))
+    shares = [{name: batch_rows(step + 1, 4) for name in streams} for step in range(12)]
+    monkeypatch.setattr(data, "WINDOW_BYTES", 1)
+    found = list(read_shares({name: stored(stream) for name, stream in streams.items()}, 1, iter(shares)))
     assert len(found) == 12
     for rows, batch in zip(shares, found, strict=True):
         assert batch.keys() == {"labeled", "unlabeled"}
@@ -54,24 +58,27 @@ def test_as_many_tasks_read_at_a_time_as_there_are_cpus(streams: dict[str, Strea
                 time.sleep(0.1)
             raise InputError("nobody else reads")
 
-    waiting = Met(**vars(streams["labeled"]))
-    read = open_batches({"labeled": ray.put(waiting)}, data_cpus=cpus, picture_bytes=1)
-    assert len(list(read(iter([{"labeled": batch_rows(step, 4)} for step in range(4)])))) == 4
+    class StoredMet(StoredStream):
+        def load(self) -> Stream:
+            return Met(**vars(super().load()))
+
+    waiting = stored(streams["labeled"], StoredMet)
+    shares = iter([{"labeled": batch_rows(step, 4)} for step in range(4)])
+    assert len(list(read_shares({"labeled": waiting}, cpus, shares))) == 4
 
 
-def test_a_bad_picture_is_named_in_its_row(streams: dict[str, Stream]) -> None:
+def test_a_bad_image_is_named_in_its_row(streams: dict[str, Stream]) -> None:
     files = streams["labeled"].people.files.copy()
     files[0] = "gone.jpg"
     people = dataclasses.replace(streams["labeled"].people, files=files)
     stream = dataclasses.replace(streams["labeled"], people=people)
-    read = open_batches({"labeled": ray.put(stream)}, data_cpus=0.5, picture_bytes=1)
-    batches = list(read(iter([{"labeled": range(0, 8)}])))
+    batches = list(read_shares({"labeled": stored(stream)}, 0.5, iter([{"labeled": range(0, 8)}])))
     assert sum("gone.jpg" in reason for reason in batches[0]["labeled"]["bad"]) == 1
     assert len(batches[0]["labeled"]["image"]) == 8
 
 
-def test_workers_that_hold_every_cpu_get_their_pictures_from_their_own_node(
-        streams: dict[str, Stream], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_hold_every_cpu_get_their_images_from_their_own_node(
+        streams: dict[str, Stream], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     @ray.remote(num_cpus=8)
     class Everything:
         def held(self) -> bool:
@@ -80,12 +87,11 @@ def test_workers_that_hold_every_cpu_get_their_pictures_from_their_own_node(
     monkeypatch.setattr(data, "STARVED_SECONDS", 2.0)
     hog = Everything.remote()
     assert ray.get(hog.held.remote())
-    shares = [{"labeled": batch_rows(step, 4, start=0)} for step in range(8)]
-    complaints: list[str] = []
-    read = open_batches({"labeled": ray.put(streams["labeled"])}, 1, picture_bytes=2**30, complain=complaints.append)
-    batches = read(iter(shares))
+    shares = [{"labeled": batch_rows(step, 4)} for step in range(8)]
+    monkeypatch.setattr(data, "WINDOW_BYTES", 1)
+    batches = read_shares({"labeled": stored(streams["labeled"])}, 1, iter(shares))
     found = [next(batches) for _ in range(6)]  # the windows of steps 0 to 3 and 4 to 7
-    assert len(complaints) == 1 and "no CPU is free to read" in complaints[0]
+    assert ["no CPU is free to read" in sentence for sentence in caplog.messages] == [True]
     ray.kill(hog)
     found += list(batches)
     for rows, batch in zip(shares, found, strict=True):
@@ -94,7 +100,7 @@ def test_workers_that_hold_every_cpu_get_their_pictures_from_their_own_node(
 
 def test_windows_grow_to_the_limit_and_lose_no_step() -> None:
     shares = [{"labeled": range(step, step + 10)} for step in range(100)]
-    windows = list(_windows(iter(shares), picture_bytes=2**20 // 10 * 2))
+    windows = list(_windows(iter(shares), image_bytes=2**20 // 10 * 2))
     assert [step for window in windows for step in window] == shares
     assert [len(window) for window in windows[:4]] == [4, 8, 16, 32]
     assert max(map(len, windows)) == 32

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import ray.train
 
+from jobs.config import TWO_CORES, Job
 from jobs.run_folder.layout import read_events, write_run
 from jobs.run_folder.metrics import read_metrics
+from jobs.training.datasets import store
 from jobs.training.evaluation import evaluate
 from jobs.training.prepare import prepare
 from jobs.training.trainer import fit
@@ -29,11 +31,12 @@ def with_train(config: Config, **changes: object) -> Config:
     return dataclasses.replace(config, train=dataclasses.replace(config.train, **changes))
 
 
-def train(config: Config, folder: Path, callbacks: tuple = ()) -> None:
+def train(config: Config, folder: Path, callbacks: tuple = (), max_failures: int = 3) -> None:
     """As `jobs.train.main` does it; a folder with a run in it is resumed."""
-    sets = prepare(config, folder)
-    write_run(config, sets, folder)
-    fit(config, sets, folder, callbacks)
+    job = Job(config, dataclasses.replace(TWO_CORES, max_failures=max_failures))
+    datasets = prepare(config, folder)
+    write_run(job, datasets.split, folder)
+    fit(job, store(datasets), folder, callbacks)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,8 @@ def weights(folder: Path) -> bytes:
     return (checkpoints.newest(folder) / "networks.safetensors").read_bytes()
 
 
-def test_a_run_leaves_its_config_its_split_its_metrics_and_its_poses(trained: Path, config: Config, sets: Datasets) -> None:
+def test_a_run_leaves_its_config_its_split_its_metrics_and_its_poses(trained: Path, config: Config, sets: Datasets
+                                                                     ) -> None:
     assert configs.load(trained / "config.yaml") == config
     assert load_split(trained / "split.json") == sets.split
     assert [metrics["step"] for metrics in read_metrics(trained)] == [5, 10]
@@ -56,6 +60,24 @@ def test_a_run_leaves_its_config_its_split_its_metrics_and_its_poses(trained: Pa
         {"a", "b", "reviewer_a", "reviewer_b", "ensemble"}
     assert list((trained / "tensorboard").glob("events*"))
     assert checkpoints.load(checkpoints.newest(trained)).counters.step == 10
+
+
+def test_an_evaluation_writes_one_checkpoint(config: Config, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+
+    class Saves(ray.train.UserCallback):
+        """Notes when each report comes, and which checkpoints there are then."""
+
+        def after_report(self, run_context, metrics, checkpoint):
+            states = {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("checkpoint_*/state.json")}
+            with (folder / "seen.jsonl").open("a") as file:
+                file.write(json.dumps(states) + "\n")
+
+    train(config, folder, callbacks=(Saves(),))
+    seen = [json.loads(line) for line in (folder / "seen.jsonl").read_text().splitlines()]
+    last = {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("checkpoint_*/state.json")}
+    assert list(seen[0]) == ["checkpoint_00000005"] and seen[1] == last  # written once, and never again
+    assert last["checkpoint_00000005"] == seen[0]["checkpoint_00000005"]
 
 
 def test_killed_after_an_epoch_and_resumed_it_ends_in_the_same_weights(trained: Path, config: Config,
@@ -67,7 +89,7 @@ def test_killed_after_an_epoch_and_resumed_it_ends_in_the_same_weights(trained: 
             raise SystemError("the machine is gone")
 
     with pytest.raises(ray.train.TrainingFailedError):
-        train(with_train(config, max_failures=0), folder, callbacks=(Kill(),))
+        train(config, folder, callbacks=(Kill(),), max_failures=0)
     assert len(read_metrics(folder)) >= 1
     train(config, folder)
     assert [metrics["step"] for metrics in read_metrics(folder)] == [5, 10]
@@ -79,7 +101,8 @@ def test_killed_after_an_epoch_and_resumed_it_ends_in_the_same_weights(trained: 
 def test_the_ap_of_the_same_weights_does_not_depend_on_the_number_of_workers(trained: Path, config: Config,
                                                                             tmp_path: Path) -> None:
     checkpoint = checkpoints.newest(trained)
-    alone, together = (evaluate(checkpoint, with_train(config, workers=workers), tmp_path / str(workers))
+    alone, together = (evaluate(checkpoint, Job(with_train(config, workers=workers), TWO_CORES),
+                                tmp_path / str(workers))
                        for workers in (1, 2))
     assert alone == together
     for name in ("a", "b", "reviewer_a", "reviewer_b", "ensemble"):
@@ -94,8 +117,7 @@ def test_two_workers_learn_together(config: Config, tmp_path: Path) -> None:
     config = with_train(config, workers=2, epochs=1)
     folder = tmp_path / "two"
     train(config, folder)
-    counters = checkpoints.load(checkpoints.newest(folder)).counters
-    assert (counters.step, counters.unlabeled_row) == (3, 48)
+    assert checkpoints.load(checkpoints.newest(folder)).counters.step == 3
     assert json.loads((folder / "metrics.jsonl").read_text())["bad_images"] == 0
 
 
@@ -105,17 +127,16 @@ def test_a_mistake_found_by_a_worker_ends_the_run_at_once_in_a_sentence(config: 
     for picture in list((root / "train").iterdir())[::2]:
         picture.write_bytes(b"")
     broken = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root)))
-    with pytest.raises(InputError, match="pictures cannot be used"):
-        train(with_train(broken, max_failures=3), tmp_path / "run")
-    complaints = (tmp_path / "run" / "bad_pictures.txt").read_text().splitlines()
-    assert all("is not a picture that can be read" in complaint for complaint in complaints)
+    with pytest.raises(InputError, match="images cannot be used"):
+        train(broken, tmp_path / "run")
+    complaints = (tmp_path / "run" / "bad_images.txt").read_text().splitlines()
+    assert all("is not an image that can be read" in complaint for complaint in complaints)
     assert complaints and read_events(tmp_path / "run") == []  # no restart has read them again
 
 
 def test_a_run_that_failed_by_a_mistake_goes_on_when_it_is_mended(trained: Path, config: Config, tmp_path: Path
                                                                   ) -> None:
-    sets = prepare(config, tmp_path / "run")
-    write_run(config, sets, tmp_path / "run")
+    write_run(Job(config, TWO_CORES), prepare(config, tmp_path / "run").split, tmp_path / "run")
     (tmp_path / "run" / "mistake.txt").write_text("too high a learning rate")
     train(config, tmp_path / "run")
     assert not (tmp_path / "run" / "mistake.txt").exists()

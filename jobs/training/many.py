@@ -1,0 +1,58 @@
+"""Many trainings, several at a time, queued by Ray Tune: the trials of a search, the runs of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray.tune
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import ConcurrencyLimiter, Searcher
+
+from jobs.cluster.resources import DRIVER
+
+
+def train_many(driver: Callable[..., None], shared: Mapping[str, Any], searcher: Searcher, folder: Path, samples: int,
+               concurrent: int, callbacks: Sequence[ray.tune.Callback] = (),
+               scheduler: TrialScheduler | None = None) -> None:
+    """Run what a searcher hands out, until it has no more; Ray Tune's own files lie in `folder/ray`.
+
+    Call it through `jobs.cluster.stopping.run_aside`: in the main thread Ray Tune takes Ctrl-C for itself.
+
+    Args:
+        driver: called as `driver(suggestion, **shared)` in a process of its own on the head, in another working
+            directory; it drives one training and waits for it.
+        shared: arguments of the driver that are the same for all; they go into the object store once.
+        searcher: `suggest` returns a suggestion (a small dictionary), None to be asked again later, or
+            `Searcher.FINISHED`. What the driver reports, and how it ended, Tune tells to `searcher`, `callbacks` and
+            `scheduler`.
+        folder: on storage that every node sees.
+        samples: suggestions at most, at least one.
+        concurrent: drivers at a time.
+    """
+    ray.tune.Tuner(
+        ray.tune.with_resources(ray.tune.with_parameters(driver, **shared), DRIVER),
+        tune_config=ray.tune.TuneConfig(search_alg=ConcurrencyLimiter(searcher, max_concurrent=concurrent),
+                                        scheduler=scheduler, num_samples=samples),
+        run_config=ray.tune.RunConfig(name="ray", storage_path=str(folder), verbose=0,
+                                      callbacks=list(callbacks))).fit()
+
+
+class StatelessSearcher(Searcher):
+    """A searcher of which Tune writes nothing down: what must survive is elsewhere, and a resume of Tune's own is not
+    used.
+    """
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave all out."""
+        return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Save nothing."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing."""
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Learn nothing from how a trial ended."""
