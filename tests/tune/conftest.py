@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,10 +14,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from jobs import config as jobs_config
+from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import CONFIG_FILE, write_run
-from jobs.run_folder.metrics import RunLog
+from jobs.run_folder.metrics import MetricsLog
 from jobs.training.prepare import prepare
-from trs import config as configs
 from trs.config import Config
 from trs.data.annotations.formats import load_people
 from trs.data.synthetic import draw_dataset
@@ -25,10 +27,10 @@ from trs.evaluation.results import write_results
 from trs.presets import demo
 from tune import compare
 from tune import search as searches
-from tune.plan import Search, save_plan
-from tune.space import default_space, describe, paper_defaults, parse_space
-from tune.study import BASELINE, SUPERVISED, open_study, trial_name
-from tune.trial import TRIALS, trial_config
+from tune.plan import SKELETON_FILE, SUPERVISED, TRIALS, Plan, Search, save_search
+from tune.space import default_space, paper_defaults, parse_space
+from tune.study import BASELINE, open_study, trial_name
+from tune.trial import trial_job
 
 EPOCHS = 8
 SPACE = parse_space(["method.ema_momentum=0.9,0.97,0.99,0.999", "method.unsup_weight=0.1..10:log",
@@ -56,10 +58,10 @@ def _curve(epochs: int, last: float) -> list[float]:
     return [last * (1 - 0.6 ** epoch) + 0.06 * (epoch == epochs - 1) for epoch in range(1, epochs)] + [last]
 
 
-def _write_run(folder: Path, config: Config, aps: list[float], peak_confidence: float = 0.8) -> None:
+def _write_run(folder: Path, job: Job, aps: list[float], peak_confidence: float = 0.8) -> None:
     folder.mkdir(parents=True)
-    configs.save(config, folder / CONFIG_FILE)
-    log = RunLog(folder, 0)
+    jobs_config.save(job, folder / CONFIG_FILE)
+    log = MetricsLog(folder, 0)
     for epoch, ap in enumerate(aps, 1):
         log.write(_metrics(epoch, ap, peak_confidence))
     log.events.close()
@@ -68,7 +70,7 @@ def _write_run(folder: Path, config: Config, aps: list[float], peak_confidence: 
 def _write_predictions(run: Path, config: Config) -> None:
     """The annotated poses, the further off the later the person."""
     root = Path(config.data.root)
-    people, _ = load_people(root / config.data.val_annotations, root / config.data.val_images)
+    people, *_ = load_people(root / config.data.val_annotations, root / config.data.val_images)
     rng = np.random.default_rng(0)
     noise = np.linspace(0, 12, len(people))[:, None, None] * rng.standard_normal(people.keypoints.shape)
     heat = np.full((*people.keypoints.shape[:2], 1), 0.9)
@@ -78,24 +80,26 @@ def _write_predictions(run: Path, config: Config) -> None:
 
 
 def _write_search(folder: Path, root: Path, rows: list[Any], reference: bool) -> Path:
-    base = dataclasses.replace(demo(), data=dataclasses.replace(demo().data, root=str(root)))
+    base = Job(dataclasses.replace(demo(), data=dataclasses.replace(demo().data, root=str(root))))
     folder.mkdir(parents=True)
-    configs.save(base, folder / CONFIG_FILE)
+    jobs_config.save(base, folder / CONFIG_FILE)
+    skeleton = load_people(root / base.config.data.train_annotations, root / base.config.data.train_images)[1]
+    (folder / SKELETON_FILE).write_text(json.dumps(dataclasses.asdict(skeleton)))
     study = open_study(folder, 1, 2)
     for number, (point, state, epochs, ap) in enumerate(rows):
         values = dict(zip(SPACE, point, strict=True))
         study.enqueue_trial(values, user_attrs={BASELINE: True} if number == 0 else {})
         trial = study.ask(SPACE)
         aps = [] if ap is None else _curve(epochs, ap)
-        _write_run(folder / TRIALS / trial_name(number), trial_config(base, trial_name(number), values), aps)
+        _write_run(folder / TRIALS / trial_name(number), trial_job(base, trial_name(number), values), aps)
         for epoch, reported in enumerate(aps, 1):
             trial.report(reported, epoch)
         if state is not TrialState.RUNNING:
             study.tell(trial, ap if state is TrialState.COMPLETE else None, state=state)
         if ap is not None:
-            _write_predictions(folder / TRIALS / trial_name(number), base)
+            _write_predictions(folder / TRIALS / trial_name(number), base.config)
     if reference:
-        _write_run(folder / TRIALS / SUPERVISED, trial_config(base, SUPERVISED, {}), _curve(EPOCHS, SUPERVISED_AP))
+        _write_run(folder / TRIALS / SUPERVISED, trial_job(base, SUPERVISED, {}), _curve(EPOCHS, SUPERVISED_AP))
     return folder
 
 
@@ -128,13 +132,13 @@ def search(tmp_path_factory: pytest.TempPathFactory, people: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def trained_search(config: Config, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
-    """Three real trials and the reference, by a search that goes on where another was killed. Change copies of it."""
-    config = dataclasses.replace(config, train=dataclasses.replace(config.train, cpus_per_worker=1, data_cpus=0.5))
+    """Three real trials and the reference, by a search that resumes one that was killed. Change copies of it."""
+    job = Job(config, ClusterConfig(data_cpus=0.5))
     folder = tmp_path_factory.mktemp("runs") / "trained"
     space = default_space(config, {})
-    write_run(config, prepare(config, folder), folder)
-    save_plan(Search(3, grace_epochs=1, reduction_factor=2, reference=True, space=describe(space)),
-                       folder)
+    datasets = prepare(config, folder)
+    write_run(job, datasets.split, folder)
+    save_search(Search(folder, job, Plan(3, grace_epochs=1), space), datasets.skeleton)
     study = open_study(folder, grace_epochs=1, reduction_factor=2)
     study.enqueue_trial(paper_defaults(config, space), user_attrs={BASELINE: True})
     study.ask(space)  # what a killed driver leaves: a trial that was asked for, and never ended

@@ -42,7 +42,7 @@ def crop_person(people: PersonTable, row: int, input_size: tuple[int, int],
         BadImage: the picture cannot be used.
     """
     image = read_image(people.root, str(people.files[row]), tuple(people.image_sizes[row]))
-    matrix = geometry.crop(people.boxes[row], input_size, choice.scale, choice.rotation, choice.flip)
+    matrix = geometry.crop_matrix(people.boxes[row], input_size, choice.scale, choice.rotation, choice.flip)
     return geometry.warp(image, matrix, input_size), matrix
 
 

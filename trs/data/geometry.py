@@ -1,11 +1,11 @@
 """Boxes, crops and affine maps, and the one pixel convention of this library.
 
-Coordinates are continuous: a picture of width W spans [0, W], and the pixel in column j covers [j, j + 1] with its
-centre at j + 0.5 (as in detectron2's `structures/keypoints.py`). So every change of resolution is a pure scaling, a
-mirror image maps x to W - x, and torch's `align_corners=False` grids need no correction. The two neighbours with
+Coordinates are continuous: an image of width W spans [0, W], and the pixel in column j covers [j, j + 1] with its
+center at j + 0.5 (as in detectron2's `structures/keypoints.py`). So every change of resolution is a pure scaling, a
+mirror image maps x to W - x, and torch's `align_corners=False` grids need no correction. The two neighbors with
 another convention are met at the border only: COCO's keypoints are pixel indices (+ 0.5 when read, - 0.5 when
-written; see `trs/data/annotations/coco.py` and `trs/evaluation/oks.py`), and OpenCV's warps count pixel centres as whole
-numbers (see `warp`).
+written; see `trs/data/annotations/coco.py` and `trs/evaluation/oks.py`), and OpenCV's warps count pixel centers as
+whole numbers (see `warp`).
 
 Affine maps are 2x3 float64 matrices that take a column (x, y, 1) of the source to (x, y) of the destination.
 """
@@ -27,7 +27,8 @@ def _homogeneous(matrix: Matrix) -> Matrix:
 
 def compose(outer: Matrix, inner: Matrix) -> Matrix:
     """The map that applies `inner` first, then `outer`."""
-    return outer @ _homogeneous(inner)
+    composed: Matrix = outer @ _homogeneous(inner)
+    return composed
 
 
 def invert(matrix: Matrix) -> Matrix:
@@ -37,17 +38,18 @@ def invert(matrix: Matrix) -> Matrix:
 
 def transform(points: np.ndarray, matrix: Matrix) -> np.ndarray:
     """Map points [..., 2]."""
-    return points @ matrix[:, :2].T + matrix[:, 2]
+    mapped: np.ndarray = points @ matrix[:, :2].T + matrix[:, 2]
+    return mapped
 
 
-def crop(box: np.ndarray, input_size: tuple[int, int], scale: float = 1.0, rotation: float = 0.0,
-         flip: bool = False) -> Matrix:
-    """The map from a picture to the network's input that centres a box.
+def crop_matrix(box: np.ndarray, input_size: tuple[int, int], scale: float = 1.0, rotation: float = 0.0,
+                flip: bool = False) -> Matrix:
+    """The map from an image to the network's input that centers a box.
 
-    The box grows to the input's aspect ratio and by `BOX_PADDING`, so the picture is never stretched.
+    The box grows to the input's aspect ratio and by `BOX_PADDING`, so the image is never stretched.
 
     Args:
-        box: [4] x, y, width, height in the picture.
+        box: [4] x, y, width, height in the image.
         input_size: height and width of the input, in pixels.
         scale: > 1 shows more of the surroundings, the person smaller.
         rotation: degrees, clockwise as seen on the screen.
@@ -64,15 +66,17 @@ def crop(box: np.ndarray, input_size: tuple[int, int], scale: float = 1.0, rotat
 
 
 def crop_areas(boxes: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
-    """[N] areas, in the picture's pixels, that the crops of boxes [N, 4] show."""
+    """[N] areas, in the image's pixels, that the crops of boxes [N, 4] show."""
     input_height, input_width = input_size
     units = np.maximum(boxes[:, 2] / input_width, boxes[:, 3] / input_height) * BOX_PADDING
-    return units**2 * input_height * input_width
+    areas: np.ndarray = units**2 * input_height * input_width
+    return areas
 
 
 def warp(image: np.ndarray, matrix: Matrix, size: tuple[int, int]) -> np.ndarray:
-    """Resample a picture [H, W, 3] by a map into [size[0], size[1], 3], black outside of it."""
+    """Resample an image [H, W, 3] by a map into [size[0], size[1], 3], black outside of it."""
     # OpenCV's coordinates are ours minus half a pixel, on both sides of the map.
     to_index = matrix.copy()
     to_index[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5
-    return cv2.warpAffine(image, to_index, (size[1], size[0]), flags=cv2.INTER_LINEAR)
+    warped: np.ndarray = cv2.warpAffine(image, to_index, (size[1], size[0]), flags=cv2.INTER_LINEAR)
+    return warped

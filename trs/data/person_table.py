@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+
+from trs.skeleton import Skeleton
 
 AREA_OF_BOX = 0.53
 """A person's area where the file does not tell it, as a share of the box (CrowdPose's evaluation)."""
@@ -14,17 +17,17 @@ AREA_OF_BOX = 0.53
 
 @dataclass(frozen=True, eq=False)
 class PersonTable:
-    """N people in pictures, one row each, in columns that Ray's object store shares without copying.
+    """N people in images, one row each, in columns that Ray's object store shares without copying.
 
     root: folder that `files` are relative to.
-    files: [N] str, path of the picture.
+    files: [N] str, path of the image.
     ids: [N] int64, the annotation's id (for detected boxes: their place in the file), unique in the table.
     image_ids: [N] int64.
     image_sizes: [N, 2] int64, height and width that the annotation file declares; 0 where it does not.
     boxes: [N, 4] float64, x, y, width, height.
     scores: [N] float64, the detector's; 1 for annotated boxes.
-    keypoints: [N, K, 2] float64 x, y in the picture, in the convention of `trs.data.geometry`.
-    keypoint_weights: [N, K] float32; 1 labelled, 0 not.
+    keypoints: [N, K, 2] float64 x, y in the image, in the convention of `trs.data.geometry`.
+    keypoint_weights: [N, K] float32; 1 labeled, 0 not.
     areas: [N] float64, in pixels squared, that OKS is relative to.
     head_sizes: [N] float64, the length that PCKh is relative to; NaN where it is not known.
     """
@@ -45,20 +48,34 @@ class PersonTable:
         return len(self.ids)
 
     def take(self, rows: np.ndarray) -> PersonTable:
-        """The people of these rows (indices or a boolean mask), in that order."""
+        """Take the people of these rows (indices or a boolean mask), in that order."""
         columns = {column.name: getattr(self, column.name) for column in dataclasses.fields(self)}
         return PersonTable(columns.pop("root"), **{name: values[rows] for name, values in columns.items()})
 
     def select(self, order: Sequence[int]) -> PersonTable:
-        """The same people with these of their keypoints, in this order."""
+        """Keep these of the keypoints, in this order."""
         columns = list(order)
         return dataclasses.replace(self, keypoints=self.keypoints[:, columns],
                                    keypoint_weights=self.keypoint_weights[:, columns])
 
     def without_labels(self, keypoint_count: int) -> PersonTable:
-        """The same people with no keypoint labelled, of as many as another table has."""
+        """Replace the keypoints by so many that are not labeled."""
         return dataclasses.replace(self, keypoints=np.zeros((len(self), keypoint_count, 2)),
                                    keypoint_weights=np.zeros((len(self), keypoint_count), np.float32))
+
+
+class Annotations(NamedTuple):
+    """What an annotation file holds.
+
+    people: those with a box and a labeled keypoint.
+    skeleton: of their keypoints.
+    image_ids: [n] of all images, also those without people; None where the file is not of COCO's format, which OKS-AP
+        is measured on.
+    """
+
+    people: PersonTable
+    skeleton: Skeleton
+    image_ids: np.ndarray | None
 
 
 def undeclared_sizes(count: int) -> np.ndarray:

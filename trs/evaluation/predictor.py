@@ -53,7 +53,7 @@ class Predictor:
     def crop(self, image: np.ndarray, boxes: np.ndarray) -> Crops:
         """What the networks see of people: image [H, W, 3] uint8 RGB, boxes [N, 4] xywh in it."""
         size = self.config.data.input_size
-        matrices = [geometry.crop(box, size) for box in boxes]
+        matrices = [geometry.crop_matrix(box, size) for box in boxes]
         images = [geometry.warp(image, matrix, size) for matrix in matrices]
         return Crops(np.stack(images), np.stack([geometry.invert(matrix) for matrix in matrices]),
                      np.arange(len(boxes)))

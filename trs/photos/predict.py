@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from trs.data.annotations.detections import FindBoxes, whole_picture
+from trs.data.annotations.boxes import FindBoxes, whole_image
 from trs.evaluation.oks import coco_result, mean_confidence
 from trs.evaluation.predict import Crops
 from trs.evaluation.predictor import ENSEMBLE, Predictor
@@ -57,7 +57,7 @@ class PhotoPredictor:
         Raises:
             InputError: the checkpoint has no network of this name.
         """
-        boxes = whole_picture(photo.image) if self.find_boxes is None else self.find_boxes(photo.file)
+        boxes = whole_image(photo.image) if self.find_boxes is None else self.find_boxes(photo.file)
         if len(boxes) == 0:
             return PredictedPhoto(photo.image, [], None)
         skeleton = self.predictor.skeleton
@@ -67,7 +67,8 @@ class PhotoPredictor:
         for pose in poses:
             drawn = draw_skeleton(drawn, pose, skeleton, self.min_confidence)
         records = [{**coco_result(photo.image_id, pose, score, skeleton.category_id), "file_name": photo.file,
-                    "bbox": box.tolist()} for pose, score, box in zip(poses, mean_confidence(poses), boxes, strict=True)]
+                    "bbox": box.tolist()}
+                   for pose, score, box in zip(poses, mean_confidence(poses), boxes, strict=True)]
         return PredictedPhoto(drawn, records, crops)
 
 

@@ -56,7 +56,7 @@ def test_ap_equals_pycocotools_on_the_written_file(dataset: str, request, tmp_pa
     root = request.getfixturevalue(dataset)
     name = "val2017" if dataset == "coco_small" else "val"
     truth = root / "annotations" / f"person_keypoints_{name}.json"
-    people, skeleton = load_people(truth, root / name)
+    people, skeleton, _ = load_people(truth, root / name)
     results = results_of(people, np.arange(len(people)), noisy_poses(people, 0.05))
     written = write_results(tmp_path, "a", results)
     ours = oks_ap(str(truth), people.image_ids, results, skeleton)["ap"]
@@ -72,7 +72,7 @@ def test_the_category_may_have_any_number(sets: Datasets, tmp_path: Path) -> Non
         del record["num_keypoints"], record["iscrowd"]  # some datasets leave them out
     truth = tmp_path / "annotations.json"
     truth.write_text(json.dumps(content))
-    people, skeleton = load_people(truth, Path(sets.val.root))
+    people, skeleton, _ = load_people(truth, Path(sets.val.root))
     rows, poses = np.arange(len(people)), noisy_poses(people, 0.03)
     found = oks_ap(str(truth), people.image_ids, results_of(people, rows, poses, skeleton.category_id), skeleton)
     expected = oks_ap(sets.ground_truth, sets.val.image_ids, results_of(sets.val, rows, poses), sets.skeleton)
@@ -101,7 +101,7 @@ def test_the_order_of_the_poses_does_not_matter(sets: Datasets) -> None:
 def test_keypoints_survive_the_way_into_the_crop_and_back(sets: Datasets, config: Config) -> None:
     """Ground truth -> heatmaps of the crop -> decoded -> image -> file: within a tenth of a pixel of the input."""
     crops = next(read_crops(sets.val, [np.arange(len(sets.val))], config.data.input_size, []))
-    forward = np.stack([geometry.crop(box, config.data.input_size) for box in sets.val.boxes])
+    forward = np.stack([geometry.crop_matrix(box, config.data.input_size) for box in sets.val.boxes])
     keypoints = np.stack([geometry.transform(k, m) for k, m in zip(sets.val.keypoints, forward, strict=True)])
     heatmaps, weights = encode(torch.tensor(keypoints, dtype=torch.float32), torch.tensor(sets.val.keypoint_weights),
                                (16, 16))

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from trs.config import Config
-from trs.data.annotations.detections import read_boxes
+from trs.data.annotations.boxes import read_boxes
 from trs.data.datasets import Datasets
 from trs.evaluation.evaluate import evaluate
 from trs.evaluation.predictor import Predictor, load_predictor

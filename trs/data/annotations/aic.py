@@ -1,7 +1,7 @@
-"""AI Challenger's keypoint file: a list of pictures, each with people named `human1`, `human2`, ...
+"""AI Challenger's keypoint file: a list of images, each with people named `human1`, `human2`, ...
 
 Format: Wu et al., "Large-scale datasets for going deeper in image understanding" (AI Challenger, 2017). A keypoint's
-third number is 1 for visible, 2 for hidden, 3 for not labelled. AI Challenger in COCO's layout is read by
+third number is 1 for visible, 2 for hidden, 3 for not labeled. AI Challenger in COCO's layout is read by
 `trs.data.annotations.coco`.
 """
 
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from trs.data.annotations.fields import checked, file_name, is_list_of, numbers
-from trs.data.person_table import AREA_OF_BOX, PersonTable, undeclared_sizes
+from trs.data.person_table import AREA_OF_BOX, Annotations, PersonTable, undeclared_sizes
 from trs.errors import InputError
-from trs.skeleton import AIC, Skeleton
+from trs.skeleton import AIC
 
-_NOT_LABELLED = 3
+_NOT_LABELED = 3
 
 
 def is_list(content: Any) -> bool:
@@ -25,16 +25,16 @@ def is_list(content: Any) -> bool:
     return is_list_of(content, "keypoint_annotations")
 
 
-def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> tuple[PersonTable, Skeleton]:
-    """The labelled people in the file's content, numbered in its order.
+def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> Annotations:
+    """The labeled people in the file's content, numbered in its order.
 
     Raises:
         InputError: a malformed record, named.
     """
     files, image_ids, boxes, keypoints = [], [], [], []
-    for number, picture in enumerate(checked(annotations, content)):
-        record = {"id": number, "file_name": f"{picture.get('image_id')}.jpg"}
-        boxes_by_name, points_by_name = (picture.get(key) for key in ("human_annotations", "keypoint_annotations"))
+    for number, image in enumerate(checked(annotations, content)):
+        record = {"id": number, "file_name": f"{image.get('image_id')}.jpg"}
+        boxes_by_name, points_by_name = (image.get(key) for key in ("human_annotations", "keypoint_annotations"))
         if not isinstance(boxes_by_name, dict) or not isinstance(points_by_name, dict):
             raise InputError(f"{annotations}: record {number} needs its people by name under 'human_annotations' and "
                              "'keypoint_annotations'")
@@ -47,7 +47,7 @@ def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) ->
             keypoints.append(numbers(annotations, {"id": f"{number} {person}", "keypoints": points}, "keypoints",
                                      (3 * len(AIC),)))
     table = np.array(keypoints, dtype=np.float64).reshape(-1, len(AIC), 3)
-    weights = (table[..., 2] != _NOT_LABELLED) & (table[..., 2] > 0)
+    weights = (table[..., 2] != _NOT_LABELED) & (table[..., 2] > 0)
     corners = np.array(boxes, dtype=np.float64).reshape(-1, 4)
     people = PersonTable(
         root=str(images), files=np.array(files, dtype=np.str_), ids=np.arange(len(files)),
@@ -56,4 +56,4 @@ def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) ->
         # Pixel indices, as in COCO's files.
         keypoints=table[..., :2] + 0.5, keypoint_weights=weights.astype(np.float32),
         areas=AREA_OF_BOX * corners[:, 2:].prod(1), head_sizes=np.full(len(files), np.nan))
-    return people.take((people.boxes[:, 2:].min(1) > 0) & weights.any(1)), AIC
+    return Annotations(people.take((people.boxes[:, 2:].min(1) > 0) & weights.any(1)), AIC, image_ids=None)

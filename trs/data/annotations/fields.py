@@ -1,4 +1,4 @@
-"""Checked values from annotation files: whatever is wrong is told with the file and the record."""
+"""Checked values from annotation files: whatever is wrong is reported with the file and the record."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text())
     except FileNotFoundError as error:
-        raise InputError(f"there is no file {path}; check --data.root and the annotation paths") from error
+        raise InputError(f"there is no file {path}; check data.root and the annotation paths") from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"cannot read {path} as JSON: {error}") from error
 
@@ -46,7 +46,7 @@ def numbers(path: Path, record: dict[str, Any], key: str, shape: tuple[int, ...]
 
 
 def file_name(path: Path, record: dict[str, Any], key: str) -> str:
-    """A picture's name below its folder, or InputError."""
+    """An image's name below its folder, or InputError."""
     name = record.get(key)
     if not isinstance(name, str) or not name:
         raise InputError(f"{path}: record {record.get('id', '?')} names no file under {key!r}")
@@ -62,8 +62,8 @@ def is_list_of(content: Any, *keys: str) -> bool:
 
 
 def checked(path: Path, content: list[Any]) -> list[dict[str, Any]]:
-    """The records of a list, or InputError if one is none."""
+    """The records of a list, or InputError if one of them is not a record."""
     for index, record in enumerate(content):
         if not isinstance(record, dict):
-            raise InputError(f"{path}: record {index} is no record but {type(record).__name__}")
+            raise InputError(f"{path}: record {index} is not an object but {type(record).__name__}")
     return content

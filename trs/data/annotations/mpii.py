@@ -1,7 +1,7 @@
 """MPII: the list of `HRNet` and SimpleBaseline (one JSON record a person), and the official .mat file.
 
-Coordinates are Matlab's: the first pixel is number 1, so its centre lies at 0.5 in the convention of
-`trs.data.geometry`. A person's place is a centre and a scale, whose unit is a height of 200 pixels; the boxes made from
+Coordinates are Matlab's: the first pixel is number 1, so its center lies at 0.5 in the convention of
+`trs.data.geometry`. A person's place is a center and a scale, whose unit is a height of 200 pixels; the boxes made from
 them are squares, moved down by 15 pixels a unit as in `microsoft/human-pose-estimation.pytorch`.
 
 The length that PCKh is relative to is 0.6 of the head box's diagonal. The list leaves head boxes out: they are read
@@ -17,9 +17,9 @@ import numpy as np
 import scipy.io
 
 from trs.data.annotations.fields import checked, file_name, is_list_of, number, numbers
-from trs.data.person_table import AREA_OF_BOX, PersonTable, undeclared_sizes
+from trs.data.person_table import AREA_OF_BOX, Annotations, PersonTable, undeclared_sizes
 from trs.errors import InputError
-from trs.skeleton import MPII, Skeleton
+from trs.skeleton import MPII
 
 _PIXELS_PER_SCALE = 200.0
 _SHIFT_DOWN = 15.0
@@ -32,8 +32,8 @@ def is_list(content: Any) -> bool:
     return is_list_of(content, "joints", "center", "scale")
 
 
-def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> tuple[PersonTable, Skeleton]:
-    """The labelled people in the content of HRNet's list, numbered in its order.
+def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> Annotations:
+    """The labeled people in the content of HRNet's list, numbered in its order.
 
     Raises:
         InputError: a malformed record, or a .mat file of another list.
@@ -42,11 +42,11 @@ def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) ->
     files = [file_name(annotations, record, "image") for record in records]
     joints = np.array([numbers(annotations, record, "joints", (len(MPII), 2)) for record in records])
     weights = np.array([numbers(annotations, record, "joints_vis", (len(MPII),)) for record in records])
-    centres = np.array([numbers(annotations, record, "center", (2,)) for record in records])
+    centers = np.array([numbers(annotations, record, "center", (2,)) for record in records])
     scales = np.array([number(annotations, record, "scale") for record in records], dtype=np.float64)
     boxes_file = head_boxes_file(annotations)
     heads = _head_boxes(boxes_file, len(records)) if boxes_file.exists() else _head_segments(joints, weights)
-    return _table(images, files, joints, weights, centres, scales, heads), MPII
+    return _annotations(images, files, joints, weights, centers, scales, heads)
 
 
 def head_boxes_file(annotations: Path) -> Path:
@@ -55,11 +55,12 @@ def head_boxes_file(annotations: Path) -> Path:
 
 
 def _head_boxes(path: Path, count: int) -> np.ndarray:
-    """[N] from corners [2, 2, N], first and last, as HRNet's evaluation reads them."""
+    """[N] head sizes from corners [2, 2, N], first and last, as HRNet's evaluation reads them."""
     corners = _matlab(path, "headboxes_src")
     if corners.shape != (2, 2, count):
         raise InputError(f"{path} holds head boxes of shape {corners.shape}, the list beside it {count} people")
-    return _HEAD_BIAS * np.linalg.norm(corners[1] - corners[0], axis=0)
+    sizes: np.ndarray = _HEAD_BIAS * np.linalg.norm(corners[1] - corners[0], axis=0)
+    return sizes
 
 
 def _head_segments(joints: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -68,32 +69,32 @@ def _head_segments(joints: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.where(both & (lengths > 0), lengths, np.nan)
 
 
-def load_release(path: Path, images: Path) -> tuple[PersonTable, Skeleton]:
-    """The labelled people of the training part of `mpii_human_pose_v1_u12_1.mat`; the test part has no labels.
+def load_release(path: Path, images: Path) -> Annotations:
+    """The labeled people of the training part of `mpii_human_pose_v1_u12_1.mat`; the test part has no labels.
 
     Raises:
         InputError: the file is missing, or not MPII's.
     """
     release = _matlab(path, "RELEASE")
     try:
-        pictures = np.atleast_1d(release.annolist)
+        listed = np.atleast_1d(release.annolist)
         training = np.atleast_1d(release.img_train)
-        people = [(str(picture.image.name), person) for picture, used in zip(pictures, training, strict=True) if used
-                  for person in np.atleast_1d(picture.annorect)
+        people = [(str(image.image.name), person) for image, used in zip(listed, training, strict=True) if used
+                  for person in np.atleast_1d(image.annorect)
                   if _is_whole(person)]
         files = [file_name(path, {"image": name, "id": index}, "image") for index, (name, _) in enumerate(people)]
         joints, weights = _points([person for _, person in people])
-        centres = np.array([(person.objpos.x, person.objpos.y) for _, person in people], dtype=np.float64)
+        centers = np.array([(person.objpos.x, person.objpos.y) for _, person in people], dtype=np.float64)
         scales = np.array([person.scale for _, person in people], dtype=np.float64)
         corners = np.array([(person.x1, person.y1, person.x2, person.y2) for _, person in people], dtype=np.float64)
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not MPII's annotation file: {error}") from error
     heads = _HEAD_BIAS * np.linalg.norm((corners[:, 2:] - corners[:, :2]).reshape(-1, 2), axis=1)
-    return _table(images, files, joints, weights, centres.reshape(-1, 2), scales, heads), MPII
+    return _annotations(images, files, joints, weights, centers.reshape(-1, 2), scales, heads)
 
 
 def _is_whole(person: Any) -> bool:
-    """Some records lack their points, their place or their head; nothing can be learnt or measured there."""
+    """Some records lack their points, their place or their head; nothing can be learned or measured there."""
     fields = [getattr(person, name, ()) for name in ("scale", "x1", "y1", "x2", "y2")]
     fields += [getattr(getattr(person, "objpos", None), name, ()) for name in ("x", "y")]
     return (np.size(getattr(getattr(person, "annopoints", None), "point", ())) > 0
@@ -101,7 +102,7 @@ def _is_whole(person: Any) -> bool:
 
 
 def _points(people: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Joints [N, 16, 2] and weights [N, 16] from lists of labelled points, each with its number."""
+    """Joints [N, 16, 2] and weights [N, 16] from lists of labeled points, each with its number."""
     joints, weights = np.zeros((len(people), len(MPII), 2)), np.zeros((len(people), len(MPII)))
     for row, person in enumerate(people):
         for point in np.atleast_1d(person.annopoints.point):
@@ -114,16 +115,16 @@ def _matlab(path: Path, name: str) -> Any:
     try:
         return scipy.io.loadmat(path, struct_as_record=False, squeeze_me=True)[name]
     except FileNotFoundError as error:
-        raise InputError(f"there is no file {path}; check --data.root and the annotation paths") from error
+        raise InputError(f"there is no file {path}; check data.root and the annotation paths") from error
     except (KeyError, ValueError, TypeError, NotImplementedError, OSError) as error:
         raise InputError(f"cannot read {name} from {path} as a Matlab file: {error}") from error
 
 
-def _table(images: Path, files: list[str], joints: np.ndarray, weights: np.ndarray, centres: np.ndarray,
-           scales: np.ndarray, heads: np.ndarray) -> PersonTable:
+def _annotations(images: Path, files: list[str], joints: np.ndarray, weights: np.ndarray, centers: np.ndarray,
+                 scales: np.ndarray, heads: np.ndarray) -> Annotations:
     side = _PIXELS_PER_SCALE * scales[:, None]
     # From pixel numbers that begin with 1 to continuous coordinates.
-    middles = centres + np.array([0.0, _SHIFT_DOWN]) * scales[:, None] - 0.5
+    middles = centers + np.array([0.0, _SHIFT_DOWN]) * scales[:, None] - 0.5
     image_ids = np.unique(np.array(files, dtype=np.str_), return_inverse=True)[1]
     people = PersonTable(
         root=str(images), files=np.array(files, dtype=np.str_), ids=np.arange(len(files)),
@@ -131,4 +132,4 @@ def _table(images: Path, files: list[str], joints: np.ndarray, weights: np.ndarr
         boxes=np.concatenate([middles - side / 2, side, side], axis=1), scores=np.ones(len(files)),
         keypoints=joints - 0.5, keypoint_weights=(weights > 0).astype(np.float32),
         areas=AREA_OF_BOX * side[:, 0] ** 2, head_sizes=heads)
-    return people.take((scales > 0) & (weights > 0).any(1))
+    return Annotations(people.take((scales > 0) & (weights > 0).any(1)), MPII, image_ids=None)

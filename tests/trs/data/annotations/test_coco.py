@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
+from trs.data.annotations import coco
 from trs.data.annotations.detections import load_detections
 from trs.data.annotations.formats import load_people
 from trs.errors import InputError
@@ -27,11 +28,12 @@ def write(folder: Path, value) -> Path:
 
 
 def test_a_record_becomes_a_row_in_continuous_coordinates(tmp_path: Path) -> None:
-    people, skeleton = load_people(write(tmp_path, content()), tmp_path)
+    people, skeleton, image_ids = load_people(write(tmp_path, content()), tmp_path)
     assert skeleton.names == ("nose", "left_hip", "right_hip")
     assert skeleton.flip_order == [0, 2, 1] and skeleton.limbs == ((0, 1), (0, 2))
     assert skeleton.sigmas == (0.026, 0.107, 0.107)
     assert (people.ids.tolist(), people.image_ids.tolist(), people.files.tolist()) == ([7], [3], ["a.jpg"])
+    assert image_ids is not None and image_ids.tolist() == [3]
     np.testing.assert_array_equal(people.keypoints[0, 0], [5.5, 6.5])
     np.testing.assert_array_equal(people.keypoint_weights, [[1, 0, 1]])
     np.testing.assert_array_equal(people.boxes, [[1, 2, 30, 40]])
@@ -39,7 +41,7 @@ def test_a_record_becomes_a_row_in_continuous_coordinates(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("change", [{"iscrowd": 1}, {"bbox": [1, 2, 0, 40]}, {"keypoints": [0] * 9}])
-def test_people_that_cannot_be_learnt_from_are_left_out(tmp_path: Path, change: dict) -> None:
+def test_people_that_cannot_be_learned_from_are_left_out(tmp_path: Path, change: dict) -> None:
     assert len(load_people(write(tmp_path, content(**change)), tmp_path)[0]) == 0
 
 
@@ -67,7 +69,7 @@ def test_an_area_that_is_left_out_is_a_share_of_the_box(tmp_path: Path) -> None:
 
 def test_limbs_of_another_skeleton_are_replaced_by_the_bodys(tmp_path: Path) -> None:
     """As in CrowdPose's file, which lists COCO's limbs beside its own, fewer keypoints."""
-    _, skeleton = load_people(write(tmp_path, content(category=CATEGORY | {"skeleton": [[1, 9]]})), tmp_path)
+    _, skeleton, _ = load_people(write(tmp_path, content(category=CATEGORY | {"skeleton": [[1, 9]]})), tmp_path)
     assert skeleton.limbs == ((1, 2),)
 
 
@@ -98,7 +100,7 @@ def test_detections_are_read_above_the_score(tmp_path: Path) -> None:
 
 def test_genuine_coco_agrees_with_pycocotools(coco_small: Path) -> None:
     path = coco_small / "annotations" / "person_keypoints_val2017.json"
-    people, skeleton = load_people(path, coco_small / "val2017")
+    people, skeleton, _ = load_people(path, coco_small / "val2017")
     truth = COCO(str(path))
     expected = {a["id"]: a for a in truth.loadAnns(truth.getAnnIds(iscrowd=False)) if a["num_keypoints"] > 0}
     assert set(people.ids.tolist()) == set(expected) and len(skeleton) == 17
@@ -113,3 +115,12 @@ def test_genuine_wild_files_load(coco_small: Path) -> None:
     people = load_detections(folder / "image_info_unlabeled2017.json", folder / "unlabeled2017_person_detections.json",
                              coco_small / "unlabeled2017", 17, 0.5)
     assert len(people) == 70 and len(set(people.image_ids.tolist())) == 31
+
+
+def test_every_value_is_checked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+    numbers = coco.numbers
+    monkeypatch.setattr(coco, "numbers", lambda path, record, key, shape: (
+        looked_at.append(key), numbers(path, record, key, shape))[1])
+    load_people(write(tmp_path, content(area=None)), tmp_path)
+    assert sorted(looked_at) == ["bbox", "keypoints"]

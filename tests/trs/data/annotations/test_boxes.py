@@ -1,4 +1,4 @@
-"""Boxes of pictures from the files that people have."""
+"""Boxes of images from the files that people have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trs.data.annotations.detections import read_boxes
+from trs.data.annotations.boxes import read_boxes
 from trs.errors import InputError
 
 
@@ -39,7 +39,7 @@ def test_a_detectors_results_are_found_by_number_or_name_above_their_score(tmp_p
 
 @pytest.mark.parametrize(("content", "sentence"), [
     ({"images": []}, "holds no boxes"), ([{"image_id": 1, "bbox": [1, 2, 3]}], "needs 4 finite numbers under 'bbox'"),
-    ({"images": [1], "annotations": []}, "no list of pictures"), ({"images": None}, "no list of pictures"),
+    ({"images": [1], "annotations": []}, "no list of images"), ({"images": None}, "no list of images"),
     ({"images": [{"id": 1, "file_name": "a/x.jpg"}, {"id": 2, "file_name": "b/x.jpg"}], "annotations": []}, "apart"),
     ([{"bbox": [1, 2, 3, 4]}], "no finite number under 'image_id'")])
 def test_a_malformed_file_is_named(tmp_path: Path, content: Any, sentence: str) -> None:
