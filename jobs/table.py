@@ -29,7 +29,12 @@ from trs.evaluation.protocol import METRIC_NAMES
 
 if TYPE_CHECKING:
     TableName = str
-    DataOptions = ViewOptions = ModelOptions = TrainOptions = EvalOptions = ClusterOptions = dict[str, Any]
+    DataOptions = dict[str, Any]
+    ViewOptions = DataOptions
+    ModelOptions = DataOptions
+    TrainOptions = DataOptions
+    EvalOptions = DataOptions
+    ClusterOptions = DataOptions
 else:
     TableName = tyro.extras.literal_type_from_choices(TABLES)
     # A table compares methods with settings of their own, draws its splits and seeds by --seeds, and knows what its
@@ -44,8 +49,8 @@ else:
 class Command:
     """Train what a table needs, several trainings at a time, and write it as Markdown, CSV and JSON.
 
-    Interrupted, it goes on where it was; what is done is never trained again, also if another table asks for it. The
-    options that the table's own settings are the default of reach every training, and what it starts from.
+    Interrupted, it goes on where it was; what is done is never trained again, also if another table asks for it.
+    Settings reach every training, and what it starts from; those that are not given are the table's own.
     """
 
     table: tyro.conf.Positional[TableName]

@@ -25,11 +25,12 @@ def train_many(driver: Callable[..., None], shared: Mapping[str, Any], searcher:
             directory; it drives one training and waits for it.
         shared: arguments of the driver that are the same for all; they go into the object store once.
         searcher: `suggest` returns a suggestion (a small dictionary), None to be asked again later, or
-            `Searcher.FINISHED`. What the driver reports, and how it ended, Tune tells to `searcher`, `callbacks` and
-            `scheduler`.
+            `Searcher.FINISHED`.
         folder: on storage that every node sees.
         samples: suggestions at most, at least one.
         concurrent: drivers at a time.
+        callbacks: hear what drivers report, and how they end.
+        scheduler: ends drivers early; by default none is.
     """
     ray.tune.Tuner(
         ray.tune.with_resources(ray.tune.with_parameters(driver, **shared), DRIVER),
