@@ -21,7 +21,7 @@ from trs.data.images import BadImage
 from trs.data.person_table import PersonTable
 from trs.data.reader import delayed
 from trs.distributed import gather_rows, rank, world_size
-from trs.models.inference import poses_in_picture, read_heatmaps
+from trs.models.inference import poses_in_image, read_heatmaps
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def predict(networks: Mapping[str, nn.Module], ensemble: Iterable[str], crops: I
         rows = torch.as_tensor(batch.rows, device=device)
         matrices = torch.as_tensor(batch.matrices, device=device)
         for name, maps in heatmaps.items():
-            found[name].append((rows, poses_in_picture(maps, matrices, config.decoder)))
+            found[name].append((rows, poses_in_image(maps, matrices, config.decoder)))
     return {name: _concatenate(parts, device) for name, parts in found.items()}
 
 
@@ -103,7 +103,7 @@ def predict_with(read_heatmaps: Callable[[Tensor], Tensor], crops: Iterable[Crop
     for batch in crops:
         heatmaps = read_heatmaps(normalize(torch.as_tensor(batch.images).to(device)))
         matrices = torch.as_tensor(batch.matrices, device=device)
-        parts.append((torch.as_tensor(batch.rows, device=device), poses_in_picture(heatmaps, matrices, decoder)))
+        parts.append((torch.as_tensor(batch.rows, device=device), poses_in_image(heatmaps, matrices, decoder)))
     return _concatenate(parts, device)
 
 

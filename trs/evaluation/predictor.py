@@ -24,7 +24,7 @@ from trs.errors import InputError
 from trs.evaluation.predict import Crops
 from trs.methods.base import Method
 from trs.methods.build import build_method
-from trs.models.inference import poses_in_picture, read_heatmaps
+from trs.models.inference import poses_in_image, read_heatmaps
 from trs.skeleton import Skeleton
 from trs.warm_start import restore_networks
 
@@ -76,7 +76,7 @@ class Predictor:
     def decode(self, heatmaps: Tensor, crops: Crops) -> np.ndarray:
         """[N, K, 3] float64: x, y in the picture (continuous, see `trs.data.geometry`) and the heat there."""
         matrices = torch.as_tensor(crops.matrices, device=self.device)
-        return poses_in_picture(heatmaps, matrices, self.config.eval.decoder).cpu().numpy()
+        return poses_in_image(heatmaps, matrices, self.config.eval.decoder).cpu().numpy()
 
     def poses(self, image: np.ndarray, boxes: np.ndarray, name: str = ENSEMBLE) -> np.ndarray:
         """Poses [N, K, 3] of the people in a picture, as `decode` gives them."""

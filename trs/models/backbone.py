@@ -26,7 +26,7 @@ class Backbone(nn.Module):
     """Four feature maps, the one that is best for heatmaps last.
 
     channels: of the four maps.
-    strides: of the four maps, in pixels of the picture.
+    strides: of the four maps, in pixels of the image.
     """
 
     def __init__(self, channels: tuple[int, ...], strides: tuple[int, ...]) -> None:
@@ -38,7 +38,7 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def read_last(self, count: int) -> None:
-        """Told before training that only so many maps are read, from the last on."""
+        """Prepare for a training that reads only so many maps, from the last on."""
 
 
 class StagedBackbone(Backbone):
@@ -72,7 +72,8 @@ class BranchedBackbone(Backbone):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The branches' outputs, the coarsest first."""
-        return self.network(images)[::-1]
+        features: list[Tensor] = self.network(images)
+        return features[::-1]
 
     def read_last(self, count: int) -> None:
         """Freeze what leads to the other branches alone: DDP waits for a gradient of everything that is not frozen."""
@@ -80,7 +81,7 @@ class BranchedBackbone(Backbone):
 
 
 def build_backbone(name: BackboneName, pretrained: str | None = None) -> Backbone:
-    """A backbone by its name in torchvision or timm, or `resnet_tiny` or `resnet_small`.
+    """Build a backbone by its name in torchvision or timm, or `resnet_tiny` or `resnet_small`.
 
     Args:
         name: of the backbone.
@@ -91,7 +92,7 @@ def build_backbone(name: BackboneName, pretrained: str | None = None) -> Backbon
     """
     if name in _FIRST_CHANNELS:
         if pretrained is not None:
-            raise InputError(f"there are no pretrained weights for {name}; leave --model.pretrained out")
+            raise InputError(f"there are no pretrained weights for {name}; model.pretrained must be None")
         return _small_resnet(_FIRST_CHANNELS[name])
     if name.startswith("hrnet"):
         return BranchedBackbone(name, pretrained)
@@ -107,8 +108,8 @@ def build_backbone(name: BackboneName, pretrained: str | None = None) -> Backbon
 def _small_resnet(width: int) -> Backbone:
     """One basic block a stage, narrow, for inputs of 64 to 128 pixels.
 
-    Without the stem's pooling the last stage has stride 16: at stride 32 a 64x64 picture would shrink to 2x2 cells, and
-    the network would learn its few labelled people by heart (LSPET, 500 labels: AP 0.02 instead of 0.09).
+    Without the stem's pooling the last stage has stride 16: at stride 32 a 64x64 image would shrink to 2x2 cells, and
+    the network would learn its few labeled people by heart (LSPET, 500 labels: AP 0.02 instead of 0.09).
     """
     channels = (width, 2 * width, 4 * width, 8 * width)
     stem = nn.Sequential(nn.Conv2d(3, channels[0], 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(channels[0]),
@@ -121,14 +122,21 @@ def _small_resnet(width: int) -> Backbone:
 
 
 def _load_pretrained(network: nn.Module, name: str, pretrained: str) -> None:
+    """Load pretrained weights; into a network on the device `meta`, which has none, only their names and shapes.
+
+    Raises:
+        InputError: they are absent or of another architecture.
+    """
     path = _imagenet_file(name) if pretrained == "imagenet" else Path(pretrained)
+    device = next(network.parameters()).device
     if not path.is_file():
-        raise InputError(f"there are no pretrained weights at {path}; give a file with --model.pretrained FILE, or "
-                         f"--model.pretrained None to start from scratch")
+        raise InputError(f"there are no pretrained weights at {path}; name a file under model.pretrained, or None "
+                         "to start from scratch")
     try:
         state = (load_file(path) if path.suffix == ".safetensors"
                  else torch.load(path, map_location="cpu", weights_only=True))
-        network.load_state_dict({key: value for key, value in state.items() if not key.startswith("fc.")}, strict=False)
+        network.load_state_dict({key: value.to(device) for key, value in state.items() if not key.startswith("fc.")},
+                                strict=False)
         missing = network.state_dict().keys() - state.keys() - {"fc.weight", "fc.bias"}
     except Exception as error:
         raise InputError(f"{path} does not hold plain weights of {name}: {str(error).splitlines()[0]}") from error
@@ -146,7 +154,7 @@ def _imagenet_file(name: str) -> Path:
     path = Path(torch.hub.get_dir(), "checkpoints", Path(url).name)
     if not path.is_file():
         raise InputError(f"the ImageNet weights of {name} are not in torchvision's cache; download {url} to {path}, "
-                         f"or start from scratch with --model.pretrained None")
+                         "or start from scratch with model.pretrained = None")
     return path
 
 
@@ -156,5 +164,5 @@ def _hub_file(name: str) -> Path:
         return Path(hf_hub_download(repository, "model.safetensors"))
     except Exception as error:
         raise InputError(f"the ImageNet weights of {name} are not in the Hugging Face cache and cannot be downloaded "
-                         f"from {repository}; fetch its model.safetensors and name it with --model.pretrained FILE, or "
-                         "start from scratch with --model.pretrained None") from error
+                         f"from {repository}; fetch its model.safetensors and name it under model.pretrained, or start "
+                         "from scratch with None") from error

@@ -1,4 +1,4 @@
-"""From a network's levels to heatmaps, and from heatmaps to poses in the picture."""
+"""From a network's levels to heatmaps, and from heatmaps to poses in the image."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from trs.data.heatmaps import DECODERS
 
 
 def read_heatmaps(network: nn.Module, images: Tensor, flip_test: bool, fuse: str, flip_order: list[int]) -> Tensor:
-    """[B, 3, H, W] pictures -> [B, K, h, w] float32 heatmaps: levels fused, mirror image averaged in."""
+    """[B, 3, H, W] images -> [B, K, h, w] float32 heatmaps: levels fused, mirror image averaged in."""
     def fused(images: Tensor) -> Tensor:
-        levels = network(images).float()
+        levels: Tensor = network(images).float()
         return levels[0] if fuse == "last" else levels.mean(0)
 
     heatmaps = fused(images)
@@ -20,8 +20,8 @@ def read_heatmaps(network: nn.Module, images: Tensor, flip_test: bool, fuse: str
     return heatmaps
 
 
-def poses_in_picture(heatmaps: Tensor, matrices: Tensor, decoder: str) -> Tensor:
-    """[B, K, h, w] heatmaps and the crops' [B, 2, 3] maps to the picture -> [B, K, 3] float64 x, y, heat."""
-    keypoints, heat = DECODERS[decoder](heatmaps)
+def poses_in_image(heatmaps: Tensor, matrices: Tensor, decoder: str) -> Tensor:
+    """[B, K, h, w] heatmaps and the crops' [B, 2, 3] maps to the image -> [B, K, 3] float64 x, y, confidence."""
+    keypoints, confidence = DECODERS[decoder](heatmaps)
     places = torch.einsum("bij,bkj->bki", matrices[:, :, :2], keypoints.double()) + matrices[:, None, :, 2]
-    return torch.cat([places, heat.double()[..., None]], dim=-1)
+    return torch.cat([places, confidence.double()[..., None]], dim=-1)

@@ -23,14 +23,14 @@ class PoseNetwork(nn.Module):
         self.heads = nn.ModuleList(heads)
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W] normalised pictures -> [L, B, K, H/4, W/4] heatmaps."""
+        """[B, 3, H, W] normalized images -> [L, B, K, H/4, W/4] heatmaps."""
         stages = self.backbone(images)
         return torch.stack([head(stage) for head, stage in zip(self.heads, reversed(stages), strict=False)])
 
 
 def build_pose_network(config: ModelConfig, backbone_name: BackboneName, keypoint_count: int,
                        seed: int) -> PoseNetwork:
-    """A pose network whose fresh weights depend on the seed alone."""
+    """Build a pose network whose fresh weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = build_backbone(backbone_name, config.pretrained)
@@ -46,5 +46,5 @@ class Peers(nn.ModuleDict):
     """Several networks as one module, so that DDP reduces their gradients together."""
 
     def forward(self, images: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Each named network on its own pictures."""
+        """Run each named network on its own images."""
         return {name: self[name](batch) for name, batch in images.items()}

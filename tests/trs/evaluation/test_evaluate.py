@@ -17,7 +17,7 @@ from trs.evaluation.oks import coco_results, oks_ap, score_poses
 from trs.evaluation.predict import predict, read_crops
 from trs.evaluation.results import write_results
 from trs.methods.build import build_method
-from trs.models.inference import poses_in_picture, read_heatmaps
+from trs.models.inference import poses_in_image, read_heatmaps
 
 
 def noisy_poses(people, deviation: float) -> np.ndarray:
@@ -105,7 +105,7 @@ def test_keypoints_survive_the_way_into_the_crop_and_back(sets: Datasets, config
     keypoints = np.stack([geometry.transform(k, m) for k, m in zip(sets.val.keypoints, forward, strict=True)])
     heatmaps, weights = encode(torch.tensor(keypoints, dtype=torch.float32), torch.tensor(sets.val.keypoint_weights),
                                (16, 16))
-    poses = poses_in_picture(heatmaps, torch.as_tensor(crops.matrices), "dark").numpy()
+    poses = poses_in_image(heatmaps, torch.as_tensor(crops.matrices), "dark").numpy()
     labeled = weights.numpy() > 0
     pixels = 1 / np.linalg.norm(forward[:, 0, :2], axis=1)  # image pixels in a pixel of the input
     error = np.linalg.norm(poses[..., :2] - sets.val.keypoints, axis=-1) / pixels[:, None]

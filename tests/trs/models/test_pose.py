@@ -48,7 +48,7 @@ def test_an_hrnets_weights_load_from_a_file_or_say_where_they_are(tmp_path: Path
     assert torch.equal(backbone.network.conv2.weight, source.conv2.weight)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(InputError, match=r"fetch its model\.safetensors and name it with --model\.pretrained FILE"):
+    with pytest.raises(InputError, match=r"fetch its model\.safetensors and name it under model\.pretrained"):
         build_backbone("hrnet_w32", "imagenet")
 
 
