@@ -41,11 +41,11 @@ def loop_over_joints(keypoints: Tensor, weights: Tensor) -> Tensor:
     """One heatmap at a time, as in SimpleBaseline's data loader, at the exact position."""
     heatmaps = torch.zeros(*weights.shape, *SIZE)
     columns, rows = torch.arange(SIZE[1]) + 0.5, torch.arange(SIZE[0])[:, None] + 0.5
-    for picture in range(weights.shape[0]):
+    for index in range(weights.shape[0]):
         for joint in range(weights.shape[1]):
-            if weights[picture, joint] > 0:
-                x, y = keypoints[picture, joint] / STRIDE
-                heatmaps[picture, joint] = torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * SIGMA**2))
+            if weights[index, joint] > 0:
+                x, y = keypoints[index, joint] / STRIDE
+                heatmaps[index, joint] = torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * SIGMA**2))
     return heatmaps
 
 
@@ -59,48 +59,48 @@ def heatmaps() -> list[Ratio]:
                     lambda: encode(keypoints, weights, SIZE, SIGMA))]
 
 
-def loop_over_pictures(images: Tensor, centres: Tensor, valid: Tensor, half_sizes: Tensor) -> Tensor:
-    """One picture and one patch at a time."""
+def loop_over_images(images: Tensor, centers: Tensor, valid: Tensor, half_sizes: Tensor) -> Tensor:
+    """One image and one patch at a time."""
     mixed, (height, width) = images.clone(), images.shape[2:]
-    for picture in range(len(images)):
-        half = int(half_sizes[picture])
+    for index in range(len(images)):
+        half = int(half_sizes[index])
         side = 2 * half + 1
         corners = [(min(max(int(y) - half, 0), height - side), min(max(int(x) - half, 0), width - side))
-                   for (x, y), kept in zip(centres[picture].tolist(), valid[picture].tolist(), strict=True) if kept]
+                   for (x, y), kept in zip(centers[index].tolist(), valid[index].tolist(), strict=True) if kept]
         if corners:
-            patches = [images[picture, :, top:top + side, left:left + side] for top, left in corners]
+            patches = [images[index, :, top:top + side, left:left + side] for top, left in corners]
             mean = torch.stack(patches).mean(0)
             for top, left in corners:
-                mixed[picture, :, top:top + side, left:left + side] = mean
+                mixed[index, :, top:top + side, left:left + side] = mean
     return mixed
 
 
 def keypoint_mixing() -> list[Ratio]:
-    """A batch of 32 pictures of 256x192, five keypoints each."""
+    """A batch of 32 images of 256x192, five keypoints each."""
     images, keys = torch.rand(32, 3, 256, 192), torch.arange(32)
     keypoints = torch.rand(32, KEYPOINTS, 2) * torch.tensor([192.0, 256.0])
     found = torch.ones(32, KEYPOINTS, dtype=torch.bool)
 
     def loop() -> Tensor:
         chosen, valid, half_sizes = draw_mix(keys, found, 5, (10, 19), 256)
-        return loop_over_pictures(images, keypoints.gather(1, chosen[..., None].expand(-1, -1, 2)), valid, half_sizes)
+        return loop_over_images(images, keypoints.gather(1, chosen[..., None].expand(-1, -1, 2)), valid, half_sizes)
 
     def batched() -> Tensor:
         return keypoint_mix(images, keypoints, found, keys, 5, (10, 19))
 
     torch.testing.assert_close(loop(), batched())
-    return [measure("Keypoint-Mix: a loop over pictures and patches", 10.0, loop, batched)]
+    return [measure("Keypoint-Mix: a loop over images and patches", 10.0, loop, batched)]
 
 
 def loop_over_pairs(easy: dict[str, Tensor]) -> Tensor:
-    """One keypoint of one picture at a time, as in the public SSPCM code."""
+    """One keypoint of one image at a time, as in the public SSPCM code."""
     places = {name: locate(heatmaps[0])[0] for name, heatmaps in easy.items()}
     distances = torch.stack([(places[one] - places[other]).norm(dim=-1) for one, other in PAIRS])
     best, target = distances.argmin(0), torch.zeros_like(easy["a"])
-    for picture in range(best.shape[0]):
+    for index in range(best.shape[0]):
         for keypoint in range(best.shape[1]):
-            one, other = PAIRS[best[picture, keypoint]]
-            target[:, picture, keypoint] = (easy[one][:, picture, keypoint] + easy[other][:, picture, keypoint]) / 2
+            one, other = PAIRS[best[index, keypoint]]
+            target[:, index, keypoint] = (easy[one][:, index, keypoint] + easy[other][:, index, keypoint]) / 2
     return target
 
 
@@ -108,7 +108,7 @@ def closest_pairs() -> list[Ratio]:
     """Four networks' heatmaps of 32 COCO people at 256x192."""
     easy = {name: torch.rand(1, 32, KEYPOINTS, *SIZE) for name in ("a", "b", "last_a", "last_b")}
     assert torch.equal(closest_pair(easy, PAIRS), loop_over_pairs(easy))
-    return [measure("SSPCM's pairs: a loop over pictures and keypoints", 1.0, lambda: loop_over_pairs(easy),
+    return [measure("SSPCM's pairs: a loop over images and keypoints", 1.0, lambda: loop_over_pairs(easy),
                     lambda: closest_pair(easy, PAIRS))]
 
 

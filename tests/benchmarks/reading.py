@@ -15,10 +15,12 @@ import cv2
 import ray
 import torch
 
-from jobs import cluster
-from jobs.training.reading import open_batches
+from jobs.cluster.connect import connect
+from jobs.training.datasets import store
+from jobs.training.reading import StoredStream, read_shares
 from tests.benchmarks.ratios import Ratio, measure, show
-from trs.data.datasets import load_datasets
+from trs.config import Config
+from trs.data.datasets import Datasets, load_datasets
 from trs.data.person_table import PersonTable
 from trs.data.reader import Stream, stream_of
 from trs.data.sampler import batch_rows
@@ -27,24 +29,24 @@ from trs.presets import demo
 
 PROCESSES, BATCH, STEPS, SIZE = 2, 32, 100, (256, 192)
 FACTOR = 4
-"""Drawn pictures are about 128 x 128 pixels, COCO's 640 x 480."""
+"""Drawn images are about 128 x 128 pixels, COCO's 640 x 480."""
 
 
-def drawn_stream(root: Path) -> Stream:
-    """A stream of drawn people at COCO's input size, in pictures of about COCO's size."""
+def drawn_people(root: Path) -> tuple[Config, Datasets]:
+    """Drawn people in images of about COCO's size, to be cropped to COCO's input size."""
     draw_dataset(root, train_count=400, val_count=2)
     base = demo()
     config = dataclasses.replace(base, data=dataclasses.replace(base.data, root=str(root), labeled_count=None,
                                                                 input_size=SIZE))
-    sets = load_datasets(config.data)
-    return stream_of(enlarged(sets.labeled), sets.skeleton.flip_order, config)
+    datasets = load_datasets(config.data)
+    return config, dataclasses.replace(datasets, labeled=enlarged(datasets.labeled))
 
 
 def enlarged(people: PersonTable) -> PersonTable:
-    """The same people in larger pictures: what a picture costs to decode decides the ratios."""
+    """The same people in larger images: what an image costs to decode decides the ratios."""
     for file in people.files:
-        picture = cv2.imread(str(Path(people.root, file)))
-        cv2.imwrite(str(Path(people.root, file)), cv2.resize(picture, None, fx=FACTOR, fy=FACTOR))
+        image = cv2.imread(str(Path(people.root, file)))
+        cv2.imwrite(str(Path(people.root, file)), cv2.resize(image, None, fx=FACTOR, fy=FACTOR))
     return dataclasses.replace(people, image_sizes=FACTOR * people.image_sizes, boxes=FACTOR * people.boxes,
                                keypoints=FACTOR * people.keypoints, areas=FACTOR**2 * people.areas)
 
@@ -73,17 +75,18 @@ class Batches(torch.utils.data.Dataset):
 def reading() -> list[Ratio]:
     """Seconds for the same hundred batches."""
     with TemporaryDirectory() as folder:
-        stream = drawn_stream(Path(folder, "people"))
-        cluster.connect()
-        reference = ray.put(stream)
+        config, datasets = drawn_people(Path(folder, "people"))
+        stream = stream_of(datasets.labeled, datasets.skeleton.flip_order, config)
+        connect()
+        stored = StoredStream(store(datasets).labeled, stream.flip_order, stream.input_size, stream.view, stream.seed)
         loader = torch.utils.data.DataLoader(Batches(stream), batch_size=None, num_workers=PROCESSES,
                                              worker_init_fn=lambda _: cv2.setNumThreads(0), persistent_workers=True)
         jobs = [(stream, batch_rows(step, BATCH)) for step in range(STEPS)]
 
         def ours() -> int:
-            read = open_batches({"labeled": reference}, float(PROCESSES), 3 * SIZE[0] * SIZE[1])
             shares = iter([{"labeled": rows} for _, rows in jobs])
-            return sum(len(batch["labeled"]["image"]) for batch in read(shares))
+            return sum(len(batch["labeled"]["image"])
+                       for batch in read_shares({"labeled": stored}, float(PROCESSES), shares))
 
         with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
             ratios = [measure("bare decode + warp in as many processes", 0.90, lambda: pool.map(_read, jobs), ours),

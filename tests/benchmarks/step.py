@@ -32,15 +32,15 @@ def config(root: str) -> Config:
 
 
 def step() -> list[Ratio]:
-    """Two students on 2B pictures forward and backward, two teachers and two reviewers on B forward."""
+    """Two students on 2B images forward and backward, two teachers and two reviewers on B forward."""
     with TemporaryDirectory() as folder:
         draw_dataset(Path(folder, "people"), train_count=3 * BATCH, val_count=2)
         settings = config(str(Path(folder, "people")))
-        sets = load_datasets(settings.data)
-        rows = {name: stream_of(people, sets.skeleton.flip_order, settings).read(range(BATCH))
-                for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}
-    method = build_method(settings, len(sets.skeleton))
-    training = loop.start(settings, sets, method, torch.device("cpu"))
+        datasets = load_datasets(settings.data)
+        rows = {name: stream_of(people, datasets.skeleton.flip_order, settings).read(range(BATCH))
+                for name, people in (("labeled", datasets.labeled), ("unlabeled", datasets.unlabeled))}
+    method = build_method(settings, len(datasets.skeleton))
+    training = loop.start(settings, datasets, method, torch.device("cpu"))
     easy = torch.randn(BATCH, 3, 256, 192).contiguous(memory_format=torch.channels_last)
     both = torch.cat([easy, easy])
 

@@ -9,14 +9,14 @@ import pytest
 
 SMALL = ["--model.backbones", "resnet_tiny", "resnet_tiny", "--model.pretrained", "None", "--model.head-channels", "16",
          "--data.input-size", "64", "64", "--data.labeled-count", "8", "--train.batch-size", "8", "--train.epochs", "1",
-         "--train.workers", "1", "--train.cpus-per-worker", "0.7", "--train.data-cpus", "0.25", "--train.no-use-gpu",
+         "--workers", "1", "--cpus-per-worker", "0.7", "--data-cpus", "0.25", "--no-use-gpu",
          "--eval.every", "1", "--eval.batch-size", "4"]
 """Options that go behind those of the pages: the later ones count."""
 
 
 @pytest.fixture(scope="session")
 def coco(drawn_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files and folders of docs/data.md: COCO, and WILD whose unlabelled pictures are the training pictures."""
+    """The files and folders of docs/data.md: COCO, and WILD whose unlabeled images are the training images."""
     root = tmp_path_factory.mktemp("data") / "coco"
     (root / "annotations").mkdir(parents=True)
     for part in ("train", "val"):
@@ -24,8 +24,8 @@ def coco(drawn_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / "annotations" / f"person_keypoints_{part}2017.json").symlink_to(
             drawn_root / "annotations" / f"person_keypoints_{part}.json")
     (root / "unlabeled2017").symlink_to(drawn_root / "train")
-    pictures = json.loads((root / "annotations" / "person_keypoints_train2017.json").read_text())["images"]
-    (root / "annotations" / "image_info_unlabeled2017.json").write_text(json.dumps({"images": pictures}))
+    images = json.loads((root / "annotations" / "person_keypoints_train2017.json").read_text())["images"]
+    (root / "annotations" / "image_info_unlabeled2017.json").write_text(json.dumps({"images": images}))
     detections(root, "train", root / "annotations" / "unlabeled2017_person_detections.json")
     return root
 

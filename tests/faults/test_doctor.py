@@ -13,15 +13,21 @@ from typing import Any
 
 import pytest
 
-from jobs.cluster import checks as doctor
-from trs import config as configs
+from jobs import config as jobs_config
+from jobs.cluster import checks
+from jobs.config import ClusterConfig, Job
 from trs.config import Config
 
 pytestmark = pytest.mark.long
 
 
+def save(config: Config, folder: Path) -> None:
+    """Write config.yaml: workers that fit beside their readers on a node of two CPUs."""
+    jobs_config.save(Job(config, ClusterConfig(cpus_per_worker=0.7, data_cpus=0.25)), folder / "config.yaml")
+
+
 def examine(machines: Any, config: Config, tmp_path: Path, *options: str) -> tuple[int, str]:
-    configs.save(config, tmp_path / "config.yaml")
+    save(config, tmp_path)
     driver = machines.start("-m", "jobs.doctor", "--config", str(tmp_path / "config.yaml"), "--out",
                             str(tmp_path / "runs"), *options)
     return driver.wait(), driver.output()
@@ -37,10 +43,10 @@ def test_a_sound_cluster_passes_every_check(machines: Any, config: Config, tmp_p
     assert not (tmp_path / "runs").exists() and not list(tmp_path.glob(".trs-probe*"))
 
 
-def test_a_node_that_is_lost_while_it_is_asked_is_told_and_stops_nothing(machines: Any, config: Config,
-                                                                         tmp_path: Path) -> None:
+def test_a_node_that_is_lost_while_it_is_asked_is_reported_and_stops_nothing(machines: Any, config: Config,
+                                                                             tmp_path: Path) -> None:
     kept, lost = machines.add(2), machines.add(2)
-    configs.save(config, tmp_path / "config.yaml")
+    save(config, tmp_path)
     driver = machines.start("-m", "jobs.train", "--config", str(tmp_path / "config.yaml"), "--out",
                             str(tmp_path / "runs"), "--name", "run")
     machines.wait_until(lambda: list(tmp_path.glob(".trs-probe*")))  # a node's first task starts a process: seconds
@@ -82,8 +88,8 @@ sys.stdin.read()
 """
 
 
-def test_a_dashboard_without_a_token_is_told(config: Config, tmp_path: Path) -> None:
-    configs.save(config, tmp_path / "config.yaml")
+def test_a_dashboard_without_a_token_is_reported(config: Config, tmp_path: Path) -> None:
+    save(config, tmp_path)
     environment = os.environ | {"RAY_AUTH_MODE": "disabled"}
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as temporary:
         cluster = subprocess.Popen([sys.executable, "-c", OPEN_CLUSTER, temporary], env=environment, text=True,
@@ -99,25 +105,25 @@ def test_a_dashboard_without_a_token_is_told(config: Config, tmp_path: Path) -> 
     assert "starts jobs for anybody who reaches it; start Ray with RAY_AUTH_MODE=token" in done.stdout
 
 
-def test_other_storage_pictures_and_versions_on_a_node_are_found(tmp_path: Path) -> None:
+def test_other_storage_images_and_versions_on_a_node_are_found(tmp_path: Path) -> None:
     """One machine has one file system and one set of packages, so what a node answers is made here."""
     probe = _folder(tmp_path / "probe")
     (probe / "driver").write_text(probe.name)
-    picture = tmp_path / "a.jpg"
-    picture.write_bytes(b"12345")
-    here = doctor.report(probe, [str(picture)])
-    assert here.storage is None and here.sizes == {str(picture): 5} and None not in here.versions.values()
-    assert doctor.compare("n", here, here) is None
-    picture.write_bytes(b"123")
-    assert "a.jpg: 3 bytes instead of 5" in str(doctor.compare("n", here, doctor.report(probe, [str(picture)])))
-    picture.unlink()
-    assert "no such file instead of 5" in str(doctor.compare("n", here, doctor.report(probe, [str(picture)])))
+    image = tmp_path / "a.jpg"
+    image.write_bytes(b"12345")
+    here = checks.report(probe, [str(image)])
+    assert here.storage is None and here.sizes == {str(image): 5} and None not in here.versions.values()
+    assert checks.compare("n", here, here) is None
+    image.write_bytes(b"123")
+    assert "a.jpg: 3 bytes instead of 5" in str(checks.compare("n", here, checks.report(probe, [str(image)])))
+    image.unlink()
+    assert "no such file instead of 5" in str(checks.compare("n", here, checks.report(probe, [str(image)])))
     older = dataclasses.replace(here, versions={**here.versions, "torch": "2.11.0"})
-    assert "node n has torch 2.11.0, this one" in str(doctor.compare("n", here, older))
+    assert "node n has torch 2.11.0, this one" in str(checks.compare("n", here, older))
     (probe / "driver").write_text("another")
-    assert "sees other files" in str(doctor.compare("n", here, doctor.report(probe, [str(picture)])))
+    assert "sees other files" in str(checks.compare("n", here, checks.report(probe, [str(image)])))
     (probe / "driver").unlink()
-    assert "does not see what this one writes" in str(doctor.compare("n", here, doctor.report(probe, [str(picture)])))
+    assert "does not see what this one writes" in str(checks.compare("n", here, checks.report(probe, [str(image)])))
 
 
 def _folder(path: Path) -> Path:

@@ -17,8 +17,9 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
+from jobs import config as jobs_config
+from jobs.config import ClusterConfig, Job
 from jobs.run_folder.metrics import read_metrics
-from trs import config as configs
 from trs.config import Config
 from tune.study import read_study
 
@@ -29,10 +30,10 @@ SOAK_SECONDS = int(os.environ.get("TRS_SOAK_SECONDS", "60"))
 @pytest.fixture(scope="module")
 def config_file(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trials of one worker, 20 steps in 2 epochs; one fits on a node of two CPUs."""
-    train = dataclasses.replace(config.train, epochs=2, batch_size=4, cpus_per_worker=1.2, data_cpus=0.4,
-                                checkpoint_every=3)
+    train = dataclasses.replace(config.train, epochs=2, batch_size=4)
     file = tmp_path_factory.mktemp("config") / "config.yaml"
-    configs.save(dataclasses.replace(config, train=train), file)
+    jobs_config.save(Job(dataclasses.replace(config, train=train),
+                         ClusterConfig(cpus_per_worker=1.2, data_cpus=0.4, checkpoint_every=3)), file)
     return file
 
 
@@ -101,7 +102,7 @@ def test_a_signal_stops_a_search_gently_and_resume_ends_it(machines: Any, config
     driver.process.send_signal(number)
     assert driver.wait() == 128 + number, driver.output()
     print(f"search {number.name}: {time.monotonic() - began:.0f} s")
-    assert "go on with: python run_tune.py --resume search" in driver.output()
+    assert "resume with: python run_tune.py --resume search" in driver.output()
     driver = resume(machines, tmp_path / "search")
     assert driver.wait() == 0, driver.output()
     assert_each_once(tmp_path / "search", 2)
@@ -115,7 +116,7 @@ def test_a_trial_that_crashes_or_diverges_is_marked_failed_and_the_search_ends(m
         machines.lose(node)
     nodes(machines, 1)
     driver = search(machines, config_file, tmp_path / "search", "--trials", "3", "--no-reference",
-                    "--train.max-failures", "0", "--train.max-skipped-steps", "2", "--epochs", "1",
+                    "--max-failures", "0", "--train.max-skipped-steps", "2", "--epochs", "1",
                     "--space-file", str(space))
     machines.wait_until(lambda: (tmp_path / "search" / "trials" / "0000" / "progress.json").exists())
     machines.workers()[0].kill()
@@ -149,7 +150,7 @@ def test_a_search_survives_the_night(machines: Any, config_file: Path, tmp_path:
     nodes(machines, 3)
     trials = max(2, SOAK_SECONDS // 20)
     chance, log = random.Random(0), []
-    driver = search(machines, config_file, tmp_path / "search", "--trials", str(trials), "--train.max-failures", "100")
+    driver = search(machines, config_file, tmp_path / "search", "--trials", str(trials), "--max-failures", "100")
     end = time.monotonic() + SOAK_SECONDS
     while time.monotonic() < end and driver.process.poll() is None:
         time.sleep(20)
