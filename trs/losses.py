@@ -1,4 +1,4 @@
-"""The heatmap loss, with the one normalisation that every weight in this library refers to."""
+"""The heatmap loss, with the one normalization that every weight in this library refers to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures to look at: skeletons and heatmaps over a picture, and many pictures on one sheet."""
+"""Images to look at: skeletons and heatmaps over an image, and many images on one sheet."""
 
 from __future__ import annotations
 
@@ -14,76 +14,77 @@ from trs.data import geometry
 from trs.files import write_bytes
 from trs.skeleton import Skeleton
 
-# Orange and sky blue stay apart in every kind of colour blindness; what lies on neither side is nearly white.
-LEFT, RIGHT, CENTRE = (230, 159, 0), (86, 180, 233), (240, 240, 240)
+# Orange and sky blue stay apart in every kind of color blindness; what lies on neither side is nearly white.
+LEFT, RIGHT, CENTER = (230, 159, 0), (86, 180, 233), (240, 240, 240)
 _OUTLINE = (20, 20, 20)
 _LINES_PER_SIDE = 110
-"""A limb is this many times thinner than the picture's shorter side."""
+"""A limb is this many times thinner than the image's shorter side."""
 _SHIFT = 4
 """OpenCV takes coordinates in units of 2**-_SHIFT pixels."""
-_HEAT_OPACITY = 0.7
+_GLOW_OPACITY = 0.7
 _TITLE_HEIGHT = 36
 
 
 def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton,
                   min_confidence: float = 0.2) -> np.ndarray:
-    """A copy of a picture with a person's limbs and joints: orange on their left, blue on their right.
+    """A copy of an image with a person's limbs and joints: orange on their left, blue on their right.
 
     Args:
         image: [H, W, 3] uint8 RGB.
-        keypoints: [K, 3] x, y in the picture (continuous, see `trs.data.geometry`) and confidence.
+        keypoints: [K, 3] x, y in the image (continuous, see `trs.data.geometry`) and confidence.
         skeleton: names and limbs of the K keypoints.
         min_confidence: keypoints below this are left out, with the limbs that end there.
     """
     drawn = image.copy()
     thickness = max(1, round(min(image.shape[:2]) / _LINES_PER_SIDE))
-    # OpenCV counts pixel centres as whole numbers.
+    # OpenCV counts pixel centers as whole numbers.
     places = [tuple(round((value - 0.5) * 2**_SHIFT) for value in keypoint[:2]) for keypoint in keypoints.tolist()]
     sure = keypoints[:, 2] >= min_confidence
-    limbs = [(start, end, _colour(skeleton.names[start], skeleton.names[end]))
+    limbs = [(start, end, _color(skeleton.names[start], skeleton.names[end]))
              for start, end in skeleton.limbs if sure[start] and sure[end]]
     for width, outlined in ((thickness + 2, True), (thickness, False)):
-        for start, end, colour in limbs:
-            cv2.line(drawn, places[start], places[end], _OUTLINE if outlined else colour, width, cv2.LINE_AA, _SHIFT)
+        for start, end, color in limbs:
+            cv2.line(drawn, places[start], places[end], _OUTLINE if outlined else color, width, cv2.LINE_AA, _SHIFT)
         for index in np.flatnonzero(sure):
-            colour = _OUTLINE if outlined else _colour(skeleton.names[index])
-            cv2.circle(drawn, places[index], width * 2**_SHIFT, colour, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+            color = _OUTLINE if outlined else _color(skeleton.names[index])
+            cv2.circle(drawn, places[index], width * 2**_SHIFT, color, cv2.FILLED, cv2.LINE_AA, _SHIFT)
     return drawn
 
 
-def _colour(*names: str) -> tuple[int, int, int]:
-    """The side that these keypoints name; centre if they name none or both."""
+def _color(*names: str) -> tuple[int, int, int]:
+    """The side that these keypoints name; center if they name none or both."""
     left = any(name.startswith("left_") for name in names)
     right = any(name.startswith("right_") for name in names)
-    return CENTRE if left == right else LEFT if left else RIGHT
+    return CENTER if left == right else LEFT if left else RIGHT
 
 
 def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
-    """A copy of a picture that glows where a heatmap is warm, by the root of the heat: an unsure keypoint shows too.
+    """A copy of an image that glows where a heatmap is high, by its root, so that an unsure keypoint shows too.
 
     Args:
         image: [H, W, 3] uint8 RGB.
-        heatmap: [h, w] or [K, h, w], which shows the warmest of K; spans the whole picture; heat 0 to 1, clipped.
+        heatmap: [h, w] or [K, h, w], of which the highest shows; spans the whole image; 0 to 1, clipped.
     """
     height, width = image.shape[:2]
-    warmest = heatmap.reshape(-1, *heatmap.shape[-2:]).max(axis=0).clip(0, 1).astype(np.float32)
-    heat = np.sqrt(cv2.resize(warmest, (width, height), interpolation=cv2.INTER_LINEAR))
-    glow = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    opacity = _HEAT_OPACITY * heat[..., None]
-    return ((1 - opacity) * image + opacity * glow).round().astype(np.uint8)
+    highest = heatmap.reshape(-1, *heatmap.shape[-2:]).max(axis=0).clip(0, 1).astype(np.float32)
+    strength = np.sqrt(cv2.resize(highest, (width, height), interpolation=cv2.INTER_LINEAR))
+    glow = cv2.applyColorMap((255 * strength).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    opacity = _GLOW_OPACITY * strength[..., None]
+    overlaid: np.ndarray = ((1 - opacity) * image + opacity * glow).round().astype(np.uint8)
+    return overlaid
 
 
 def enlarge(image: np.ndarray, factor: int) -> np.ndarray:
-    """A picture [H, W, 3] so many times as large, smoothly."""
+    """An image [H, W, 3] so many times as large, smoothly."""
     grown = np.array([[factor, 0.0, 0.0], [0.0, factor, 0.0]])
     return geometry.warp(image, grown, (factor * image.shape[0], factor * image.shape[1]))
 
 
 def sheet(columns: Sequence[Sequence[np.ndarray]], titles: Sequence[str]) -> np.ndarray:
-    """Columns of pictures side by side, each under its title, on a white sheet.
+    """Columns of images side by side, each under its title, on a white sheet.
 
     Args:
-        columns: of equally many pictures, all [H, W, 3] uint8 of one size.
+        columns: of equally many images, all [H, W, 3] uint8 of one size.
         titles: one a column.
 
     Returns: [_TITLE_HEIGHT + rows * H, columns * W, 3] uint8.
@@ -99,11 +100,11 @@ def sheet(columns: Sequence[Sequence[np.ndarray]], titles: Sequence[str]) -> np.
 
 
 def grid(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Pictures row by row on one black sheet.
+    """Images row by row on one black sheet.
 
     Args:
-        images: each [H, W, 3] uint8, of any size; cells are as large as the largest, pictures lie at their top left.
-        columns: pictures in a row.
+        images: each [H, W, 3] uint8, of any size; cells are as large as the largest, images lie at their top left.
+        columns: images in a row.
 
     Returns: [rows * largest H, columns * largest W, 3] uint8.
     """
@@ -116,5 +117,5 @@ def grid(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
 
 
 def write_jpeg(path: Path, image: np.ndarray) -> None:
-    """Write a picture [H, W, 3] uint8 RGB; it appears whole or not at all."""
+    """Write an image [H, W, 3] uint8 RGB; it appears whole or not at all."""
     write_bytes(path, cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())

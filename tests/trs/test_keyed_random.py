@@ -25,7 +25,7 @@ def test_uniform_fills_the_unit_interval_evenly() -> None:
     torch.testing.assert_close(counts, torch.full((10,), 0.1), atol=0.005, rtol=0)
 
 
-def test_neighbouring_keys_counts_and_streams_are_uncorrelated() -> None:
+def test_neighboring_keys_counts_and_streams_are_uncorrelated() -> None:
     keys = torch.arange(20_000)
     first, second = uniform(keys, 2, stream=1).T
     other = uniform(keys, 1, stream=2).squeeze(1)

@@ -4,7 +4,7 @@ from trs.losses import heatmap_mse
 
 
 def naive(predicted, target, weights):
-    """Half the mean over pictures, keypoints and cells, one keypoint at a time; summed over levels."""
+    """Half the mean over images, keypoints and cells, one keypoint at a time; summed over levels."""
     total = 0.0
     levels, batch, keypoints, height, width = predicted.shape
     for level in range(levels):
@@ -29,7 +29,7 @@ def test_two_targets_have_the_gradient_of_twice_their_mean() -> None:
     torch.testing.assert_close(separate, together)
 
 
-def test_unlabelled_keypoints_give_no_gradient() -> None:
+def test_unlabeled_keypoints_give_no_gradient() -> None:
     predicted = torch.rand(1, 2, 3, 4, 4, requires_grad=True)
     weights = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
     heatmap_mse(predicted, torch.rand(2, 3, 4, 4), weights).backward()

@@ -94,7 +94,7 @@ def test_lspet_trains_with_its_own_fourteen_keypoints(lspet: Path, tmp_path: Pat
 
 
 def of_samples(root: Path, file: str, **data: object) -> Config:
-    """Two steps on the few genuine people of another dataset, labelled and unlabelled alike."""
+    """Two steps on the few genuine people of another dataset, labeled and unlabeled alike."""
     config = small("lspet", root, train_annotations=file, val_annotations=file, train_images=".", val_images=".",
                    labeled_count=None, include_labeled=True, input_size=(64, 64), **data)
     return dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=2, batch_size=10))
@@ -132,7 +132,7 @@ def truth_of(sets: Datasets) -> np.ndarray:
     return np.concatenate([sets.val.keypoints, sets.val.keypoint_weights[..., None]], axis=-1)
 
 
-def test_labels_of_mpii_and_pictures_of_aic_over_the_keypoints_that_both_have(samples: Path, tmp_path: Path) -> None:
+def test_labels_of_mpii_and_images_of_aic_over_the_keypoints_that_both_have(samples: Path, tmp_path: Path) -> None:
     shared = tuple(name for name in AIC.names if name in MPII.names)
     assert len(shared) == 13  # the neck is another point
     config = of_samples(samples, "mpii/test_mpii.json", unlabeled_annotations="aic/test_aic.json",
@@ -158,7 +158,7 @@ def test_some_of_cocos_keypoints_are_scored_by_pycocotools_too(coco_small: Path)
         load_datasets(dataclasses.replace(config.data, keypoints=("tail",)))
 
 
-def test_detected_boxes_are_suppressed_and_every_picture_counts(samples: Path, tmp_path: Path) -> None:
+def test_detected_boxes_are_suppressed_and_every_image_counts(samples: Path, tmp_path: Path) -> None:
     config = of_samples(samples / "crowdpose", "test_crowdpose.json", val_detections="test_crowdpose_det_AP_40.json")
     sets = load_datasets(config.data)
     assert len(sets.val) == 6 and sets.scored_images.tolist() == [103319, 106848]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trs.skeleton import Skeleton
-from trs.visualize import CENTRE, LEFT, RIGHT, draw_skeleton, grid, overlay_heatmap
+from trs.visualize import CENTER, LEFT, RIGHT, draw_skeleton, grid, overlay_heatmap
 
 SKELETON = Skeleton(("nose", "left_wrist", "left_elbow", "right_wrist", "right_elbow"), ((1, 2), (3, 4), (1, 3)),
                     (0.1,) * 5)
@@ -27,8 +27,8 @@ def _touched(image: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 
 def test_keypoints_and_limbs_show_their_side(image: np.ndarray) -> None:
     drawn = draw_skeleton(image, KEYPOINTS, SKELETON)
-    colours = {(100, 20): CENTRE, (30, 60): LEFT, (30, 90): LEFT, (160, 60): RIGHT, (160, 90): RIGHT, (95, 60): CENTRE}
-    assert {place: tuple(drawn[place[1], place[0]].tolist()) for place in colours} == colours
+    colors = {(100, 20): CENTER, (30, 60): LEFT, (30, 90): LEFT, (160, 60): RIGHT, (160, 90): RIGHT, (95, 60): CENTER}
+    assert {place: tuple(drawn[place[1], place[0]].tolist()) for place in colors} == colors
 
 
 def test_nothing_far_away_changes(image: np.ndarray) -> None:
@@ -37,7 +37,7 @@ def test_nothing_far_away_changes(image: np.ndarray) -> None:
     touched = _touched(image, draw_skeleton(image, alone, SKELETON))
     offsets = touched + 0.5 - alone[0, :2]
     assert len(touched) > 4 and np.abs(offsets).max() < 8
-    assert offsets.mean(axis=0) == pytest.approx([0, 0], abs=0.05), "centred on the keypoint to a fraction of a pixel"
+    assert offsets.mean(axis=0) == pytest.approx([0, 0], abs=0.05), "centerd on the keypoint to a fraction of a pixel"
 
 
 def test_positions_are_finer_than_a_pixel(image: np.ndarray) -> None:
@@ -63,7 +63,7 @@ def test_low_confidence_is_left_out_with_its_limbs(image: np.ndarray) -> None:
     assert (draw_skeleton(image, unsure, SKELETON, min_confidence=0.95) == image).all()
 
 
-def test_limbs_thicken_with_the_picture() -> None:
+def test_limbs_thicken_with_the_image() -> None:
     widths = []
     for scale in (1, 4):
         image = np.zeros((180 * scale, 200 * scale, 3), np.uint8)
@@ -73,7 +73,7 @@ def test_limbs_thicken_with_the_picture() -> None:
     assert widths[1] > 2 * widths[0] > 0
 
 
-def test_keypoints_outside_of_the_picture_are_harmless(image: np.ndarray) -> None:
+def test_keypoints_outside_of_the_image_are_harmless(image: np.ndarray) -> None:
     outside = KEYPOINTS + np.array([1000, -1000, 0])
     assert (draw_skeleton(image, outside, SKELETON) == image).all()
 
@@ -87,12 +87,12 @@ def test_a_heatmap_glows_where_it_is_warm(image: np.ndarray) -> None:
     assert (np.abs(touched - [155, 35]) <= 10).all()
 
 
-def test_of_several_heatmaps_the_warmest_shows(image: np.ndarray) -> None:
+def test_of_several_heatmaps_the_highest_shows(image: np.ndarray) -> None:
     heatmaps = np.random.default_rng(0).uniform(-0.5, 1.5, (3, 9, 10))
     assert (overlay_heatmap(image, heatmaps) == overlay_heatmap(image, heatmaps.max(axis=0).clip(0, 1))).all()
 
 
-def test_a_grid_puts_pictures_row_by_row() -> None:
+def test_a_grid_puts_images_row_by_row() -> None:
     images = [np.full((4, 3, 3), 10, np.uint8), np.full((2, 5, 3), 20, np.uint8), np.full((4, 5, 3), 30, np.uint8)]
     sheet = grid(images, columns=2)
     expected = np.zeros((8, 10), np.uint8)

@@ -1,7 +1,7 @@
-"""The hard view's affine: rotation and scale about the centre, and the same warp for the teacher's heatmaps.
+"""The hard view's affine: rotation and scale about the center, and the same warp for the teacher's heatmaps.
 
 One [B, 2, 3] tensor describes the warp, as torch's `affine_grid` takes it: it maps hard-view positions to easy-view
-positions, both in [-1, 1]. With the pixel convention of `trs.data.geometry` pictures and heatmaps differ by a pure
+positions, both in [-1, 1]. With the pixel convention of `trs.data.geometry` images and heatmaps differ by a pure
 scaling, so the same tensor warps both.
 """
 
@@ -32,13 +32,13 @@ def draw_affine(keys: Tensor, view: ViewConfig) -> tuple[Tensor, Tensor]:
 
 
 def affine_theta(scale: Tensor, rotation: Tensor, size: tuple[int, int]) -> Tensor:
-    """The [B, 2, 3] warp that turns a picture by `rotation` degrees (clockwise on the screen) and grows it by `scale`.
+    """The [B, 2, 3] warp that turns an image by `rotation` degrees (clockwise on the screen) and grows it by `scale`.
 
     Args:
         scale: [B].
         rotation: [B].
         size: height and width in any unit; only their ratio matters. In [-1, 1] coordinates a rotation of a
-            rectangular picture is no rotation matrix: without the ratio it would shear.
+            rectangular image is no rotation matrix: without the ratio it would shear.
     """
     angle = rotation * (math.pi / 180)
     cos, sin = angle.cos() / scale, angle.sin() / scale
@@ -48,7 +48,7 @@ def affine_theta(scale: Tensor, rotation: Tensor, size: tuple[int, int]) -> Tens
 
 
 def warp(images: Tensor, theta: Tensor) -> Tensor:
-    """Resample [B, C, h, w] pictures or heatmaps bilinearly; zero outside, the mean colour of a normalised picture."""
+    """Resample [B, C, h, w] images or heatmaps bilinearly; zero outside, the mean color of a normalized image."""
     # Autocast would make the grid in bfloat16, whose places are wrong by up to half a pixel.
     with torch.autocast(images.device.type, enabled=False):
         grid = F.affine_grid(theta.float(), list(images.shape), align_corners=False)
@@ -56,5 +56,5 @@ def warp(images: Tensor, theta: Tensor) -> Tensor:
 
 
 def warp_levels(heatmaps: Tensor, theta: Tensor) -> Tensor:
-    """Warp [L, B, K, h, w] heatmaps, every level of a picture alike."""
+    """Warp [L, B, K, h, w] heatmaps, every level of an image alike."""
     return torch.stack([warp(level, theta) for level in heatmaps])

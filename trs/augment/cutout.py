@@ -8,16 +8,16 @@ from trs.augment.patch import draw_half_sizes, erase
 from trs.keyed_random import RandomStream, uniform
 
 COUNT = 5
-"""Squares in a picture: as many as Joint Cutout blanks, so that the two differ by their places alone."""
+"""Squares in an image: as many as Joint Cutout blanks, so that the two differ by their places alone."""
 
 
 def cutout(images: Tensor, keys: Tensor, half_size: tuple[int, int]) -> Tensor:
     """Blank squares of easy views [B, C, H, W].
 
     Args:
-        images: normalised pictures.
+        images: normalized images.
         keys: [B] int64 sample keys.
-        half_size: smallest and largest half-size, in pixels of a picture 256 high.
+        half_size: smallest and largest half-size, in pixels of an image 256 high.
     """
     height, width = images.shape[2:]
     places = uniform(keys, 2 * COUNT, RandomStream.CUTOUT_PLACE).view(-1, COUNT, 2) * images.new_tensor([width, height])

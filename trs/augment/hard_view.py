@@ -33,17 +33,17 @@ class LocatedKeypoints:
 
 
 CHANGES: dict[AugmentationName, Callable[[Tensor, LocatedKeypoints, ConsistencyConfig], Tensor]] = {
-    "cutout": lambda images, sight, config: cutout(images, sight.keys, config.patch_half_size),
-    "joint_cutout": lambda images, sight, config: joint_cutout(images, sight.keypoints, sight.found, sight.keys,
-                                                               config.patch_half_size),
-    "ssco": lambda images, sight, config: ssco(images, sight.keypoints, sight.found, sight.keys,
-                                               config.patch_half_size),
-    "keypoint_mix": lambda images, sight, config: keypoint_mix(images, sight.keypoints, sight.found, sight.keys,
-                                                               config.mix_count, config.patch_half_size),
-    "rand_augment": lambda images, sight, config: rand_augment(images, sight.keys)}
-"""Augmentations of the pictures alone; what is to be seen stays where it is."""
+    "cutout": lambda images, located, config: cutout(images, located.keys, config.patch_half_size),
+    "joint_cutout": lambda images, located, config: joint_cutout(
+        images, located.keypoints, located.found, located.keys, config.patch_half_size),
+    "ssco": lambda images, located, config: ssco(
+        images, located.keypoints, located.found, located.keys, config.patch_half_size),
+    "keypoint_mix": lambda images, located, config: keypoint_mix(
+        images, located.keypoints, located.found, located.keys, config.mix_count, config.patch_half_size),
+    "rand_augment": lambda images, located, config: rand_augment(images, located.keys)}
+"""Augmentations of the images alone; the keypoints stay where they are."""
 
-BLENDS: dict[AugmentationName, Callable[[Tensor], SampleMix]] = {"mixup": draw_mixup, "cutmix": draw_cutmix}
+MIXES: dict[AugmentationName, Callable[[Tensor], SampleMix]] = {"mixup": draw_mixup, "cutmix": draw_cutmix}
 """Augmentations that mix samples, and so their targets too."""
 
 
@@ -52,7 +52,7 @@ class HardView:
     """Hard views of a batch on one or several independent paths.
 
     images: [P * B, 3, H, W], path after path.
-    paths: for each path its blends, in order, and its [B, 2, 3] warp.
+    paths: for each path its mixes, in order, and its [B, 2, 3] warp.
     """
 
     images: Tensor
@@ -60,28 +60,28 @@ class HardView:
 
     def of_heatmaps(self, heatmaps: Tensor) -> Tensor:
         """W: easy-view heatmaps [L, B, K, h, w] in hard-view coordinates, [L, P * B, K, h, w]."""
-        return torch.cat([warp_levels(_blended(heatmaps, blends), theta) for blends, theta in self.paths], dim=1)
+        return torch.cat([warp_levels(_mixed(heatmaps, mixes), theta) for mixes, theta in self.paths], dim=1)
 
     def of_weights(self, weights: Tensor) -> Tensor:
-        """Keypoint weights [B, K] of the easy view, [P * B, K]: a blend trusts a keypoint if it can trust both."""
+        """Keypoint weights [B, K] of the easy view, [P * B, K]: a mix trusts a keypoint if it can trust both."""
         found = []
-        for blends, _ in self.paths:
+        for mixes, _ in self.paths:
             on_path = weights
-            for blend in blends:
-                on_path = on_path * on_path[blend.partner]
+            for mix in mixes:
+                on_path = on_path * on_path[mix.partner]
             found.append(on_path)
         return torch.cat(found)
 
 
-def _blended(samples: Tensor, blends: list[SampleMix]) -> Tensor:
-    for blend in blends:
-        samples = blend(samples)
+def _mixed(samples: Tensor, mixes: list[SampleMix]) -> Tensor:
+    for mix in mixes:
+        samples = mix(samples)
     return samples
 
 
 @torch.no_grad()
 def hard_view(unlabeled: UnlabeledBatch, heatmaps: Tensor, config: ConsistencyConfig, view: ViewConfig) -> HardView:
-    """Make the view hard where heatmaps tell that there is something to see.
+    """Make the view hard where heatmaps tell where the keypoints are.
 
     The draws depend on the samples' keys alone: whatever the heatmaps, the affine is the same, so two students that
     look at one batch share it.
@@ -92,24 +92,24 @@ def hard_view(unlabeled: UnlabeledBatch, heatmaps: Tensor, config: ConsistencyCo
         config: which augmentations, and on how many paths.
         view: ranges of the affine.
     """
-    keypoints, peaks = locate(heatmaps)
+    keypoints, confidence = locate(heatmaps)
     images, paths = [], []
     for path in range(config.paths):
-        sight = LocatedKeypoints(keypoints, peaks > 0, derive(unlabeled.keys, path))
-        changed, blends = augment(unlabeled.images, sight, config)
-        theta = affine_theta(*draw_affine(sight.keys, view), (changed.shape[2], changed.shape[3]))
+        located = LocatedKeypoints(keypoints, confidence > 0, derive(unlabeled.keys, path))
+        changed, mixes = augment(unlabeled.images, located, config)
+        theta = affine_theta(*draw_affine(located.keys, view), (changed.shape[2], changed.shape[3]))
         images.append(warp(changed, theta))
-        paths.append((blends, theta))
+        paths.append((mixes, theta))
     return HardView(torch.cat(images), paths)
 
 
-def augment(images: Tensor, sight: LocatedKeypoints, config: ConsistencyConfig) -> tuple[Tensor, list[SampleMix]]:
-    """Easy views [B, 3, H, W] after the augmentations of `config.augment`, and the blends among these."""
-    blends = []
+def augment(images: Tensor, located: LocatedKeypoints, config: ConsistencyConfig) -> tuple[Tensor, list[SampleMix]]:
+    """Augment easy views [B, 3, H, W] as `config.augment` says; return them and the mixes among the augmentations."""
+    mixes = []
     for name in config.augment:
-        if name in BLENDS:
-            blends.append(BLENDS[name](sight.keys))
-            images = blends[-1](images)
+        if name in MIXES:
+            mixes.append(MIXES[name](located.keys))
+            images = mixes[-1](images)
         else:
-            images = CHANGES[name](images, sight, config)
-    return images, blends
+            images = CHANGES[name](images, located, config)
+    return images, mixes

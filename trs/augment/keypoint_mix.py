@@ -14,14 +14,14 @@ from trs.keyed_random import RandomStream, uniform
 
 def draw_mix(keys: Tensor, found: Tensor, mix_count: int, half_size: tuple[int, int], height: int
              ) -> tuple[Tensor, Tensor, Tensor]:
-    """Choose keypoints without replacement among those found, and one patch size for each picture.
+    """Choose keypoints without replacement among those found, and one patch size for each image.
 
     Args:
         keys: [B] int64 sample keys.
         found: [B, K] bool, the keypoints that the locator found.
-        mix_count: keypoints for each picture; where fewer are found, all of them are taken.
-        half_size: smallest and largest half-size, in pixels of a picture 256 high.
-        height: of the pictures at hand.
+        mix_count: keypoints for each image; where fewer are found, all of them are taken.
+        half_size: smallest and largest half-size, in pixels of an image 256 high.
+        height: of the images at hand.
 
     Returns:
         chosen: [B, M] indices of keypoints, M = min(mix_count, K).
@@ -34,38 +34,38 @@ def draw_mix(keys: Tensor, found: Tensor, mix_count: int, half_size: tuple[int, 
     return chosen, found.gather(1, chosen), half_sizes
 
 
-def mix_patches(images: Tensor, centres: Tensor, valid: Tensor, half_sizes: Tensor, largest: int) -> Tensor:
-    """Average the square patches around M centres of each picture, and paste the average over each of them.
+def mix_patches(images: Tensor, centers: Tensor, valid: Tensor, half_sizes: Tensor, largest: int) -> Tensor:
+    """Average the square patches around M centers of each image, and paste the average over each of them.
 
-    A patch that would reach over the edge is shifted inside. All patches are read from the original picture. Where
-    pasted patches overlap, the later centre lies on top.
+    A patch that would reach over the edge is shifted inside. All patches are read from the original image. Where
+    pasted patches overlap, the later center lies on top.
 
     Args:
         images: [B, C, H, W].
-        centres: [B, M, 2] x, y in pixels.
-        valid: [B, M] bool; other centres take no part.
+        centers: [B, M, 2] x, y in pixels.
+        valid: [B, M] bool; other centers take no part.
         half_sizes: [B] int64; a patch is 2 * half_size + 1 pixels wide.
         largest: at least half_sizes.max(), known on the host so that the device is not waited for.
 
     Returns: [B, C, H, W], a new tensor.
     """
-    places = _patch_places(centres, half_sizes, largest, (images.shape[2], images.shape[3]))
+    places = _patch_places(centers, half_sizes, largest, (images.shape[2], images.shape[3]))
     pixels = images.reshape(*images.shape[:2], -1)
 
-    def read(centre: int) -> Tensor:
-        return pixels.gather(2, places[:, None, centre].expand(-1, pixels.shape[1], -1))
+    def read(center: int) -> Tensor:
+        return pixels.gather(2, places[:, None, center].expand(-1, pixels.shape[1], -1))
 
     count = places.shape[1]
     weights = valid.to(images.dtype) / valid.sum(1, keepdim=True).clamp(min=1)
-    mean = sum(weights[:, centre, None, None] * read(centre) for centre in range(count))
+    mean = sum(weights[:, center, None, None] * read(center) for center in range(count))
     mixed = pixels.clone()
-    for centre in range(count):
-        here = places[:, None, centre].expand(-1, pixels.shape[1], -1)
-        mixed.scatter_(2, here, torch.where(valid[:, centre, None, None], mean, mixed.gather(2, here)))
+    for center in range(count):
+        here = places[:, None, center].expand(-1, pixels.shape[1], -1)
+        mixed.scatter_(2, here, torch.where(valid[:, center, None, None], mean, mixed.gather(2, here)))
     return mixed.view(images.shape)
 
 
-def _patch_places(centres: Tensor, half_sizes: Tensor, largest: int, size: tuple[int, int]) -> Tensor:
+def _patch_places(centers: Tensor, half_sizes: Tensor, largest: int, size: tuple[int, int]) -> Tensor:
     """Flat pixel indices [B, M, (2 * largest + 1)^2] of each patch.
 
     Smaller patches fill up with their first pixel, which reads and writes the same value as that pixel itself.
@@ -73,9 +73,9 @@ def _patch_places(centres: Tensor, half_sizes: Tensor, largest: int, size: tuple
     height, width = size
     largest = min(largest, (min(size) - 1) // 2)
     side = 2 * half_sizes.clamp(max=largest) + 1
-    corners = (centres.floor().long() - (side // 2)[:, None, None]).clamp(min=0)
+    corners = (centers.floor().long() - (side // 2)[:, None, None]).clamp(min=0)
     corners = torch.minimum(corners, side.new_tensor([width, height]) - side[:, None, None])
-    offset = torch.arange(2 * largest + 1, device=centres.device)
+    offset = torch.arange(2 * largest + 1, device=centers.device)
     within = offset < side[:, None]
     within = within[:, None, :, None] & within[:, None, None, :]
     steps = offset[:, None] * width + offset
@@ -89,5 +89,5 @@ def keypoint_mix(images: Tensor, keypoints: Tensor, found: Tensor, keys: Tensor,
     if mix_count == 0:
         return images
     chosen, valid, half_sizes = draw_mix(keys, found, mix_count, half_size, images.shape[2])
-    centres = keypoints.gather(1, chosen[..., None].expand(-1, -1, 2))
-    return mix_patches(images, centres, valid, half_sizes, largest_half_size(half_size, images.shape[2]))
+    centers = keypoints.gather(1, chosen[..., None].expand(-1, -1, 2))
+    return mix_patches(images, centers, valid, half_sizes, largest_half_size(half_size, images.shape[2]))

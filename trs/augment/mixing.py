@@ -1,4 +1,4 @@
-"""Pictures that take a part of another picture, and heatmaps that take the same part of its heatmaps."""
+"""Images that take a part of another image, and heatmaps that take the same part of its heatmaps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SampleMix:
     own: Tensor
 
     def __call__(self, samples: Tensor) -> Tensor:
-        """SampleMix [..., B, C, h, w] pictures or heatmaps; a cell belongs to the box if its centre does."""
+        """SampleMix [..., B, C, h, w] images or heatmaps; a cell belongs to the box if its center does."""
         h, w = samples.shape[-2:]
         x = (torch.arange(w, device=samples.device) + 0.5) / w
         y = (torch.arange(h, device=samples.device) + 0.5) / h

@@ -1,4 +1,4 @@
-"""Mixup (Zhang et al. 2018): two pictures, and with them their heatmaps, are averaged by a random ratio."""
+"""Mixup (Zhang et al. 2018): two images, and with them their heatmaps, are averaged by a random ratio."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from trs.keyed_random import normal, uniform
 
 _REFERENCE_HEIGHT = 256
 _JITTER_DEVIATION = 10.0
-"""Standard deviation of a patch's centre around its keypoint, in pixels of a 256x192 input (xierc/Semi_Human_Pose)."""
+"""Standard deviation of a patch's center around its keypoint, in pixels of a 256x192 input (xierc/Semi_Human_Pose)."""
 
 
 def scaled(pixels: Tensor, height: int) -> Tensor:
@@ -35,7 +35,7 @@ def draw_found(keys: Tensor, found: Tensor, count: int, stream: int) -> tuple[Te
     Args:
         keys: [B] int64 sample keys.
         found: [B, K] bool.
-        count: keypoints for each picture.
+        count: keypoints for each image.
         stream: of `trs.keyed_random`.
 
     Returns:
@@ -48,25 +48,25 @@ def draw_found(keys: Tensor, found: Tensor, count: int, stream: int) -> tuple[Te
     return chosen, (number > 0).expand(-1, count)
 
 
-def jittered(centres: Tensor, keys: Tensor, height: int, stream: int) -> Tensor:
-    """[B, M, 2] centres moved by normal noise."""
-    noise = normal(keys, 2 * centres.shape[1], stream).view(centres.shape)
-    return centres + scaled(_JITTER_DEVIATION * noise, height)
+def jittered(centers: Tensor, keys: Tensor, height: int, stream: int) -> Tensor:
+    """[B, M, 2] centers moved by normal noise."""
+    noise = normal(keys, 2 * centers.shape[1], stream).view(centers.shape)
+    return centers + scaled(_JITTER_DEVIATION * noise, height)
 
 
-def erase(images: Tensor, centres: Tensor, half_sizes: Tensor, valid: Tensor) -> Tensor:
-    """Set rectangles to 0, the mean colour of a normalised picture.
+def erase(images: Tensor, centers: Tensor, half_sizes: Tensor, valid: Tensor) -> Tensor:
+    """Set rectangles to 0, the mean color of a normalized image.
 
     Args:
         images: [B, C, H, W].
-        centres: [B, M, 2] x, y in pixels.
+        centers: [B, M, 2] x, y in pixels.
         half_sizes: [B, M, 2] half width and half height in pixels; what reaches over the edge is cut off.
         valid: [B, M] bool; other rectangles are left out.
 
     Returns: [B, C, H, W], a new tensor.
     """
     height, width = images.shape[2:]
-    columns = (torch.arange(width, device=images.device) + 0.5 - centres[..., :1]).abs() <= half_sizes[..., :1]
-    rows = (torch.arange(height, device=images.device) + 0.5 - centres[..., 1:]).abs() <= half_sizes[..., 1:]
+    columns = (torch.arange(width, device=images.device) + 0.5 - centers[..., :1]).abs() <= half_sizes[..., :1]
+    rows = (torch.arange(height, device=images.device) + 0.5 - centers[..., 1:]).abs() <= half_sizes[..., 1:]
     erased = (rows[..., :, None] & columns[..., None, :] & valid[..., None, None]).any(1, keepdim=True)
     return images.masked_fill(erased, 0)

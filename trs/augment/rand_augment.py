@@ -1,6 +1,6 @@
 """RandAugment (Cubuk et al. 2020) without the operations that would move keypoints: those are the affine's part.
 
-The operations are torchvision's; here they are chosen by the sample's key, one picture at a time differently, so that
+The operations are torchvision's; here they are chosen by the sample's key, one image at a time differently, so that
 runs repeat and resume exactly.
 """
 
@@ -15,7 +15,7 @@ from torchvision.transforms.v2 import functional as F
 from trs.data.batch import denormalize, normalize
 from trs.keyed_random import RandomStream, uniform
 
-OPERATIONS_PER_PICTURE = 2
+OPERATIONS_PER_IMAGE = 2
 _STRENGTH = 0.27
 """Magnitude 9 of 30 steps of torchvision's RandAugment, whose factors reach 1 +- 0.9."""
 
@@ -33,21 +33,21 @@ OPERATIONS: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda images: F.solarize(images, 179),
     F.autocontrast,
     F.equalize)
-"""On uint8 pictures [B, 3, H, W]; 8 - 4 * 9/30 bits and 255 * (1 - 9/30) as in torchvision at magnitude 9."""
+"""On uint8 images [B, 3, H, W]; 8 - 4 * 9/30 bits and 255 * (1 - 9/30) as in torchvision at magnitude 9."""
 
 
 def rand_augment(images: Tensor, keys: Tensor) -> Tensor:
-    """Change the colours of normalised easy views [B, 3, H, W] by two random operations each.
+    """Change the colors of normalized easy views [B, 3, H, W] by two random operations each.
 
     Args:
-        images: normalised pictures.
+        images: normalized images.
         keys: [B] int64 sample keys.
     """
-    pictures = denormalize(images).permute(0, 3, 1, 2).contiguous()
-    choice = uniform(keys, OPERATIONS_PER_PICTURE, RandomStream.RAND_AUGMENT_CHOICE)
+    colors = denormalize(images).permute(0, 3, 1, 2).contiguous()
+    choice = uniform(keys, OPERATIONS_PER_IMAGE, RandomStream.RAND_AUGMENT_CHOICE)
     chosen = (choice * len(OPERATIONS)).long().cpu()  # wait for the device once
     for layer in chosen.unbind(1):
-        for number in layer.unique().tolist():
-            rows = torch.nonzero(layer == number).squeeze(1).to(pictures.device, non_blocking=True)
-            pictures[rows] = OPERATIONS[number](pictures[rows])
-    return normalize(pictures.permute(0, 2, 3, 1))
+        for number in sorted(set(layer.tolist())):
+            rows = torch.nonzero(layer == number).squeeze(1).to(colors.device, non_blocking=True)
+            colors[rows] = OPERATIONS[number](colors[rows])
+    return normalize(colors.permute(0, 2, 3, 1))

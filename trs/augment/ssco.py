@@ -1,6 +1,6 @@
 """SSCO, semi-supervised cut-occlude (Huang et al. 2023): patches around another person's joints hide one's own.
 
-As `hlz0606/SSPCM` does it: for each picture one other of the batch is drawn, and for each patch a joint of either.
+As `hlz0606/SSPCM` does it: for each image one other of the batch is drawn, and for each patch a joint of either.
 The random policy `draw_patches` is apart from the deterministic `paste_patches`.
 """
 
@@ -15,12 +15,12 @@ from trs.augment.patch import draw_found, draw_half_sizes, jittered, largest_hal
 from trs.keyed_random import RandomStream, uniform
 
 COUNT = 2
-"""Patches that a picture receives."""
+"""Patches that an image receives."""
 
 
 @dataclass(frozen=True)
 class Patches:
-    """source [B]: the picture that patches come from; centres and half-sizes [B, M, 2] in pixels, valid [B, M]."""
+    """source [B]: the image that patches come from; centers and half-sizes [B, M, 2] in pixels, valid [B, M]."""
 
     source: Tensor
     to: Tensor
@@ -30,7 +30,7 @@ class Patches:
 
 
 def draw_patches(keypoints: Tensor, found: Tensor, keys: Tensor, half_size: tuple[int, int], height: int) -> Patches:
-    """Draw a picture to take patches from, and joints to take and to hide; see `ssco`."""
+    """Draw an image to take patches from, and joints to take and to hide; see `ssco`."""
     source = (uniform(keys, 1, RandomStream.SSCO_SOURCE).squeeze(1) * len(keys)).long()
     own, valid = draw_found(keys, found, COUNT, RandomStream.SSCO_OWN)
     other, there = draw_found(keys, found[source], COUNT, RandomStream.SSCO_OTHER)
@@ -45,7 +45,7 @@ def _at(keypoints: Tensor, chosen: Tensor) -> Tensor:
 
 
 def paste_patches(images: Tensor, patches: Patches, largest: int) -> Tensor:
-    """Paste each patch around its place; what lies outside of either picture is left out.
+    """Paste each patch around its place; what lies outside of either image is left out.
 
     Args:
         images: [B, C, H, W]; all patches are read from these, later ones lie on top.
@@ -85,11 +85,11 @@ def ssco(images: Tensor, keypoints: Tensor, found: Tensor, keys: Tensor, half_si
     """Hide joints of easy views [B, C, H, W] behind patches of one another.
 
     Args:
-        images: normalised pictures.
+        images: normalized images.
         keypoints: [B, K, 2] where a network sees them, in pixels.
         found: [B, K] bool; others are neither hidden nor taken.
         keys: [B] int64 sample keys.
-        half_size: smallest and largest half-size, in pixels of a picture 256 high.
+        half_size: smallest and largest half-size, in pixels of an image 256 high.
     """
     height = images.shape[2]
     patches = draw_patches(keypoints, found, keys, half_size, height)

@@ -10,14 +10,14 @@ from torch import Tensor
 from trs.data.heatmaps import STRIDE, encode
 from trs.data.reader import Rows
 
-# Statistics of ImageNet's RGB pictures, which torchvision's pretrained backbones expect.
+# Statistics of ImageNet's RGB images, which torchvision's pretrained backbones expect.
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class LabeledBatch:
-    """images [B, 3, H, W] normalised; heatmaps [B, K, h, w], rendered with sigma in cells; keypoint_weights [B, K]."""
+    """images [B, 3, H, W] normalized; heatmaps [B, K, h, w], rendered with sigma in cells; keypoint_weights [B, K]."""
 
     images: Tensor
     heatmaps: Tensor
@@ -27,9 +27,9 @@ class LabeledBatch:
 
 @dataclass(frozen=True)
 class UnlabeledBatch:
-    """images [B, 3, H, W], the normalised easy view; keys [B] int64, for `trs.keyed_random`.
+    """images [B, 3, H, W], the normalized easy view; keys [B] int64, for `trs.keyed_random`.
 
-    pseudo: the same pictures with the labels that a method's first stage has given them, if there was one.
+    pseudo: the same images with the labels that a method's first stage has given them, if there was one.
     """
 
     images: Tensor
@@ -50,23 +50,19 @@ def denormalize(images: Tensor) -> Tensor:
     return (images * std + mean).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def _to(device: torch.device, column: object) -> Tensor:
-    return torch.as_tensor(column).to(device, non_blocking=True)
-
-
 def labeled_batch(rows: Rows, device: torch.device, sigma: float) -> LabeledBatch:
-    """Rows of the labelled stream, their heatmaps rendered on the device with `sigma` in cells."""
-    return _with_heatmaps(normalize(_to(device, rows["image"])), rows, device, sigma)
+    """Rows of the labeled stream, their heatmaps rendered on the device with `sigma` in cells."""
+    images, keypoints, weights = (torch.as_tensor(rows[name]).to(device, non_blocking=True)
+                                  for name in ("image", "keypoints", "keypoint_weights"))
+    size = (images.shape[1] // STRIDE, images.shape[2] // STRIDE)
+    heatmaps, weights = encode(keypoints, weights, size, sigma)
+    return LabeledBatch(normalize(images), heatmaps, weights, sigma)
 
 
 def unlabeled_batch(rows: Rows, device: torch.device, sigma: float, pseudo: bool = False) -> UnlabeledBatch:
-    """Rows of the unlabelled stream; their labels are read only if they are pseudo labels."""
-    images = normalize(_to(device, rows["image"]))
-    return UnlabeledBatch(images, _to(device, rows["key"]),
-                          _with_heatmaps(images, rows, device, sigma) if pseudo else None)
-
-
-def _with_heatmaps(images: Tensor, rows: Rows, device: torch.device, sigma: float) -> LabeledBatch:
-    size = (images.shape[2] // STRIDE, images.shape[3] // STRIDE)
-    heatmaps, weights = encode(_to(device, rows["keypoints"]), _to(device, rows["keypoint_weights"]), size, sigma)
-    return LabeledBatch(images, heatmaps, weights, sigma)
+    """Rows of the unlabeled stream; their labels are read only if they are pseudo labels."""
+    keys = torch.as_tensor(rows["key"]).to(device, non_blocking=True)
+    if pseudo:
+        labeled = labeled_batch(rows, device, sigma)
+        return UnlabeledBatch(labeled.images, keys, labeled)
+    return UnlabeledBatch(normalize(torch.as_tensor(rows["image"]).to(device, non_blocking=True)), keys)

@@ -32,14 +32,14 @@ def draw_easy_view(generator: np.random.Generator, view: ViewConfig) -> EasyView
 
 def crop_person(people: PersonTable, row: int, input_size: tuple[int, int],
                 choice: EasyView = EasyView(1.0, 0.0, False)) -> tuple[np.ndarray, np.ndarray]:
-    """Read a person's picture and crop it by its box.
+    """Read a person's image and crop it by its box.
 
     Returns:
         image: [H, W, 3] uint8 RGB, the network's input.
-        matrix: [2, 3], the map from the picture to the input.
+        matrix: [2, 3], the map from the image to the input.
 
     Raises:
-        BadImage: the picture cannot be used.
+        BadImage: the image cannot be used.
     """
     image = read_image(people.root, str(people.files[row]), tuple(people.image_sizes[row]))
     matrix = geometry.crop_matrix(people.boxes[row], input_size, choice.scale, choice.rotation, choice.flip)

@@ -2,7 +2,7 @@
 
 Legend: B batch, K keypoints, h w heatmap cells. Keypoints are given in the network's input, whose pixels are STRIDE
 times finer; with the convention of `trs.data.geometry` a keypoint at x lies at x / STRIDE in the heatmap, and cell j
-has its centre at j + 0.5.
+has its center at j + 0.5.
 """
 
 from __future__ import annotations
@@ -29,42 +29,42 @@ def encode(keypoints: Tensor, keypoint_weights: Tensor, size: tuple[int, int], s
         keypoint_weights: [B, K], zero also where the Gaussian (to 3 sigma) lies wholly outside.
     """
     h, w = size
-    centre = keypoints / STRIDE
-    limit = centre.new_tensor([w, h])
-    inside = ((centre > -3 * sigma) & (centre < limit + 3 * sigma)).all(-1)
+    center = keypoints / STRIDE
+    limit = center.new_tensor([w, h])
+    inside = ((center > -3 * sigma) & (center < limit + 3 * sigma)).all(-1)
     weights = keypoint_weights * inside
-    x = torch.arange(w, device=keypoints.device) + 0.5 - centre[..., :1]
-    y = torch.arange(h, device=keypoints.device) + 0.5 - centre[..., 1:]
+    x = torch.arange(w, device=keypoints.device) + 0.5 - center[..., :1]
+    y = torch.arange(h, device=keypoints.device) + 0.5 - center[..., 1:]
     along_x = torch.exp(-x.square() / (2 * sigma**2))
     along_y = torch.exp(-y.square() / (2 * sigma**2)) * (weights > 0)[..., None]
     return along_y[..., :, None] * along_x[..., None, :], weights
 
 
 def locate(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-    """The highest cell of each heatmap.
+    """Find the highest cell of each heatmap.
 
     Args:
         heatmaps: [..., h, w].
 
     Returns:
-        keypoints: [..., 2] x, y of that cell's centre in the input, in pixels.
-        peaks: [...] its value.
+        keypoints: [..., 2] x, y of that cell's center in the input, in pixels.
+        confidence: [...] its value.
     """
     w = heatmaps.shape[-1]
-    peaks, index = heatmaps.flatten(-2).max(-1)
+    confidence, index = heatmaps.flatten(-2).max(-1)
     cells = torch.stack([index % w, index // w], dim=-1)
-    return (cells + 0.5) * STRIDE, peaks
+    return (cells + 0.5) * STRIDE, confidence
 
 
 def decode_quarter(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-    """`locate`, then a quarter of a cell towards the higher neighbour in x and in y (SimpleBaseline).
+    """`locate`, then a quarter of a cell towards the higher neighbor in x and in y (SimpleBaseline).
 
     A cell at the border is not shifted along that axis.
     """
-    keypoints, peaks = locate(heatmaps)
-    left, right, up, down, inside = _neighbours(heatmaps, keypoints)
+    keypoints, confidence = locate(heatmaps)
+    left, right, up, down, inside = _neighbors(heatmaps, keypoints)
     shift = torch.stack([torch.sign(right - left), torch.sign(down - up)], dim=-1) * inside
-    return keypoints + 0.25 * STRIDE * shift, peaks
+    return keypoints + 0.25 * STRIDE * shift, confidence
 
 
 def decode_dark(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,15 +72,15 @@ def decode_dark(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
 
     Exact for a Gaussian. The step is at most one cell; a cell at the border is not moved along that axis.
     """
-    keypoints, peaks = locate(heatmaps)
+    keypoints, confidence = locate(heatmaps)
     left, right, up, down, inside = (value.clamp(min=1e-10).log() if value.is_floating_point() else value
-                                     for value in _neighbours(heatmaps, keypoints))
-    centre = peaks.clamp(min=1e-10).log()
+                                     for value in _neighbors(heatmaps, keypoints))
+    center = confidence.clamp(min=1e-10).log()
     before, after = torch.stack([left, up], dim=-1), torch.stack([right, down], dim=-1)
     slope = 0.5 * (after - before)
-    curvature = (after + before - 2 * centre[..., None]).clamp(max=-1e-6)
+    curvature = (after + before - 2 * center[..., None]).clamp(max=-1e-6)
     step = (-slope / curvature).clamp(-1, 1)
-    return keypoints + STRIDE * step * inside, peaks
+    return keypoints + STRIDE * step * inside, confidence
 
 
 def decode_udp(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,7 +89,7 @@ def decode_udp(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     UDP (Huang et al. 2020). The blur is as wide as UDP's, whose kernel of 11 cells, a standard deviation of 2, is made
     for maps 64 cells high. The step is at most one cell; at the border the map is continued by its outermost cells.
     """
-    keypoints, peaks = locate(heatmaps)
+    keypoints, confidence = locate(heatmaps)
     h, w = heatmaps.shape[-2:]
     smooth = F.pad(_blur(heatmaps, 2.0 * h / 64).clamp(min=1e-3).log().flatten(0, -3)[:, None], (1, 1, 1, 1),
                    mode="replicate").flatten(1)
@@ -98,16 +98,16 @@ def decode_udp(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     def at(dx: int, dy: int) -> Tensor:
         return smooth.gather(1, ((y + 1 + dy) * (w + 2) + x + 1 + dx)[:, None]).squeeze(1)
 
-    centre = at(0, 0)
+    center = at(0, 0)
     slope = torch.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], dim=-1) / 2
-    xx, yy = at(1, 0) - 2 * centre + at(-1, 0), at(0, 1) - 2 * centre + at(0, -1)
+    xx, yy = at(1, 0) - 2 * center + at(-1, 0), at(0, 1) - 2 * center + at(0, -1)
     xy = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / 4
     hessian = torch.stack([torch.stack([xx, xy], -1), torch.stack([xy, yy], -1)], -2)
     # A flat or saddle-shaped place has no maximum to step to.
     peaked = (xx < -1e-6) & (hessian.det() > 1e-9)
     safe = torch.where(peaked[:, None, None], hessian, -torch.eye(2, device=heatmaps.device))
     step = -torch.linalg.solve(safe, slope).clamp(-1, 1) * peaked[:, None]
-    return keypoints + STRIDE * step.view(keypoints.shape), peaks
+    return keypoints + STRIDE * step.view(keypoints.shape), confidence
 
 
 def _blur(heatmaps: Tensor, deviation: float) -> Tensor:
@@ -122,7 +122,7 @@ def _blur(heatmaps: Tensor, deviation: float) -> Tensor:
     return blurred.view(heatmaps.shape)
 
 
-def _neighbours(heatmaps: Tensor, keypoints: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _neighbors(heatmaps: Tensor, keypoints: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Values left, right, above and below the cell of each keypoint, and whether both exist along x and y."""
     h, w = heatmaps.shape[-2:]
     x, y = (keypoints / STRIDE).long().unbind(-1)

@@ -1,4 +1,4 @@
-"""One picture from disk, as the annotator saw it, or a named refusal."""
+"""One image from disk, as the annotator saw it, or a named refusal."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ MAX_PIXELS = 100_000_000
 
 
 class BadImage(Exception):
-    """A picture that cannot be used; the message says which and why."""
+    """An image that cannot be used; the message says which and why."""
 
 
 def read_image(root: str, file: str, size: tuple[int, int]) -> np.ndarray:
-    """Decode a picture into RGB uint8 [H, W, 3] in the annotation's coordinates.
+    """Decode an image into RGB uint8 [H, W, 3] in the annotation's coordinates.
 
-    Gray, CMYK and 16-bit pictures become RGB uint8. The EXIF orientation is applied, as every viewer does, unless only
-    the unrotated picture has the annotated size, or none is declared.
+    Gray, CMYK and 16-bit images become RGB uint8. The EXIF orientation is applied, as every viewer does, unless only
+    the unrotated image has the annotated size, or none is declared.
 
     Args:
-        root: folder of the pictures.
+        root: folder of the images.
         file: path below it.
         size: height and width that the annotation declares; 0 0 if it does not.
 
     Raises:
-        BadImage: outside of the folder, missing, truncated, no picture, too large, or not of the declared size.
+        BadImage: outside of the folder, missing, truncated, not an image, too large, or not of the declared size.
     """
     path = os.path.realpath(os.path.join(root, file))
     if not path.startswith(_real_folder(root)):
@@ -50,16 +50,16 @@ def read_image(root: str, file: str, size: tuple[int, int]) -> np.ndarray:
 
 
 def read_photo(path: Path) -> np.ndarray:
-    """Decode any picture into RGB uint8 [H, W, 3], turned as its EXIF orientation says.
+    """Decode any image into RGB uint8 [H, W, 3], turned as its EXIF orientation says.
 
     Raises:
-        BadImage: missing, truncated, no picture, or too large.
+        BadImage: missing, truncated, not an image, or too large.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BadImage(f"{path}: {error.strerror}") from error
-    _check_header(str(path), content, whole=False)  # phones append films to their pictures
+    _check_header(str(path), content, whole=False)  # phones append films to their images
     return _decode(str(path), content, 0)
 
 
@@ -76,15 +76,15 @@ def _check_header(file: str, content: bytes, whole: bool = True) -> None:
             if whole and header.format == "JPEG" and b"\xff\xd9" not in content[-1024:]:
                 raise BadImage(f"{file} is truncated")
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        raise BadImage(f"{file} is not a picture that can be read: {type(error).__name__}") from error
+        raise BadImage(f"{file} is not an image that can be read: {type(error).__name__}") from error
     if width * height > MAX_PIXELS:
         raise BadImage(f"{file} unpacks to {width * height} pixels, more than {MAX_PIXELS}")
 
 
 def _decode(file: str, content: bytes, flags: int) -> np.ndarray:
-    # IMREAD_COLOR_RGB spares the channel swap; it is the colour order of the ImageNet statistics and of this library.
+    # IMREAD_COLOR_RGB spares the channel swap; it is the color order of the ImageNet statistics and of this library.
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | flags)
+        image: np.ndarray | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | flags)
     except cv2.error as error:
         raise BadImage(f"{file} cannot be decoded: {error.err}") from error
     if image is None:

@@ -53,10 +53,11 @@ class PersonTable:
         return PersonTable(columns.pop("root"), **{name: values[rows] for name, values in columns.items()})
 
     def select(self, order: Sequence[int]) -> PersonTable:
-        """Keep these of the keypoints, in this order."""
+        """Keep these of the keypoints, in this order, and the people who have one of them labeled."""
         columns = list(order)
-        return dataclasses.replace(self, keypoints=self.keypoints[:, columns],
-                                   keypoint_weights=self.keypoint_weights[:, columns])
+        weights = self.keypoint_weights[:, columns]
+        return dataclasses.replace(self, keypoints=self.keypoints[:, columns], keypoint_weights=weights).take(
+            np.asarray(weights.any(1)))
 
     def without_labels(self, keypoint_count: int) -> PersonTable:
         """Replace the keypoints by so many that are not labeled."""

@@ -23,7 +23,7 @@ Keep = Callable[[str, list[dict[str, Any]]], object]
 """Receives a predictor's name and its results in COCO's format, to write or to draw them."""
 
 
-def evaluate(method: Method, sets: Datasets, config: Config, device: torch.device, complain: list[str],
+def evaluate(method: Method, sets: Datasets, config: Config, device: torch.device, bad_images: list[str],
              keep: Keep = lambda name, results: None) -> dict[str, float]:
     """Metrics of every network, of the mean of those that the method is scored by, and of the ensemble.
 
@@ -35,7 +35,7 @@ def evaluate(method: Method, sets: Datasets, config: Config, device: torch.devic
         network and for `ensemble`. On the other ranks nothing.
     """
     broadcast_buffers(method.networks)
-    crops = share_of_crops(sets.val, config, complain)
+    crops = share_of_crops(sets.val, config, bad_images)
     local = predict(method.predictors, method.peers, crops, config.eval, config.model.fuse, sets.skeleton.flip_order,
                     device)
     poses = {name: gather(found, len(sets.skeleton)) for name, found in local.items()}

@@ -19,46 +19,46 @@ NOT_COUNTED = ("pelvis", "thorax")
 
 
 def pck(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray) -> dict[str, float]:
-    """`pck`: labelled keypoints within 0.2 of the box's longer side, of all people's; a person without a pose has none.
+    """`pck`: labeled keypoints within 0.2 of the box's longer side, of all people's; a person without a pose has none.
 
     Args:
         people: the annotated table.
         rows: [N] rows of `people` that were predicted.
-        keypoints: [N, K, 3] x, y in the picture and heat.
+        keypoints: [N, K, 3] x, y in the image and confidence.
     """
     lengths = PCK_THRESHOLD * people.boxes[:, 2:].max(1)
-    correct, labelled = _counts(people, rows, keypoints, lengths)
-    return {"pck": _share(correct.sum(), labelled.sum())}
+    correct, labeled = _counts(people, rows, keypoints, lengths)
+    return {"pck": _share(correct.sum(), labeled.sum())}
 
 
 def pckh(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton) -> dict[str, float]:
-    """`pckh` and `GROUP_pckh`: labelled keypoints within half a head size of their label.
+    """`pckh` and `GROUP_pckh`: labeled keypoints within half a head size of their label.
 
     The groups are means of their joints' shares, the total counts every joint but pelvis and thorax, as in MPII's
-    evaluation. PersonTable whose head size is not known do not count.
+    evaluation. People whose head size is not known do not count.
 
     Args:
         people: the annotated table, with head sizes.
         rows: [N] rows of `people` that were predicted.
-        keypoints: [N, K, 3] x, y in the picture and heat.
+        keypoints: [N, K, 3] x, y in the image and confidence.
         skeleton: names of the keypoints.
     """
-    correct, labelled = _counts(people, rows, keypoints, PCKH_THRESHOLD * people.head_sizes)
+    correct, labeled = _counts(people, rows, keypoints, PCKH_THRESHOLD * people.head_sizes)
     joint = {name: index for index, name in enumerate(skeleton.names)}
     counted = [index for name, index in joint.items() if name not in NOT_COUNTED]
-    groups = {f"{group}_pckh": float(np.mean([_share(correct[joint[name]], labelled[joint[name]]) for name in names]))
+    groups = {f"{group}_pckh": float(np.mean([_share(correct[joint[name]], labeled[joint[name]]) for name in names]))
               for group, names in GROUPS.items() if all(name in joint for name in names)}
-    return {"pckh": _share(correct[counted].sum(), labelled[counted].sum()), **groups}
+    return {"pckh": _share(correct[counted].sum(), labeled[counted].sum()), **groups}
 
 
 def _counts(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, lengths: np.ndarray
             ) -> tuple[np.ndarray, np.ndarray]:
-    """[K] keypoints that are close enough, and [K] that are labelled, over all people with a finite length."""
-    labelled = (people.keypoint_weights > 0) & np.isfinite(lengths)[:, None]
-    distances = np.full(labelled.shape, np.inf)
+    """[K] keypoints that are close enough, and [K] that are labeled, over all people with a finite length."""
+    labeled = (people.keypoint_weights > 0) & np.isfinite(lengths)[:, None]
+    distances = np.full(labeled.shape, np.inf)
     distances[rows] = np.linalg.norm(keypoints[..., :2] - people.keypoints[rows], axis=-1)
-    return (labelled & (distances <= lengths[:, None])).sum(0), labelled.sum(0)
+    return (labeled & (distances <= lengths[:, None])).sum(0), labeled.sum(0)
 
 
-def _share(correct: float, labelled: float) -> float:
-    return float(correct / labelled) if labelled else 0.0
+def _share(correct: float, labeled: float) -> float:
+    return float(correct / labeled) if labeled else 0.0

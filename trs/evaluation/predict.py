@@ -26,7 +26,7 @@ from trs.models.inference import poses_in_image, read_heatmaps
 
 @dataclass(frozen=True)
 class Crops:
-    """A batch of people: images [B, H, W, 3] uint8, matrices [B, 2, 3] to the picture, rows [B] of the table."""
+    """A batch of people: images [B, H, W, 3] uint8, matrices [B, 2, 3] to the image, rows [B] of the table."""
 
     images: np.ndarray
     matrices: np.ndarray
@@ -35,24 +35,24 @@ class Crops:
 
 @dataclass(frozen=True)
 class Poses:
-    """rows [N] of the table; keypoints [N, K, 3]: x, y in the picture and the heat there."""
+    """rows [N] of the table; keypoints [N, K, 3]: x, y in the image and the confidence there."""
 
     rows: Tensor
     keypoints: Tensor
 
 
-def read_crops(people: PersonTable, batches: Iterable[np.ndarray], input_size: tuple[int, int], complain: list[str],
+def read_crops(people: PersonTable, batches: Iterable[np.ndarray], input_size: tuple[int, int], bad_images: list[str],
                threads: int = 2) -> Iterator[Crops]:
     """The plain crops of people, batch by batch, read a batch ahead.
 
-    A picture that cannot be read is left out and named in `complain`: its people count as missed.
+    An image that cannot be read is left out and named in `bad_images`: its people count as missed.
     """
     def read(row: int) -> tuple[np.ndarray, np.ndarray] | None:
         try:
             image, matrix = crop_person(people, row, input_size)
             return image, geometry.invert(matrix)
         except BadImage as error:
-            complain.append(str(error))
+            bad_images.append(str(error))
             return None
 
     with ThreadPoolExecutor(threads) as pool:
@@ -65,11 +65,11 @@ def read_crops(people: PersonTable, batches: Iterable[np.ndarray], input_size: t
                 yield Crops(np.stack(images), np.stack(matrices), np.array(rows))
 
 
-def share_of_crops(people: PersonTable, config: Config, complain: list[str]) -> Iterator[Crops]:
+def share_of_crops(people: PersonTable, config: Config, bad_images: list[str]) -> Iterator[Crops]:
     """Read this worker's crops of people; whole batches are dealt to the workers in turn."""
     size = config.eval.batch_size
     batches = np.split(np.arange(len(people)), range(size, len(people), size))
-    return read_crops(people, batches[rank()::world_size()], config.data.input_size, complain)
+    return read_crops(people, batches[rank()::world_size()], config.data.input_size, bad_images)
 
 
 @torch.no_grad()
@@ -77,7 +77,7 @@ def predict(networks: Mapping[str, nn.Module], ensemble: Iterable[str], crops: I
             fuse: str, flip_order: list[int], device: torch.device) -> dict[str, Poses]:
     """Poses by network name, and by the name `ensemble` those of the mean heatmap of the networks named there.
 
-    The networks are put into eval mode. Every network sees each picture once; the ensemble costs no forward pass.
+    The networks are put into eval mode. Every network sees each image once; the ensemble costs no forward pass.
     """
     found: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in (*networks, "ensemble")}
     members = list(ensemble)

@@ -1,9 +1,9 @@
-"""A trained network on any picture: what is left of a training for those who use it.
+"""A trained network on any image: what is left of a training for those who use it.
 
     predictor = load_predictor(Path("runs/NAME/trials/0003"), torch.device("cpu"))
     poses = predictor.poses(image, boxes)
 
-Legend: N people in one picture, K keypoints.
+Legend: N people in one image, K keypoints.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Predictor:
 
     @property
     def names(self) -> list[str]:
-        """Whom one can ask: the networks, and `ensemble`, the mean heatmap of the peers."""
+        """Who can be asked: the networks, and `ensemble`, the mean heatmap of the peers."""
         return [*self.method.predictors, ENSEMBLE]
 
     def crop(self, image: np.ndarray, boxes: np.ndarray) -> Crops:
@@ -74,12 +74,12 @@ class Predictor:
                           self.skeleton.flip_order) for one in asked]).mean(0)
 
     def decode(self, heatmaps: Tensor, crops: Crops) -> np.ndarray:
-        """[N, K, 3] float64: x, y in the picture (continuous, see `trs.data.geometry`) and the heat there."""
+        """[N, K, 3] float64: x, y in the image (continuous, see `trs.data.geometry`) and the confidence there."""
         matrices = torch.as_tensor(crops.matrices, device=self.device)
         return poses_in_image(heatmaps, matrices, self.config.eval.decoder).cpu().numpy()
 
     def poses(self, image: np.ndarray, boxes: np.ndarray, name: str = ENSEMBLE) -> np.ndarray:
-        """Poses [N, K, 3] of the people in a picture, as `decode` gives them."""
+        """Poses [N, K, 3] of the people in an image, as `decode` gives them."""
         if len(boxes) == 0:
             return np.zeros((0, len(self.skeleton), 3))
         crops = self.crop(image, boxes)

@@ -17,7 +17,7 @@ from trs.methods.build import METHODS
 from trs.methods.pseudo_pose import PseudoPose
 
 
-def pseudo_label(first_stage: Predictor, people: PersonTable, config: Config, complain: list[str]
+def pseudo_label(first_stage: Predictor, people: PersonTable, config: Config, bad_images: list[str]
                  ) -> tuple[np.ndarray, np.ndarray]:
     """Predict the poses that a method with a first stage learns from.
 
@@ -25,7 +25,7 @@ def pseudo_label(first_stage: Predictor, people: PersonTable, config: Config, co
         first_stage: the trained network.
         people: whom it looks at.
         config: of the second stage; its method says how to read heatmaps.
-        complain: receives a sentence about each image that cannot be used.
+        bad_images: receives a sentence about each image that cannot be used.
 
     Returns: on every worker rows [n] of `people` in no order, and keypoints [n, K, 3] x, y in the image and confidence.
     """
@@ -36,6 +36,6 @@ def pseudo_label(first_stage: Predictor, people: PersonTable, config: Config, co
     def read_heatmaps(images: Tensor) -> Tensor:
         return method.label_heatmaps(network, images, settings, config.model.fuse, first_stage.skeleton.flip_order)
 
-    poses = predict_with(read_heatmaps, share_of_crops(people, config, complain), config.eval.decoder,
+    poses = predict_with(read_heatmaps, share_of_crops(people, config, bad_images), config.eval.decoder,
                          first_stage.device)
     return gather(poses, people.keypoints.shape[1])

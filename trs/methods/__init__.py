@@ -1,1 +1,1 @@
-"""Methods, one a file: what is trained, its losses, and what happens after the optimiser step."""
+"""Methods, one a file: what is trained, its losses, and what happens after the optimizer step."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from trs.data.batch import LabeledBatch, UnlabeledBatch
+from trs.losses import heatmap_mse
 from trs.methods.base import Forward, Method
-from trs.methods.consistency import peak_confidence, supervised_loss
+from trs.methods.consistency import peak_confidence
 
 
 class Supervised(Method):
@@ -18,4 +19,5 @@ class Supervised(Method):
                epoch: int = 0) -> dict[str, Tensor]:
         """`loss`, and `peak_confidence`, the mean highest confidence of the predictions."""
         heatmaps = forward({"a": labeled.images})
-        return {"loss": supervised_loss(heatmaps, labeled), "peak_confidence": peak_confidence(heatmaps, self.peers)}
+        return {"loss": heatmap_mse(heatmaps["a"], labeled.heatmaps, labeled.keypoint_weights),
+                "peak_confidence": peak_confidence(heatmaps, self.peers)}

@@ -18,7 +18,7 @@ def moved(point, scale, rotation):
             SIZE[0] / 2 + scale * (math.sin(angle) * x + math.cos(angle) * y))
 
 
-def centre_of_mass(heatmaps):
+def center_of_mass(heatmaps):
     """[B, K, h, w] -> [B, K, 2] in the input's pixels."""
     h, w = heatmaps.shape[-2:]
     mass = heatmaps.sum((-2, -1))
@@ -28,26 +28,26 @@ def centre_of_mass(heatmaps):
 
 
 @pytest.mark.parametrize(("scale", "rotation"), [(1.0, 0.0), (1.0, 90.0), (0.8, -35.0), (1.25, 60.0)])
-def test_a_rectangular_picture_is_rotated_and_not_sheared(scale: float, rotation: float) -> None:
+def test_a_rectangular_image_is_rotated_and_not_sheared(scale: float, rotation: float) -> None:
     points = torch.tensor([[[40.0, 70.0], [60.0, 58.0], [48.0, 64.0]]])
     heatmaps, _ = encode(points, torch.ones(1, 3), (SIZE[0] // STRIDE, SIZE[1] // STRIDE))
     theta = affine_theta(torch.tensor([scale]), torch.tensor([rotation]), SIZE)
-    found = centre_of_mass(warp(heatmaps, theta))
+    found = center_of_mass(warp(heatmaps, theta))
     expected = torch.tensor([[moved(point, scale, rotation) for point in points[0].tolist()]])
     torch.testing.assert_close(found, expected, atol=0.1, rtol=0)
 
 
-def test_pictures_and_heatmaps_move_alike() -> None:
-    """A bright blob in the picture and the heatmap's peak over it end in the same place."""
+def test_images_and_heatmaps_move_alike() -> None:
+    """A bright blob in the image and the heatmap's peak over it end in the same place."""
     point = torch.tensor([[[30.0, 50.0]]])
     heatmaps, _ = encode(point, torch.ones(1, 1), (SIZE[0] // STRIDE, SIZE[1] // STRIDE))
     y, x = torch.meshgrid(torch.arange(SIZE[0]) + 0.5, torch.arange(SIZE[1]) + 0.5, indexing="ij")
     image = torch.exp(-((x - 30) ** 2 + (y - 50) ** 2) / (2 * 8**2))[None, None]
     theta = affine_theta(torch.tensor([1.1]), torch.tensor([25.0]), SIZE)
     warped = warp(image, theta)[0, 0]
-    centre = torch.stack([(warped * x).sum(), (warped * y).sum()]) / warped.sum()
+    center = torch.stack([(warped * x).sum(), (warped * y).sum()]) / warped.sum()
     found, _ = decode_dark(warp_levels(heatmaps[None], theta)[0])
-    torch.testing.assert_close(found[0, 0], centre, atol=0.6, rtol=0)
+    torch.testing.assert_close(found[0, 0], center, atol=0.6, rtol=0)
 
 
 def test_identity_changes_nothing() -> None:

@@ -10,7 +10,7 @@ import torch
 from trs.augment.affine import affine_theta, draw_affine, warp
 from trs.augment.cutmix import draw_cutmix
 from trs.augment.cutout import cutout
-from trs.augment.hard_view import BLENDS, CHANGES, LocatedKeypoints, augment, hard_view
+from trs.augment.hard_view import CHANGES, MIXES, LocatedKeypoints, augment, hard_view
 from trs.augment.joint_cutout import joint_cutout
 from trs.augment.mixing import SampleMix, draw_partners
 from trs.augment.mixup import draw_mixup
@@ -27,45 +27,45 @@ HALF = (20, 40)
 
 @pytest.fixture
 def images() -> torch.Tensor:
-    """Eight pictures, 64 high and 48 wide, of uint8 values."""
+    """Eight images, 64 high and 48 wide, of uint8 values."""
     generator = torch.Generator().manual_seed(4)
     return normalize(torch.randint(0, 256, (8, 64, 48, 3), generator=generator, dtype=torch.uint8))
 
 
 @pytest.fixture
-def sight() -> LocatedKeypoints:
+def located() -> LocatedKeypoints:
     generator = torch.Generator().manual_seed(5)
     return LocatedKeypoints(torch.rand(8, 6, 2, generator=generator) * torch.tensor([48.0, 64.0]),
                  torch.rand(8, 6, generator=generator) > 0.2, KEYS)
 
 
 def test_every_name_is_one_augmentation() -> None:
-    assert set(NAMES) == CHANGES.keys() | BLENDS.keys() and not CHANGES.keys() & BLENDS.keys()
+    assert set(NAMES) == CHANGES.keys() | MIXES.keys() and not CHANGES.keys() & MIXES.keys()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_changes_the_picture_repeatably_and_leaves_the_original(name: AugmentationName, images, sight) -> None:
+def test_it_changes_the_image_repeatably_and_leaves_the_original(name: AugmentationName, images, located) -> None:
     before = images.clone()
     config = ConsistencyConfig(augment=(name,), patch_half_size=HALF)
-    once, again = (augment(images, sight, config)[0] for _ in range(2))
+    once, again = (augment(images, located, config)[0] for _ in range(2))
     assert torch.equal(once, again) and torch.equal(images, before)
     assert once.shape == images.shape and once.isfinite().all()
     assert not torch.equal(once, images)
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"mixup", "cutmix", "ssco"}))
-def test_a_picture_does_not_depend_on_its_batch(name: AugmentationName, images, sight) -> None:
+def test_an_image_does_not_depend_on_its_batch(name: AugmentationName, images, located) -> None:
     config = ConsistencyConfig(augment=(name,), patch_half_size=HALF)
-    whole = augment(images, sight, config)[0]
-    alone = augment(images[3:4], LocatedKeypoints(sight.keypoints[3:4], sight.found[3:4], KEYS[3:4]), config)[0]
+    whole = augment(images, located, config)[0]
+    alone = augment(images[3:4], LocatedKeypoints(located.keypoints[3:4], located.found[3:4], KEYS[3:4]), config)[0]
     torch.testing.assert_close(alone, whole[3:4])
 
 
-def test_a_sequence_is_one_after_the_other(images, sight) -> None:
+def test_a_sequence_is_one_after_the_other(images, located) -> None:
     config = ConsistencyConfig(augment=("cutmix", "joint_cutout"), patch_half_size=HALF)
-    found, blends = augment(images, sight, config)
-    expected = joint_cutout(draw_cutmix(KEYS)(images), sight.keypoints, sight.found, KEYS, HALF)
-    assert torch.equal(found, expected) and len(blends) == 1
+    found, mixes = augment(images, located, config)
+    expected = joint_cutout(draw_cutmix(KEYS)(images), located.keypoints, located.found, KEYS, HALF)
+    assert torch.equal(found, expected) and len(mixes) == 1
 
 
 def test_without_a_name_the_hard_view_is_the_affine_alone(images) -> None:
@@ -87,13 +87,13 @@ def test_paths_are_independent_and_the_first_is_the_only_one_of_a_single_path(im
     assert three.of_weights(torch.ones(8, 6)).shape == (24, 6)
 
 
-def naive_erase(images, centres, half_sizes, valid):
+def naive_erase(images, centers, half_sizes, valid):
     erased = images.clone()
     for b in range(len(images)):
-        for m in range(centres.shape[1]):
+        for m in range(centers.shape[1]):
             for y in range(images.shape[2]):
                 for x in range(images.shape[3]):
-                    dx, dy = abs(x + 0.5 - float(centres[b, m, 0])), abs(y + 0.5 - float(centres[b, m, 1]))
+                    dx, dy = abs(x + 0.5 - float(centers[b, m, 0])), abs(y + 0.5 - float(centers[b, m, 1]))
                     if valid[b, m] and dx <= half_sizes[b, m, 0] and dy <= half_sizes[b, m, 1]:
                         erased[b, :, y, x] = 0
     return erased
@@ -102,23 +102,24 @@ def naive_erase(images, centres, half_sizes, valid):
 def test_erasing_equals_a_loop_over_pixels() -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(3, 2, 20, 14, generator=generator)
-    centres = torch.rand(3, 4, 2, generator=generator) * torch.tensor([16.0, 24.0]) - 2
+    centers = torch.rand(3, 4, 2, generator=generator) * torch.tensor([16.0, 24.0]) - 2
     half_sizes = torch.randint(1, 5, (3, 4, 2), generator=generator)
     valid = torch.rand(3, 4, generator=generator) > 0.3
-    assert torch.equal(erase(images, centres, half_sizes, valid), naive_erase(images, centres, half_sizes, valid))
+    assert torch.equal(erase(images, centers, half_sizes, valid), naive_erase(images, centers, half_sizes, valid))
 
 
 @pytest.mark.parametrize("change", [
-    lambda images, sight: joint_cutout(images, sight.keypoints, sight.found, sight.keys, HALF),
-    lambda images, sight: cutout(images, sight.keys, HALF),
-    lambda images, sight: ssco(images, sight.keypoints, sight.found, sight.keys, HALF)])
-def test_patches_reach_every_row_and_column_of_an_upright_picture(change) -> None:
-    """The public code clips rectangles by the swapped sizes: the lowest quarter of an upright picture is never hit."""
+    lambda images, located: joint_cutout(images, located.keypoints, located.found, located.keys, HALF),
+    lambda images, located: cutout(images, located.keys, HALF),
+    lambda images, located: ssco(images, located.keypoints, located.found, located.keys, HALF)])
+def test_patches_reach_every_row_and_column_of_an_upright_image(change) -> None:
+    """The public code clips rectangles by the swapped sizes: the lowest quarter of an upright image is never hit."""
     keys = torch.arange(400) * 7919
     generator = torch.Generator().manual_seed(1)
-    sight = LocatedKeypoints(torch.rand(400, 6, 2, generator=generator) * torch.tensor([48.0, 64.0]), torch.ones(400, 6) > 0, keys)
+    keypoints = torch.rand(400, 6, 2, generator=generator) * torch.tensor([48.0, 64.0])
+    located = LocatedKeypoints(keypoints, torch.ones(400, 6) > 0, keys)
     images = torch.rand(400, 3, 64, 48, generator=generator) + 1
-    touched = (change(images, sight) != images).any(1).float().mean(0)
+    touched = (change(images, located) != images).any(1).float().mean(0)
     assert touched.min() > 0.01
 
 
@@ -152,10 +153,10 @@ def test_pasting_equals_a_loop_over_pixels() -> None:
         assert torch.equal(paste_patches(images, patches, largest=4), naive_paste(images, patches))
 
 
-def test_where_nothing_is_found_nothing_is_hidden(images, sight) -> None:
-    nothing = torch.zeros_like(sight.found)
-    assert torch.equal(joint_cutout(images, sight.keypoints, nothing, KEYS, HALF), images)
-    assert torch.equal(ssco(images, sight.keypoints, nothing, KEYS, HALF), images)
+def test_where_nothing_is_found_nothing_is_hidden(images, located) -> None:
+    nothing = torch.zeros_like(located.found)
+    assert torch.equal(joint_cutout(images, located.keypoints, nothing, KEYS, HALF), images)
+    assert torch.equal(ssco(images, located.keypoints, nothing, KEYS, HALF), images)
 
 
 def test_found_keypoints_are_drawn_evenly_and_others_never() -> None:
@@ -167,7 +168,7 @@ def test_found_keypoints_are_drawn_evenly_and_others_never() -> None:
     torch.testing.assert_close(share, torch.tensor([1, 0, 1, 1, 0]) / 3, atol=0.02, rtol=0)
 
 
-def test_half_sizes_scale_with_the_picture() -> None:
+def test_half_sizes_scale_with_the_image() -> None:
     keys = torch.arange(2000) * 7919
     full = draw_half_sizes(keys, 1, (10, 19), 256, stream=3)
     assert (full.min(), full.max()) == (10, 19)
@@ -181,7 +182,7 @@ def test_partners_are_others_and_everybody_is_one() -> None:
     assert not torch.equal(partners, draw_partners(KEYS + 1))
 
 
-def test_mixup_averages_pictures_and_heatmaps_alike(images) -> None:
+def test_mixup_averages_images_and_heatmaps_alike(images) -> None:
     blend = draw_mixup(KEYS)
     own = blend.own[:, None, None, None]
     torch.testing.assert_close(blend(images), own * images + (1 - own) * images[blend.partner])
@@ -189,7 +190,7 @@ def test_mixup_averages_pictures_and_heatmaps_alike(images) -> None:
     torch.testing.assert_close(blend(heatmaps), own * heatmaps + (1 - own) * heatmaps[:, blend.partner])
 
 
-def test_cutmix_takes_the_same_rectangle_of_pictures_and_heatmaps() -> None:
+def test_cutmix_takes_the_same_rectangle_of_images_and_heatmaps() -> None:
     box = torch.tensor([[0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 0.0, 0.0]])
     blend = SampleMix(torch.tensor([1, 0]), box, torch.zeros(2))
     for height, width in ((64, 48), (16, 12)):
@@ -217,14 +218,14 @@ def test_a_blend_trusts_a_keypoint_if_it_can_trust_both(images) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_colour_operations_keep_uint8_pictures(operation) -> None:
-    pictures = torch.randint(0, 256, (2, 3, 16, 12), dtype=torch.uint8)
-    changed = operation(pictures)
-    assert changed.shape == pictures.shape and changed.dtype == torch.uint8
+def test_color_operations_keep_uint8_images(operation) -> None:
+    images = torch.randint(0, 256, (2, 3, 16, 12), dtype=torch.uint8)
+    changed = operation(images)
+    assert changed.shape == images.shape and changed.dtype == torch.uint8
 
 
-def test_rand_augment_works_on_the_colours_that_were_read(images) -> None:
-    """It must undo and redo the normalisation: a gray ramp stays gray."""
+def test_rand_augment_works_on_the_colors_that_were_read(images) -> None:
+    """It must undo and redo the normalization: a gray ramp stays gray."""
     ramp = torch.arange(64, dtype=torch.uint8)[:, None, None].expand(64, 48, 3).expand(8, 64, 48, 3)
     changed = denormalize(rand_augment(normalize(ramp), KEYS)).int()
     assert (changed.amax(-1) - changed.amin(-1)).max() <= 1

@@ -4,16 +4,16 @@ import torch
 from trs.augment.keypoint_mix import draw_mix, keypoint_mix, mix_patches
 
 
-def naive(images, centres, valid, half_sizes):
-    """One picture, one patch and one pixel at a time."""
+def naive(images, centers, valid, half_sizes):
+    """One image, one patch and one pixel at a time."""
     mixed = images.clone()
     height, width = images.shape[2:]
     for b in range(len(images)):
         half = int(half_sizes[b])
         corners = []
-        for m in range(centres.shape[1]):
+        for m in range(centers.shape[1]):
             if valid[b, m]:
-                x, y = (int(value) for value in centres[b, m].floor())
+                x, y = (int(value) for value in centers[b, m].floor())
                 corners.append((min(max(y - half, 0), height - 2 * half - 1),
                                 min(max(x - half, 0), width - 2 * half - 1)))
         if not corners:
@@ -30,18 +30,18 @@ def test_equals_a_naive_loop(memory_format: torch.memory_format) -> None:
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
         images = torch.rand(3, 3, 40, 30, generator=generator).contiguous(memory_format=memory_format)
-        centres = torch.rand(3, 4, 2, generator=generator) * torch.tensor([30.0, 40.0])
+        centers = torch.rand(3, 4, 2, generator=generator) * torch.tensor([30.0, 40.0])
         valid = torch.rand(3, 4, generator=generator) > 0.3
         half_sizes = torch.randint(1, 8, (3,), generator=generator)
-        mixed = mix_patches(images, centres, valid, half_sizes, largest=7)
-        torch.testing.assert_close(mixed, naive(images, centres, valid, half_sizes), atol=1e-6, rtol=1e-6)
+        mixed = mix_patches(images, centers, valid, half_sizes, largest=7)
+        torch.testing.assert_close(mixed, naive(images, centers, valid, half_sizes), atol=1e-6, rtol=1e-6)
 
 
 def test_patches_at_every_edge_stay_inside() -> None:
     images = torch.rand(1, 3, 40, 30)
-    centres = torch.tensor([[[0.0, 0.0], [29.9, 39.9], [0.0, 39.9], [29.9, 0.0]]])
+    centers = torch.tensor([[[0.0, 0.0], [29.9, 39.9], [0.0, 39.9], [29.9, 0.0]]])
     valid, half = torch.ones(1, 4, dtype=torch.bool), torch.tensor([5])
-    torch.testing.assert_close(mix_patches(images, centres, valid, half, 5), naive(images, centres, valid, half))
+    torch.testing.assert_close(mix_patches(images, centers, valid, half, 5), naive(images, centers, valid, half))
 
 
 def test_one_keypoint_changes_nothing_and_none_neither() -> None:
@@ -71,12 +71,12 @@ def test_every_keypoint_is_drawn_equally_often() -> None:
 
 
 @pytest.mark.parametrize(("height", "low", "high"), [(256, 10, 19), (128, 5, 10), (16, 1, 1)])
-def test_patch_sizes_scale_with_the_picture(height: int, low: int, high: int) -> None:
+def test_patch_sizes_scale_with_the_image(height: int, low: int, high: int) -> None:
     _, _, half = draw_mix(torch.arange(2000), torch.ones(2000, 3, dtype=torch.bool), 2, (10, 19), height)
     assert (int(half.min()), int(half.max())) == (low, high)
 
 
-def test_a_picture_smaller_than_the_patch_is_survived() -> None:
+def test_an_image_smaller_than_the_patch_is_survived() -> None:
     images = torch.rand(2, 3, 12, 9)
     found = torch.ones(2, 5, dtype=torch.bool)
     mixed = keypoint_mix(images, torch.rand(2, 5, 2) * 9, found, torch.arange(2), 5, (300, 400))

@@ -43,6 +43,6 @@ def test_unsafe_yaml_does_not_run(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_detections_need_the_list_of_their_pictures() -> None:
+def test_detections_need_the_list_of_their_images() -> None:
     with pytest.raises(InputError, match="name these too"):
         DataConfig(unlabeled_detections="a.json")

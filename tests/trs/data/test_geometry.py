@@ -6,7 +6,7 @@ from trs.data import geometry
 
 
 @pytest.mark.parametrize("flip", [False, True])
-def test_the_box_centre_lands_in_the_middle_and_the_aspect_is_kept(flip: bool) -> None:
+def test_the_box_center_lands_in_the_middle_and_the_aspect_is_kept(flip: bool) -> None:
     matrix = geometry.crop_matrix(np.array([30.0, 40.0, 60.0, 20.0]), (256, 192), rotation=25, flip=flip)
     np.testing.assert_allclose(geometry.transform(np.array([60.0, 50.0]), matrix), [96, 128])
     stretch = np.linalg.svd(matrix[:, :2], compute_uv=False)
@@ -26,7 +26,7 @@ def test_clockwise_on_the_screen() -> None:
 
 
 @pytest.mark.parametrize(("rotation", "flip", "scale"), [(0, False, 1.0), (30, False, 0.8), (-75, True, 1.25)])
-def test_a_blob_in_the_picture_is_warped_to_where_its_centre_is_mapped(rotation, flip, scale) -> None:
+def test_a_blob_in_the_image_is_warped_to_where_its_center_is_mapped(rotation, flip, scale) -> None:
     y, x = np.mgrid[0:80, 0:100] + 0.5
     place = np.array([37.3, 52.8])
     image = (200 * np.exp(-((x - place[0]) ** 2 + (y - place[1]) ** 2) / (2 * 3**2))).astype(np.uint8)
@@ -34,8 +34,8 @@ def test_a_blob_in_the_picture_is_warped_to_where_its_centre_is_mapped(rotation,
     warped = geometry.warp(cv2.merge([image] * 3), matrix, (128, 96))[..., 0].astype(float)
     assert warped.shape == (128, 96)
     y, x = np.mgrid[0:128, 0:96] + 0.5
-    centre = [(warped * x).sum() / warped.sum(), (warped * y).sum() / warped.sum()]
-    np.testing.assert_allclose(centre, geometry.transform(place, matrix), atol=0.05)
+    center = [(warped * x).sum() / warped.sum(), (warped * y).sum() / warped.sum()]
+    np.testing.assert_allclose(center, geometry.transform(place, matrix), atol=0.05)
 
 
 def test_a_mirrored_crop_is_the_mirror_image_of_the_crop() -> None:

@@ -48,7 +48,7 @@ def test_mirroring_the_heatmap_mirrors_the_keypoint(decode) -> None:
 
 
 def test_udp_follows_a_tilted_ridge_that_dark_reads_axis_by_axis() -> None:
-    """A Gaussian whose axes are not the picture's: only the full Hessian points at its centre."""
+    """A Gaussian whose axes are not the image's: only the full Hessian points at its center."""
     y, x = torch.meshgrid(torch.arange(64) + 0.5, torch.arange(48) + 0.5, indexing="ij")
     u, v = (x - 20.3) + (y - 30.8), (x - 20.3) - (y - 30.8)
     heatmap = torch.exp(-u**2 / 40 - v**2 / 8)[None, None]
@@ -66,7 +66,7 @@ def test_udp_looks_through_noise_better_than_the_bare_peak() -> None:
     assert udp < 0.8 * quarter
 
 
-def test_udp_at_the_border_stays_in_the_picture() -> None:
+def test_udp_at_the_border_stays_in_the_image() -> None:
     heatmaps = torch.zeros(1, 5, 32, 24)
     for number, (row, column) in enumerate(((0, 0), (0, 23), (31, 0), (31, 23), (0, 11))):
         heatmaps[0, number, row, column] = 1
@@ -75,7 +75,7 @@ def test_udp_at_the_border_stays_in_the_picture() -> None:
 
 
 @pytest.mark.parametrize("decode", [decode_quarter, decode_dark])
-def test_a_peak_at_the_border_stays_in_the_picture(decode) -> None:
+def test_a_peak_at_the_border_stays_in_the_image(decode) -> None:
     for row, column in ((0, 0), (0, 23), (31, 0), (31, 23), (0, 11)):
         heatmaps = torch.zeros(1, 1, 32, 24)
         heatmaps[0, 0, row, column] = 1

@@ -38,8 +38,8 @@ def _files(root: Path) -> dict[str, bytes]:
 def _edge_gaps(keypoints: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """How far inside of its box's left, top, right and bottom edges every keypoint lies, [..., 17, 4]."""
     low, high = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:]
-    centres = keypoints[..., :2] + 0.5
-    return np.concatenate([centres - low, high - centres], axis=-1)
+    centers = keypoints[..., :2] + 0.5
+    return np.concatenate([centers - low, high - centers], axis=-1)
 
 
 def test_same_seed_gives_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
@@ -47,14 +47,14 @@ def test_same_seed_gives_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
     assert _files(tmp_path / "again") == _files(dataset)
 
 
-def test_a_picture_depends_on_seed_split_and_number_only(dataset: Path, tmp_path: Path) -> None:
+def test_an_image_depends_on_seed_split_and_number_only(dataset: Path, tmp_path: Path) -> None:
     drawn.draw_dataset(tmp_path / "fewer", train_count=3, val_count=3)
     drawn.draw_dataset(tmp_path / "other", train_count=3, val_count=0, seed=1)
     files, fewer, other = _files(dataset), _files(tmp_path / "fewer"), _files(tmp_path / "other")
-    pictures = [name for name in fewer if name.endswith(".jpg")]
-    assert len(pictures) == 6
-    assert all(fewer[name] == files[name] for name in pictures)
-    assert len({fewer[name] for name in pictures} | {other["train/000001.jpg"]}) == 7
+    images = [name for name in fewer if name.endswith(".jpg")]
+    assert len(images) == 6
+    assert all(fewer[name] == files[name] for name in images)
+    assert len({fewer[name] for name in images} | {other["train/000001.jpg"]}) == 7
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 12), ("val", 4)])
@@ -73,7 +73,7 @@ def test_files_load_as_coco(dataset: Path, split: str, count: int) -> None:
         assert _edge_gaps(keypoints, np.array([annotation["bbox"]]))[keypoints[..., 2] > 0].min() > -0.5
 
 
-def test_pictures_have_their_declared_sizes(dataset: Path) -> None:
+def test_images_have_their_declared_sizes(dataset: Path) -> None:
     images = json.loads((dataset / "annotations" / "person_keypoints_train.json").read_text())["images"]
     sizes = [(image["height"], image["width"]) for image in images]
     assert [cv2.imread(str(dataset / "train" / image["file_name"])).shape[:2] for image in images] == sizes

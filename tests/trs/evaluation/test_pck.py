@@ -27,7 +27,7 @@ def moved(table: PersonTable, distances: np.ndarray) -> np.ndarray:
 
 
 def test_pckh_of_a_small_case_by_hand() -> None:
-    """Head size 20: closer than 10 counts. Of two people some joints are missed, some not labelled."""
+    """Head size 20: closer than 10 counts. Of two people some joints are missed, some not labeled."""
     table = people(np.random.default_rng(0).uniform(0, 100, (2, 16, 2)))
     weights = np.ones((2, 16), np.float32)
     distances = np.zeros((2, 16))
@@ -36,14 +36,14 @@ def test_pckh_of_a_small_case_by_hand() -> None:
     distances[1, joint["left_knee"]] = 9  # found
     distances[:, joint["pelvis"]] = 99  # does not count
     distances[0, joint["head_top"]] = 10.5
-    weights[0, joint["head_top"]] = 0  # not labelled, so not missed
+    weights[0, joint["head_top"]] = 0  # not labeled, so not missed
     distances[1, joint["right_wrist"]] = 30
     table = people(table.keypoints, weights)
     found = pckh(table, np.arange(2), moved(table, distances), MPII)
     assert found["knee_pckh"] == pytest.approx((0.5 + 1.0) / 2)
     assert found["wrist_pckh"] == pytest.approx((1.0 + 0.5) / 2)
     assert found["head_pckh"] == found["ankle_pckh"] == 1.0
-    # 14 joints of two people count, one of them is not labelled: 27, of which 2 are missed.
+    # 14 joints of two people count, one of them is not labeled: 27, of which 2 are missed.
     assert found["pckh"] == pytest.approx(25 / 27)
 
 
@@ -60,7 +60,7 @@ def test_pck_is_relative_to_the_longer_side_and_counts_missing_people() -> None:
     assert pck(table, np.array([0, 2]), poses)["pck"] == pytest.approx(6 / 12)
 
 
-def test_of_alike_poses_in_a_picture_the_best_stays() -> None:
+def test_of_alike_poses_in_an_image_the_best_stays() -> None:
     pose = np.random.default_rng(1).uniform(0, 100, (17, 2))
     table = people(np.stack([pose] * 5), image_ids=np.array([0, 0, 0, 1, 1]))
     poses = moved(table, np.array([0.0, 1.0, 40.0, 0.0, 0.0])[:, None])

@@ -119,7 +119,7 @@ def test_weights_of_another_network_and_pickles_are_refused(tmp_path: Path) -> N
     assert not (tmp_path / "it ran").exists()
 
 
-def test_peers_run_each_network_on_its_own_pictures() -> None:
+def test_peers_run_each_network_on_its_own_images() -> None:
     networks = {name: build_pose_network(TINY, "resnet_tiny", 3, seed).eval() for seed, name in enumerate("ab")}
     images = {name: torch.randn(2, 3, 32, 32) for name in "ab"}
     heatmaps = Peers(networks)(images)

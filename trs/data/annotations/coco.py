@@ -24,7 +24,8 @@ class Person:
 
     record: dict[str, Any]
     id: int
-    box: list[float]
+    box: np.ndarray
+    area: float
     score: float
     keypoints: np.ndarray
 
@@ -42,22 +43,25 @@ def people_of(annotations: Path, content: Any, images: Path) -> Annotations:
     Raises:
         InputError: a malformed file; the message names the file and the record.
     """
-    listed = images_by_id(annotations, content)
-    skeleton = _skeleton(annotations, content)
+    listed, categories, records = (records_of(annotations, content, key)
+                                   for key in ("images", "categories", "annotations"))
+    images_by_id, skeleton = by_id(annotations, listed), _skeleton(annotations, categories)
     people = []
-    for record in _records(annotations, content, "annotations"):
+    for record in records:
         if record.get("iscrowd"):
             continue
         keypoints = numbers(annotations, record, "keypoints", (3 * len(skeleton),)).reshape(-1, 3)
         if (keypoints[:, 2] > 0).any():
-            box = box_of(annotations, record)
+            box = numbers(annotations, record, "bbox", (4,))
             if min(box[2:]) > 0:
-                people.append(Person(record, number(annotations, record, "id"), box, 1.0, keypoints))
+                area = AREA_OF_BOX * box[2] * box[3] if record.get("area") is None else number(
+                    annotations, record, "area")
+                people.append(Person(record, number(annotations, record, "id"), box, area, 1.0, keypoints))
     repeated = [id for id, count in Counter(person.id for person in people).items() if count > 1]
     if repeated:
         raise InputError(f"{annotations}: annotation id {repeated[0]} occurs twice; ids must be unique")
-    return Annotations(table_of(annotations, images, listed, people, len(skeleton)), skeleton,
-                       np.array(sorted(listed), dtype=np.int64))
+    return Annotations(table_of(annotations, images, images_by_id, people, len(skeleton)), skeleton,
+                       np.array(sorted(images_by_id), dtype=np.int64))
 
 
 def table_of(source: Path, images: Path, listed: dict[int, dict[str, Any]], people: list[Person],
@@ -87,37 +91,38 @@ def table_of(source: Path, images: Path, listed: dict[int, dict[str, Any]], peop
         ids=np.array([person.id for person in people], dtype=np.int64),
         image_ids=np.array(image_ids, dtype=np.int64),
         image_sizes=np.array([(r["height"], r["width"]) for r in records], dtype=np.int64).reshape(-1, 2),
-        boxes=np.array([person.box for person in people], dtype=np.float64).reshape(-1, 4),
+        boxes=np.array([person.box for person in people]).reshape(-1, 4),
         scores=np.array([person.score for person in people], dtype=np.float64),
         # COCO counts pixels: index 0 is the center of the first pixel, 0.5 in continuous coordinates.
         keypoints=keypoints[..., :2] + 0.5,
         keypoint_weights=(keypoints[..., 2] > 0).astype(np.float32),
-        areas=np.array([_area(source, person) for person in people], dtype=np.float64),
+        areas=np.array([person.area for person in people], dtype=np.float64),
         head_sizes=np.full(len(people), np.nan))
 
 
-def _records(path: Path, content: Any, key: str) -> list[dict[str, Any]]:
+def records_of(path: Path, content: Any, key: str) -> list[dict[str, Any]]:
+    """A list of records in the content of a COCO file, or InputError."""
     records = content.get(key) if isinstance(content, dict) else None
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise InputError(f"{path} is not a COCO file: it has no list of records under {key!r}")
     return records
 
 
-def _skeleton(path: Path, content: Any) -> Skeleton:
-    for category in _records(path, content, "categories"):
+def _skeleton(path: Path, categories: list[dict[str, Any]]) -> Skeleton:
+    for category in categories:
         if category.get("keypoints"):
             return from_category(category)
     raise InputError(f"{path}: no category lists its 'keypoints'; is this a keypoint annotation file?")
 
 
-def images_by_id(path: Path, content: Any) -> dict[int, dict[str, Any]]:
-    """The records of all images in the content of a COCO file, by their ids.
+def by_id(path: Path, images: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """The records of a COCO file's images, by their ids.
 
     Raises:
         InputError: a malformed record, named.
     """
     listed: dict[int, dict[str, Any]] = {}
-    for record in _records(path, content, "images"):
+    for record in images:
         missing = {"id", "file_name", "height", "width"} - record.keys()
         if missing:
             raise InputError(f"{path}: image {record.get('id', '?')} lacks {', '.join(sorted(missing))}")
@@ -126,15 +131,3 @@ def images_by_id(path: Path, content: Any) -> dict[int, dict[str, Any]]:
         file_name(path, record, "file_name")
         listed[record["id"]] = record
     return listed
-
-
-def box_of(path: Path, record: dict[str, Any]) -> list[float]:
-    """A record's box xywh, or InputError."""
-    return list(numbers(path, record, "bbox", (4,)))
-
-
-def _area(path: Path, person: Person) -> float:
-    if person.record.get("area") is not None:
-        return float(number(path, person.record, "area"))
-    width, height = person.box[2:]
-    return AREA_OF_BOX * width * height

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from trs.data.annotations.coco import Person, box_of, images_by_id, table_of
-from trs.data.annotations.fields import number, read_json
-from trs.data.person_table import PersonTable
+from trs.data.annotations.coco import Person, by_id, records_of, table_of
+from trs.data.annotations.fields import number, numbers, read_json
+from trs.data.person_table import AREA_OF_BOX, PersonTable
 from trs.errors import InputError
 
 
@@ -29,7 +29,7 @@ def load_detections(image_list: Path, detections: Path, images: Path, keypoint_c
     Raises:
         InputError: a missing or malformed file; the message names the file and the record.
     """
-    listed = images_by_id(image_list, read_json(image_list))
+    images_by_id = by_id(image_list, records_of(image_list, read_json(image_list), "images"))
     content = read_json(detections)
     if not isinstance(content, list):
         raise InputError(f"{detections} must hold a list of detections in COCO's result format")
@@ -37,7 +37,7 @@ def load_detections(image_list: Path, detections: Path, images: Path, keypoint_c
     for index, record in enumerate(record for record in content if record.get("category_id", 1) == 1):
         score = number(detections, record, "score")
         if score >= min_score:
-            box = box_of(detections, record)
+            box = numbers(detections, record, "bbox", (4,))
             if min(box[2:]) > 0:
-                people.append(Person(record, index, box, score, unlabeled))
-    return table_of(detections, images, listed, people, keypoint_count)
+                people.append(Person(record, index, box, AREA_OF_BOX * box[2] * box[3], score, unlabeled))
+    return table_of(detections, images, images_by_id, people, keypoint_count)

@@ -22,8 +22,8 @@ def load_people(annotations: Path, images: Path) -> Annotations:
     if annotations.suffix == ".mat":
         return mpii.load_release(annotations, images)
     content = read_json(annotations)
-    if mpii.is_list(content):
+    if isinstance(content, list) and mpii.is_list(content):
         return mpii.people_of(annotations, content, images)
-    if aic.is_list(content):
+    if isinstance(content, list) and aic.is_list(content):
         return aic.people_of(annotations, content, images)
     return coco.people_of(annotations, content, images)

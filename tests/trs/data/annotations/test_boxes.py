@@ -18,7 +18,7 @@ def written(tmp_path: Path, content: Any) -> Path:
     return tmp_path / "boxes.json"
 
 
-def test_a_coco_file_names_its_pictures(tmp_path: Path) -> None:
+def test_a_coco_file_names_its_images(tmp_path: Path) -> None:
     find = read_boxes(written(tmp_path, {
         "images": [{"id": 7, "file_name": "folder/a.jpg"}, {"id": 8, "file_name": "b.jpg"}],
         "annotations": [{"image_id": 7, "bbox": [1, 2, 3, 4]}, {"image_id": 7, "bbox": [5, 6, 7, 8], "iscrowd": 1},

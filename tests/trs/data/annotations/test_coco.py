@@ -16,8 +16,8 @@ CATEGORY = {"id": 1, "name": "person", "keypoints": ["nose", "left_hip", "right_
 def content(**changes):
     annotation = {"id": 7, "image_id": 3, "category_id": 1, "iscrowd": 0, "bbox": [1, 2, 30, 40], "area": 600,
                   "num_keypoints": 2, "keypoints": [5, 6, 2, 0, 0, 0, 8, 9, 1]}
-    picture = {"id": 3, "file_name": "a.jpg", "height": 50, "width": 60}
-    return {"categories": [changes.pop("category", CATEGORY)], "images": [picture | changes.pop("picture", {})],
+    image = {"id": 3, "file_name": "a.jpg", "height": 50, "width": 60}
+    return {"categories": [changes.pop("category", CATEGORY)], "images": [image | changes.pop("image", {})],
             "annotations": [annotation | changes]}
 
 
@@ -51,8 +51,8 @@ def test_people_that_cannot_be_learned_from_are_left_out(tmp_path: Path, change:
     ({"bbox": None}, "record 7 needs 4 finite numbers under 'bbox'"),
     ({"image_id": 99}, "record 7 refers to image 99"),
     ({"image_id": "3"}, "record 7 has no finite number under 'image_id'"),
-    ({"picture": {"file_name": "../secret.jpg"}}, "image 3 points outside its folder"),
-    ({"picture": {"file_name": "/etc/passwd"}}, "image 3 points outside its folder"),
+    ({"image": {"file_name": "../secret.jpg"}}, "image 3 points outside its folder"),
+    ({"image": {"file_name": "/etc/passwd"}}, "image 3 points outside its folder"),
     ({"category": {"id": 1, "name": "person"}}, "no category lists its 'keypoints'"),
     ({"area": "large"}, "record 7 has no finite number under 'area'"),
 ])
@@ -89,11 +89,11 @@ def test_a_file_that_is_not_coco_is_refused(tmp_path: Path, text: str, words: st
 
 
 def test_detections_are_read_above_the_score(tmp_path: Path) -> None:
-    pictures = write(tmp_path, {"images": [{"id": 3, "file_name": "a.jpg", "height": 50, "width": 60}]})
+    images = write(tmp_path, {"images": [{"id": 3, "file_name": "a.jpg", "height": 50, "width": 60}]})
     found = tmp_path / "found.json"
     box = {"image_id": 3, "category_id": 1, "bbox": [0, 0, 5, 5]}
     found.write_text(json.dumps([box | {"score": 0.9}, box | {"score": 0.1}, box | {"score": 0.8, "category_id": 2}]))
-    people = load_detections(pictures, found, tmp_path, keypoint_count=3, min_score=0.5)
+    people = load_detections(images, found, tmp_path, keypoint_count=3, min_score=0.5)
     assert people.scores.tolist() == [0.9] and people.keypoints.shape == (1, 3, 2)
     assert people.keypoint_weights.sum() == 0
 

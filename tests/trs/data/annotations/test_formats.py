@@ -62,11 +62,11 @@ def test_the_official_release_gives_its_training_people(tmp_path: Path) -> None:
         return {"x1": 1.0, "y1": 2.0, "x2": 4.0, "y2": 6.0, "annopoints": {"point": points}, "scale": 0.5,
                 "objpos": {"x": 20.0, "y": 30.0}}
 
-    pictures = [{"image": {"name": "a.jpg"}, "annorect": [person(0.0), person(1.0)]},
+    images = [{"image": {"name": "a.jpg"}, "annorect": [person(0.0), person(1.0)]},
                 {"image": {"name": "test.jpg"}, "annorect": person(2.0)},
                 {"image": {"name": "b.jpg"}, "annorect": person(3.0)}]
     path = tmp_path / "mpii_human_pose_v1_u12_1.mat"
-    scipy.io.savemat(path, {"RELEASE": {"annolist": pictures, "img_train": [1, 0, 1]}})
+    scipy.io.savemat(path, {"RELEASE": {"annolist": images, "img_train": [1, 0, 1]}})
     people, skeleton, _ = load_people(path, tmp_path)
     assert skeleton == MPII and people.files.tolist() == ["a.jpg", "a.jpg", "b.jpg"]
     np.testing.assert_array_equal(people.keypoints[1, 9], [5.5, 6.5])
@@ -77,7 +77,7 @@ def test_the_official_release_gives_its_training_people(tmp_path: Path) -> None:
         load_people(path, tmp_path)
 
 
-def test_an_aic_picture_holds_several_people(tmp_path: Path) -> None:
+def test_an_aic_image_holds_several_people(tmp_path: Path) -> None:
     points = [30, 40, 1] + [31, 41, 2] + [0, 0, 3] * 12
     path = write(tmp_path / "aic.json", [{
         "image_id": "abc", "human_annotations": {"human1": [10, 20, 40, 80], "human2": [0, 0, 0, 0]},
@@ -107,7 +107,7 @@ def test_a_malformed_aic_record_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "file", "count", "keypoints"), [
     ("mpii", "test_mpii.json", 5, 16), ("aic", "test_aic.json", 9, 14), ("crowdpose", "test_crowdpose.json", 4, 14)])
-def test_the_genuine_samples_load_and_every_keypoint_lies_in_its_picture(name: str, file: str, count: int,
+def test_the_genuine_samples_load_and_every_keypoint_lies_in_its_image(name: str, file: str, count: int,
                                                                          keypoints: int, samples: Path) -> None:
     root = samples / name
     people, skeleton, _ = load_people(root / file, root)
