@@ -32,7 +32,7 @@ PLAN = {
             "config", "data", "models", "augment", "methods", "checkpoint", "warm_start", "evaluation", "loop",
             "visualize", "presets", "views", "photos", "export"],
     "jobs": ["__init__", "config", "run_folder", "cluster", "training", "paper", "deploy", "cli", *COMMANDS["jobs"]],
-    "tune": ["__init__", "optuna_private", "space", "study", "plan", "trial", "leaderboard", "live", "report",
+    "tune": ["__init__", "optuna_private", "space", "plan", "study", "trial", "leaderboard", "live", "report",
              "publish", "runner", "cli", *COMMANDS["tune"]]}
 """The rooms of each package, the lowest first: a file on a package's ground, or a folder with all that is in it."""
 PRIVATE = {"ray": "jobs.cluster.ray_private", "optuna": "tune.optuna_private"}

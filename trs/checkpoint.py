@@ -133,8 +133,8 @@ def load(folder: Path) -> Checkpoint:
                 raise InputError(f"checkpoint {folder} is damaged: {name} is not what was written; use an earlier one")
         return Checkpoint(
             networks=load_file(folder / _NETWORKS), optimizer=load_file(folder / _OPTIMIZER),
-            counters=Counters(state["counters"]["step"], state["counters"]["bad_images"]), config=configs.from_dict(state["config"]),
-            skeleton=skeletons.from_dict(state["skeleton"]))
+            counters=Counters(state["counters"]["step"], state["counters"]["bad_images"]),
+            config=configs.from_dict(state["config"]), skeleton=skeletons.from_dict(state["skeleton"]))
     except InputError:
         raise
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, SafetensorError) as error:

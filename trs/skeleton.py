@@ -68,6 +68,16 @@ def _mirrored(name: str) -> str:
     return name
 
 
+def from_dict(plain: dict[str, Any]) -> Skeleton:
+    """The skeleton whose fields these are, as `dataclasses.asdict` gives them and JSON keeps them.
+
+    Raises:
+        KeyError, TypeError: they are not.
+    """
+    return Skeleton(tuple(plain["names"]), tuple((start, end) for start, end in plain["limbs"]),
+                    tuple(plain["sigmas"]), plain["category_id"])
+
+
 def from_category(category: dict[str, Any]) -> Skeleton:
     """The skeleton of a COCO-format category with `keypoints` and a 1-based `skeleton`.
 

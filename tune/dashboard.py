@@ -12,7 +12,9 @@ import tyro
 from jobs import cli
 from trs.errors import InputError
 from tune.cli import SearchCommand
+from tune.leaderboard import read_leaderboard
 from tune.publish.servers import refresh, serve
+from tune.report.gallery import Validation
 
 _REFRESH_SECONDS = 60.0
 
@@ -33,14 +35,16 @@ def main(arguments: list[str]) -> None:
     if not all(0 <= port < 2**16 for port in (command.optuna_port, command.tensorboard_port)):
         raise InputError("a port lies between 0 and 65535")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # the servers end with this command
-    refresh(command.folder)
+    board = read_leaderboard(command.folder)
+    people = Validation(board.folder, board.config.data)  # loaded once, however long the command runs
+    refresh(board, people)
     with serve(command.folder, command.optuna_port, command.tensorboard_port) as addresses:
         for name, address in addresses.items():
             print(f"{name:<17} {address}", flush=True)
         print("Ctrl-C ends both", flush=True)
         while True:
             time.sleep(_REFRESH_SECONDS)
-            refresh(command.folder)
+            refresh(read_leaderboard(command.folder), people)
 
 
 if __name__ == "__main__":

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
+from jobs import config as jobs_config
+from jobs.config import Job
 from jobs.run_folder.layout import CONFIG_FILE, MISTAKE_FILE
 from jobs.run_folder.metrics import Metrics, read_metrics
-from trs import config as configs
 from trs.config import Config
 from trs.errors import InputError
 from trs.evaluation.protocol import METRIC_NAMES
+from tune.plan import SUPERVISED, TRIALS
 from tune.space import Space, Values
-from tune.study import BASELINE, STUDY_FILE, SUPERVISED, read_study, trial_name
-from tune.trial import TRIALS, trial_config
+from tune.study import BASELINE, STUDY_FILE, read_study, trial_name
+from tune.trial import trial_job
 
 Status = Literal["complete", "pruned", "failed", "running", "reference"]
 
@@ -35,7 +41,7 @@ class Entry:
     name: of its folder.
     values: the searched settings by their dotted names; the reference has none.
     metrics: of each evaluated epoch, oldest first.
-    metric: that the search maximises, "ap", "pckh" or "pck".
+    metric: that the search maximizes, "ap", "pckh" or "pck".
     baseline: it runs the paper's defaults.
     """
 
@@ -53,7 +59,7 @@ class Entry:
 
     @property
     def hours(self) -> float:
-        """Time of the steps in these epochs, without evaluations and waiting."""
+        """Hours that the steps of these epochs took, without evaluations and waiting."""
         steps = [0.0, *(metrics["step"] for metrics in self.metrics)]
         return sum((after - before) / metrics["steps_per_second"] for before, after, metrics in
                    zip(steps[:-1], steps[1:], self.metrics, strict=True) if metrics["steps_per_second"] > 0) / 3600
@@ -72,17 +78,22 @@ class Entry:
 class Leaderboard:
     """A search as far as it has come.
 
-    config: what the trials have in common.
+    job: what the trials have in common.
     study: Optuna's memory of them.
     space: the ranges of the searched settings.
     entries: every run that has started, the best first, those without a score last.
     """
 
     folder: Path
-    config: Config
+    job: Job
     study: optuna.Study
     space: Space
     entries: list[Entry]
+
+    @property
+    def config(self) -> Config:
+        """What the trials learn, before their suggestions change it."""
+        return self.job.config
 
     @cached_property
     def best(self) -> Entry | None:
@@ -134,8 +145,8 @@ class Leaderboard:
             return "no trial has been evaluated yet"
         so_far = "" if self.best.status == "complete" else " so far"
         gains = {"the paper's defaults": self.gain(self.baseline), "supervised": self.gain(self.reference)}
-        told = [f"{gain:+.3f} over {name}" for name, gain in gains.items() if gain is not None]
-        gained = f" ({', '.join(told)})" if told else ""
+        known = [f"{gain:+.3f} over {name}" for name, gain in gains.items() if gain is not None]
+        gained = f" ({', '.join(known)})" if known else ""
         return f"best {self.metric}{so_far}: {self.best.score:.3f}, trial {self.best.name}{gained}"
 
     def count(self, status: Status) -> int:
@@ -144,21 +155,26 @@ class Leaderboard:
 
     @cached_property
     def short_names(self) -> dict[str, str]:
-        """The searched settings' names without their group, where that leaves them distinct."""
-        last = [name.rpartition(".")[2] for name in self.space]
-        return {name: short if last.count(short) == 1 else name for name, short in zip(self.space, last, strict=True)}
+        """The searched settings' names for people."""
+        return short_names(self.space)
+
+    @property
+    def layout(self) -> Layout:
+        """How it is laid out as a table."""
+        return Layout(self.metric, self.short_names)
 
     def run_folder(self, entry: Entry) -> Path:
-        """Where a run keeps its config, metrics, predictions and checkpoints."""
+        """Name the folder where a run keeps its config, metrics, predictions and checkpoints."""
         return self.folder / TRIALS / entry.name
 
-    def run_config(self, entry: Entry) -> Config:
-        """The whole config of a run; one that has just been asked for has no folder yet."""
-        return trial_config(self.config, entry.name, entry.values)
+    def run_job(self, entry: Entry) -> Job:
+        """Read the whole job of a run; one that has just been asked for has no folder yet."""
+        file = self.run_folder(entry) / CONFIG_FILE
+        return jobs_config.load(file) if file.exists() else trial_job(self.job, entry.name, entry.values)
 
 
 def read_leaderboard(folder: Path) -> Leaderboard:
-    """The leaderboard of a search, finished or running.
+    """Read the leaderboard of a search, finished or running.
 
     Raises:
         InputError: the folder holds no search.
@@ -169,17 +185,18 @@ def read_leaderboard(folder: Path) -> Leaderboard:
     try:
         study = read_study(folder)
     except KeyError as error:
-        raise InputError(f"{folder / STUDY_FILE} holds no search named {folder.name!r}; give the folder the name back "
-                         "that it was started under") from error
-    config = configs.load(folder / CONFIG_FILE)
+        raise InputError(f"{folder / STUDY_FILE} holds no search named {folder.name!r}: the folder was renamed; give "
+                         "it its old name again") from error
+    job = jobs_config.load(folder / CONFIG_FILE)
+    metric = job.config.eval.metric
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in _STATUS]
-    entries = [_entry(folder, trial, config.eval.metric) for trial in trials]
+    entries = [_entry(folder, trial, metric) for trial in trials]
     if (run := folder / TRIALS / SUPERVISED).is_dir():
         status: Status = "failed" if (run / MISTAKE_FILE).exists() else "reference"
-        entries.append(Entry(SUPERVISED, status, {}, read_metrics(run), config.eval.metric))
+        entries.append(Entry(SUPERVISED, status, {}, read_metrics(run), metric))
     entries.sort(key=lambda entry: float("-inf") if entry.score is None else entry.score, reverse=True)
     space = {name: distribution for trial in trials for name, distribution in trial.distributions.items()}
-    return Leaderboard(folder, config, study, space, entries)
+    return Leaderboard(folder, job, study, space, entries)
 
 
 def _entry(folder: Path, trial: FrozenTrial, metric: str) -> Entry:
@@ -189,7 +206,7 @@ def _entry(folder: Path, trial: FrozenTrial, metric: str) -> Entry:
 
 
 def as_csv(board: Leaderboard) -> str:
-    """A row a run: trial, status, epochs, the metric, and the searched settings under their dotted names."""
+    """Write a row a run: trial, status, epochs, the metric, and the searched settings under their dotted names."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["trial", "status", "epochs", board.config.eval.metric, *board.space])
@@ -199,19 +216,93 @@ def as_csv(board: Leaderboard) -> str:
 
 
 def as_text(board: Leaderboard) -> str:
-    """A table for the terminal, its columns aligned."""
-    rows = [["trial", "status", "epochs", board.metric, *board.short_names.values(), ""]]
-    for entry in board.entries:
-        values = [shown(entry.values.get(name)) for name in board.space]
-        rows.append([entry.name, entry.status, str(entry.epochs), "-" if entry.score is None else f"{entry.score:.3f}",
-                     *values, ", ".join(board.notes(entry))])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    left = (0, 1, len(widths) - 1)
-    return "\n".join("  ".join(cell.ljust(width) if index in left else cell.rjust(width)
-                               for index, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
-                     for row in rows)
+    """Write a table for the terminal, its columns aligned and as wide as they need."""
+    table = board.layout.draw((entry, ", ".join(board.notes(entry)), "") for entry in board.entries)
+    console = Console(file=io.StringIO(), width=10_000, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def shown(value: Any) -> str:
-    """A searched value for people."""
+class Placed(Protocol):
+    """A run with a place in the table."""
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+
+    @property
+    def status(self) -> str:
+        """What has become of it."""
+
+    @property
+    def values(self) -> Values:
+        """The searched settings by their dotted names."""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that it has trained."""
+
+    @property
+    def score(self) -> float | None:
+        """The metric after the last of them."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a table says of a run in a column: what to sort by, and its text."""
+
+    value: Any
+    text: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a leaderboard, in a terminal, in a report, and while the search runs.
+
+    metric: its name for people.
+    settings: dotted names of the searched settings, each with its name for people.
+    epochs: of a whole trial, where a run's are to be told as a part of them.
+    """
+
+    metric: str
+    settings: dict[str, str]
+    epochs: int | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """Their titles."""
+        return ["trial", "status", "epochs", self.metric, *self.settings.values()]
+
+    def cells(self, run: Placed) -> list[Cell]:
+        """Say what stands in each column."""
+        epochs = f"{run.epochs}" if self.epochs is None else f"{run.epochs}/{self.epochs}"
+        values = [run.values.get(name) for name in self.settings]
+        return [Cell(run.name, run.name), Cell(run.status, run.status), Cell(run.epochs, epochs),
+                Cell(run.score, "-" if run.score is None else f"{run.score:.3f}"),
+                *(Cell(value, value_text(value)) for value in values)]
+
+    def draw(self, runs: Iterable[tuple[Placed, str, str]]) -> Table:
+        """Draw the table for a terminal.
+
+        Args:
+            runs: each with a note, which stands behind its columns, and rich's style of its line.
+        """
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for number, column in enumerate(self.columns):
+            table.add_column(column, justify="left" if number < 2 else "right")
+        table.add_column("")
+        for run, note, style in runs:
+            table.add_row(*(Text(cell.text) for cell in self.cells(run)), note, style=style)
+        return table
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Name settings without their group, where that leaves them distinct."""
+    last = {name: name.rpartition(".")[2] for name in names}
+    return {name: short if list(last.values()).count(short) == 1 else name for name, short in last.items()}
+
+
+def value_text(value: Any) -> str:
+    """Write a searched value for people."""
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

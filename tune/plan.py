@@ -1,66 +1,122 @@
-"""What a search is, beside the config that its trials share: kept in search.yaml."""
+"""What a search is: its folder, the job that its trials share, how many there are, and what they differ in.
+
+A search's folder holds:
+
+    config.yaml, split.json   what its trials share, see `jobs.run_folder.layout`
+    search.yaml               the plan and the searched ranges
+    skeleton.json             the keypoints that the trials learn, for whoever looks at their poses
+    study.db                  the trials, see `tune.study`
+    trials/NAME/              the run of a trial, or of the supervised reference
+    ray/                      what Ray Tune writes down
+    stop                      there while the search is asked to save and end
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from jobs.config import Job
+from jobs.run_folder.layout import MISTAKE_FILE, STOP_FILE
+from jobs.run_folder.metrics import read_metrics
 from trs.config import Config, SupervisedConfig
 from trs.errors import InputError
-from trs.files import write_whole
-from tune.space import Space, check_space, describe, parse_space
+from trs.files import write_text
+from trs.skeleton import Skeleton
+from tune.space import Space, describe, parse_space
 
-SEARCH_FILE = "search.yaml"
+SEARCH_FILE, SKELETON_FILE, TRIALS = "search.yaml", "skeleton.json", "trials"
+SUPERVISED = "supervised"
+"""Name of the reference run, which is no trial of the study."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many trials a search makes, and how soon it stops the bad ones."""
+
+    trials: int = 4
+    """Trials of the study; the first runs the paper's defaults. The supervised reference comes on top."""
+    grace_epochs: int | None = None
+    """Epochs that every trial runs before it may be stopped; by default a quarter of all."""
+    reduction_factor: int = 2
+    """Successive halving keeps the best 1/reduction_factor at each rung."""
+    reference: bool = True
+    """Run the supervised reference beside the trials."""
+
+    def __post_init__(self) -> None:
+        if min(self.trials, 1 if self.grace_epochs is None else self.grace_epochs) < 1 or self.reduction_factor < 2:
+            raise InputError("--trials and --grace-epochs must be at least 1, --reduction-factor at least 2")
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a search is, beside its base config; kept in search.yaml."""
+    """A search, wherever it stands.
 
-    trials: int
-    grace_epochs: int
-    reduction_factor: int
-    reference: bool
-    space: dict[str, str]
+    folder: absolute.
+    job: what its trials share, before their suggestions change it.
+    space: the searched ranges.
+    """
+
+    folder: Path
+    job: Job
+    plan: Plan
+    space: Space
 
     @property
-    def distributions(self) -> Space:
-        """The space as Optuna's distributions."""
-        return parse_space([f"{name}={text}" for name, text in self.space.items()])
+    def config(self) -> Config:
+        """What the trials learn, before their suggestions change it."""
+        return self.job.config
+
+    @property
+    def grace_epochs(self) -> int:
+        """Epochs that every trial runs before it may be stopped."""
+        # Judged earlier, the fastest starters win (see tests/benchmarks/search.py).
+        quarter = math.ceil(self.config.train.epochs / 4)
+        return quarter if self.plan.grace_epochs is None else self.plan.grace_epochs
+
+    @property
+    def reference(self) -> bool:
+        """Whether a supervised reference runs beside the trials; beside supervised ones it would be one of them."""
+        return self.plan.reference and not isinstance(self.config.method, SupervisedConfig)
+
+    def run_folder(self, name: str) -> Path:
+        """Name the folder of a trial, or of the reference."""
+        return self.folder / TRIALS / name
+
+    def is_stopping(self) -> bool:
+        """Say whether it was asked to save and end."""
+        return (self.folder / STOP_FILE).exists()
+
+    def reference_is_left(self) -> bool:
+        """Say whether the reference has still to be trained; like a trial, one that failed has had its try."""
+        run = self.run_folder(SUPERVISED)
+        metrics = read_metrics(run)
+        done = bool(metrics) and metrics[-1]["epoch"] >= self.config.train.epochs
+        return self.reference and not done and not (run / MISTAKE_FILE).exists()
 
 
-def make_plan(config: Config, trials: int, space: Space, grace_epochs: int | None = None, reduction_factor: int = 2,
-              reference: bool = True) -> Search:
-    """A search over a config; by default every trial runs a quarter of its epochs before it may be stopped.
-
-    Raises:
-        InputError: a value out of range, or a space that a trial would not take.
-    """
-    # Judged earlier, the fastest starters win (see tests/benchmarks/search.py).
-    grace_epochs = math.ceil(config.train.epochs / 4) if grace_epochs is None else grace_epochs
-    if trials < 1 or grace_epochs < 1 or reduction_factor < 2:
-        raise InputError("--trials and --grace-epochs must be at least 1, --reduction-factor at least 2")
-    check_space(config, space)
-    return Search(trials, grace_epochs, reduction_factor,
-                  reference and not isinstance(config.method, SupervisedConfig), describe(space))
+def save_search(search: Search, skeleton: Skeleton) -> None:
+    """Write search.yaml and skeleton.json."""
+    plan = dataclasses.replace(search.plan, grace_epochs=search.grace_epochs, reference=search.reference)
+    content = {**dataclasses.asdict(plan), "space": describe(search.space)}
+    write_text(search.folder / SEARCH_FILE, yaml.safe_dump(content, sort_keys=False))
+    write_text(search.folder / SKELETON_FILE, json.dumps(dataclasses.asdict(skeleton)))
 
 
-def save_plan(search: Search, folder: Path) -> None:
-    """Write search.yaml."""
-    write_whole(folder / SEARCH_FILE, yaml.safe_dump(dataclasses.asdict(search), sort_keys=False))
-
-
-def load_plan(folder: Path) -> Search:
-    """The plan that a search's folder holds.
+def load_plan(folder: Path) -> tuple[Plan, Space]:
+    """Read the plan and the searched ranges that a search's folder holds.
 
     Raises:
         InputError: it holds none.
     """
     try:
-        return Search(**yaml.safe_load((folder / SEARCH_FILE).read_text()))
-    except (OSError, TypeError, yaml.YAMLError) as error:
+        content = yaml.safe_load((folder / SEARCH_FILE).read_text())
+        space = parse_space([f"{name}={text}" for name, text in content.pop("space").items()])
+        return Plan(**content), space
+    except (OSError, AttributeError, KeyError, TypeError, yaml.YAMLError) as error:
         raise InputError(f"{folder} holds no search to resume: {error}") from error

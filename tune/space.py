@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import re
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from trs import config as configs
-from trs.config import Config
+from trs.config import Config, DataConfig, change
 from trs.errors import InputError
 
 Space = dict[str, BaseDistribution]
@@ -30,7 +30,7 @@ _DEFAULT_RANGES = ("method.ema_momentum=0.9,0.97,0.99,0.997,0.999,0.9995", "meth
 
 
 def default_space(config: Config, widened: Space) -> Space:
-    """What the config's method has of EMA momentum, loss weight, mix count and, if it uses one, confidence threshold.
+    """Search what the method has of EMA momentum, loss weight, mix count and, if it uses one, confidence threshold.
 
     A method that has none of them searches what the user names, `widened`.
 
@@ -49,7 +49,7 @@ def default_space(config: Config, widened: Space) -> Space:
 
 
 def parse_space(lines: list[str]) -> Space:
-    """Distributions from the command line's notation.
+    """Read distributions in the command line's notation.
 
     `name=low..high` is a range (whole numbers if both ends are), `name=low..high:log` a logarithmic one, and
     `name=a,b,c` a choice.
@@ -61,7 +61,7 @@ def parse_space(lines: list[str]) -> Space:
 
 
 def load_space(path: Path) -> Space:
-    """A space from a YAML file that maps names to the same notation, `method.mix_count: 0..9`.
+    """Read a space from a YAML file that maps names to the same notation, `method.mix_count: 0..9`.
 
     Raises:
         InputError: the file cannot be read, or holds something else.
@@ -76,17 +76,19 @@ def load_space(path: Path) -> Space:
 
 
 def chosen_space(config: Config, lines: list[str], file: Path | None) -> Space:
-    """The default space, or that of a file, with further or other ranges from the command line.
+    """Take the default space, or that of a file, with further or other ranges from the command line.
 
     Raises:
-        InputError: a range that cannot be read, or nothing to search.
+        InputError: a range that cannot be read, nothing to search, or what `check_space` refuses.
     """
     widened = parse_space(lines)
-    return (load_space(file) if file else default_space(config, widened)) | widened
+    space = (load_space(file) if file else default_space(config, widened)) | widened
+    check_space(config, space)
+    return space
 
 
 def describe(space: Space) -> dict[str, str]:
-    """The space in the notation that `parse_space` reads."""
+    """Write the space in the notation that `parse_space` reads."""
     return {name: _describe(distribution) for name, distribution in space.items()}
 
 
@@ -113,72 +115,64 @@ def _parse(line: str) -> tuple[str, BaseDistribution]:
 
 
 def _value(text: str) -> Any:
-    """What YAML reads; and numbers such as 1e-4, which YAML 1.1 takes for a string for want of a point."""
+    """Read a value as YAML, and numbers such as 1e-4, which YAML 1.1 takes for a string for want of a point."""
     return float(text) if _EXPONENTIAL.fullmatch(text) else yaml.safe_load(text)
 
 
 def _describe(distribution: BaseDistribution) -> str:
     if isinstance(distribution, CategoricalDistribution):
-        return ",".join(map(str, distribution.choices))
+        return ",".join("null" if choice is None else str(choice) for choice in distribution.choices)
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     return f"{distribution.low}..{distribution.high}" + (":log" if distribution.log else "")
 
 
 def get(config: Config, name: str) -> Any:
-    """The value of a field by its dotted name.
+    """Look up the value of a field by its dotted name.
 
     Raises:
         InputError: there is no such field; the message suggests the nearest.
     """
-    value: Any = config
-    for part in name.split("."):
-        if not (dataclasses.is_dataclass(value) and hasattr(value, part)):
-            near = difflib.get_close_matches(name, _field_names(config), n=1)
-            raise InputError(f"there is no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-        value = getattr(value, part)
-    return value
-
-
-def apply(config: Config, values: Values) -> Config:
-    """The config with these fields set.
-
-    Raises:
-        InputError: an unknown field, or a value that it does not take.
-    """
-    plain = configs.to_dict(config)
-    for name, value in values.items():
-        get(config, name)
-        *groups, last = name.split(".")
-        group = plain
-        for part in groups:
-            group = group[part]
-        group[last] = value
-    return configs.from_dict(plain)
-
-
-_SHARED = ("data.", "train.workers", "train.use_gpu", "train.cpus_per_worker", "train.data_cpus", "train.epochs",
-           "eval.metric")
-_OWN = ("data.sigma", "data.input_size", "data.max_bad_images")
+    names = _field_names(config)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        raise InputError(f"there is no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    section, _, field = name.partition(".")
+    return getattr(getattr(config, section), field)
 
 
 def check_space(config: Config, space: Space) -> None:
     """Find what would fail in a trial, or change nothing, before the first one starts.
 
     Raises:
-        InputError: a field that all trials share, or a value that its field does not take.
+        InputError: a field that does not exist or that all trials share, or a value that its field does not take.
     """
     for name, distribution in space.items():
-        if name.startswith(_SHARED) and name not in _OWN:
+        get(config, name)
+        if _is_shared(config, name):
             raise InputError(f"{name} cannot be searched: all trials of a search share their people, their length and "
                              "their resources; start a search for each value")
-        ends = (distribution.choices if isinstance(distribution, CategoricalDistribution) else
-                (distribution.low, distribution.high))
-        for value in ends:
-            apply(config, {name: value})
+        for value in _ends(distribution):
+            change(config, {name: value})
+
+
+def _is_shared(config: Config, name: str) -> bool:
+    """Say whether trainings that are compared must agree in a field: in the data, unless the field says otherwise."""
+    section, _, field = name.partition(".")
+    group = getattr(config, section)
+    metadata = {each.name: each.metadata for each in dataclasses.fields(group)}[field]
+    return bool(metadata.get("shared", isinstance(group, DataConfig)))
+
+
+def _ends(distribution: BaseDistribution) -> Sequence[Any]:
+    """Give all choices, or the lowest and the highest value."""
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    return distribution.low, distribution.high
 
 
 def paper_defaults(config: Config, space: Space) -> Values:
-    """Where the search begins: the method's own defaults, the paper's, and the config's values of all other fields.
+    """Give the first trial's values: the method's own defaults, the paper's, and the config's values of other fields.
 
     Raises:
         InputError: a value lies outside of its range, or the field does not exist.
@@ -186,14 +180,17 @@ def paper_defaults(config: Config, space: Space) -> Values:
     config = dataclasses.replace(config, method=type(config.method)())
     values = {name: get(config, name) for name in space}
     for name, distribution in space.items():
-        try:
-            inside = distribution._contains(distribution.to_internal_repr(values[name]))
-        except (TypeError, ValueError):
-            inside = False
-        if not inside:
+        if not _contains(distribution, values[name]):
             raise InputError(f"the search range {name}={_describe(distribution)} must contain the default, "
                              f"{values[name]}, since that is the first trial")
     return values
+
+
+def _contains(distribution: BaseDistribution, value: Any) -> bool:
+    ends = _ends(distribution)
+    if isinstance(distribution, CategoricalDistribution):
+        return value in ends
+    return isinstance(value, int | float) and ends[0] <= value <= ends[1]
 
 
 def _field_names(config: Config) -> list[str]:

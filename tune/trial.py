@@ -1,50 +1,40 @@
-"""The driver of one trial: config + suggestion -> TorchTrainer.fit()."""
+"""The driver of one trial: the search's job + a suggestion -> `jobs.training.trainer.fit`."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import dataclasses
 from typing import Any
 
-import ray
-from ray.train._internal.session import get_session
 from ray.tune.integration.ray_train import TuneReportCallback
-from ray.util.queue import Queue
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from jobs.cluster.connect import quieten
-from jobs.cluster.stopping import STOP_FILE
-from jobs.run_folder.layout import write_run
+from jobs.cluster.ray_private import put_report_queue_here
+from jobs.config import Job
+from jobs.run_folder.layout import STOP_FILE, write_run
+from jobs.training.datasets import StoredDatasets
 from jobs.training.trainer import fit
-from trs import config as configs
-from trs.config import Config
-from trs.data.datasets import Datasets
-from tune.space import apply
-from tune.study import SUPERVISED
-
-TRIALS = "trials"
+from trs.config import SupervisedConfig, change
+from tune.plan import SUPERVISED, Search
+from tune.space import Values
 
 
-def trial_config(base: Config, name: str, values: dict[str, Any]) -> Config:
-    """The config of a trial; that of the supervised reference has the other method and the rest alike."""
-    if name == SUPERVISED:
-        return configs.from_dict({**configs.to_dict(base), "method": {"name": SUPERVISED}})
-    return apply(base, values)
+def trial_job(job: Job, name: str, values: Values) -> Job:
+    """Make the job of a trial; that of the supervised reference has the other method and the rest alike."""
+    config = (dataclasses.replace(job.config, method=SupervisedConfig()) if name == SUPERVISED else
+              change(job.config, values))
+    return dataclasses.replace(job, config=config)
 
 
-def run_trial(suggestion: dict[str, Any], base: dict[str, Any], sets: Datasets, folder: str) -> None:
-    """Train one suggestion in `folder/trials/NAME`; a trial that was broken off goes on from its last checkpoint.
+def run_trial(suggestion: dict[str, Any], search: Search, stored: StoredDatasets) -> None:
+    """Train one suggestion in `trials/NAME`; a trial that was interrupted is resumed from its last checkpoint.
 
     Args:
-        suggestion: `name` and `values`, from `StudySearcher.suggest`.
-        base: the search's config as plain values.
-        sets: the sets that all trials share.
-        folder: of the search.
+        suggestion: `name` and `values`, from `tune.study.StudySearcher.suggest`.
+        search: the search.
+        stored: the datasets that all trials share.
     """
     quieten()
-    config = trial_config(configs.from_dict(base), suggestion["name"], suggestion["values"])
-    run = Path(folder, TRIALS, suggestion["name"])
-    write_run(config, sets, run)
-    # Ray would put the queue of the reports anywhere, and with its node the trial would be lost.
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    get_session()._inter_actor_queue = Queue(1, actor_options={"num_cpus": 0, "scheduling_strategy": here})
-    fit(config, sets, run, callbacks=[TuneReportCallback()], stop=Path(folder, STOP_FILE))
+    job, run = trial_job(search.job, **suggestion), search.run_folder(suggestion["name"])
+    write_run(job, stored.split, run)
+    put_report_queue_here()
+    fit(job, stored, run, callbacks=[TuneReportCallback()], stop=search.folder / STOP_FILE)

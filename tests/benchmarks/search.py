@@ -19,7 +19,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import optuna
 
+from jobs.config import Job
 from tests.benchmarks.ratios import Ratio, show
+from trs.config import Config, TrainConfig
+from tune.plan import Plan, Search
 from tune.space import Values, parse_space
 from tune.study import StudySearcher, open_study
 
@@ -60,8 +63,9 @@ def score(crossing: float) -> Score:
 
 def search_epochs(target: float, seed: int, pruner: optuna.pruners.BasePruner, measured: Score) -> int:
     """Epochs of all trials, some at a time, until a whole one reaches the target."""
-    searcher = StudySearcher(optuna.create_study(direction="maximize", pruner=pruner), SPACE, reference=False,
-                             seed=seed, epochs=EPOCHS)
+    config = Config(train=TrainConfig(seed=seed, epochs=EPOCHS))
+    searcher = StudySearcher(optuna.create_study(direction="maximize", pruner=pruner),
+                             Search(Path("no folder"), Job(config), Plan(reference=False), SPACE))
     generator, names = np.random.default_rng(seed), map(str, itertools.count())
     running = {name: [searcher.suggest(name)["values"], 0] for name in itertools.islice(names, CONCURRENT)}
     for spent in itertools.count(1):

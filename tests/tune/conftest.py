@@ -73,8 +73,8 @@ def _write_predictions(run: Path, config: Config) -> None:
     people, *_ = load_people(root / config.data.val_annotations, root / config.data.val_images)
     rng = np.random.default_rng(0)
     noise = np.linspace(0, 12, len(people))[:, None, None] * rng.standard_normal(people.keypoints.shape)
-    heat = np.full((*people.keypoints.shape[:2], 1), 0.9)
-    keypoints = np.concatenate([people.keypoints + noise, heat], axis=2)
+    confidence = np.full((*people.keypoints.shape[:2], 1), 0.9)
+    keypoints = np.concatenate([people.keypoints + noise, confidence], axis=2)
     poses = score_poses(people, np.arange(len(people)), keypoints)
     write_results(run / "predictions", "ensemble", coco_results(people, poses))
 

@@ -14,19 +14,19 @@ from optuna.trial import TrialState
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from jobs import config as jobs_config
+from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import CONFIG_FILE, MISTAKE_FILE
 from trs import config as configs
 from trs.errors import InputError
 from tune import compare
 from tune.cli import SearchCommand
 from tune.leaderboard import read_leaderboard
-from tune.plan import Search
-from tune.publish.files import BEST_FILE, LEADERBOARD_FILE, REPORT_FILE
+from tune.plan import SUPERVISED, TRIALS, Plan, Search
+from tune.publish.files import BEST_FILE, LEADERBOARD_FILE
 from tune.publish.tensorboard import FOLDER as HPARAMS
-from tune.report import comparison as several
-from tune.runner import reference_is_left
-from tune.study import SUPERVISED
-from tune.trial import TRIALS
+from tune.report import comparison
+from tune.report.page import REPORT_FILE
 
 MakeSearch = Callable[..., Path]
 
@@ -62,6 +62,14 @@ def test_best_config_is_that_of_the_best_complete_trial(search: Path) -> None:
     best = configs.load(search / BEST_FILE)
     assert best == configs.load(search / TRIALS / "0002" / CONFIG_FILE)
     assert best.method == configs.TRSConfig(ema_momentum=0.97, unsup_weight=1.0, mix_count=4)
+
+
+def test_best_config_asks_for_the_machines_of_the_search(make_search: MakeSearch) -> None:
+    folder = make_search("machines", [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40)])
+    run = folder / TRIALS / "0000"
+    jobs_config.save(Job(configs.load(run / CONFIG_FILE), ClusterConfig(cpus_per_worker=3)), run / CONFIG_FILE)
+    compare.main([str(folder)])
+    assert jobs_config.load(folder / BEST_FILE).cluster.cpus_per_worker == 3
 
 
 def test_a_pruned_trial_is_never_the_best_once_one_is_complete(make_search: MakeSearch) -> None:
@@ -127,7 +135,7 @@ def test_a_folder_without_a_search_is_refused(tmp_path: Path, name: str) -> None
 
 def test_a_renamed_folder_is_told_apart(search: Path, tmp_path: Path) -> None:
     shutil.copytree(search, tmp_path / "other")
-    with pytest.raises(InputError, match="no search named 'other'"):
+    with pytest.raises(InputError, match="no search named 'other': the folder was renamed"):
         compare.main([str(tmp_path / "other")])
 
 
@@ -147,10 +155,10 @@ def test_a_reference_that_failed_is_told_and_not_waited_for(make_search: MakeSea
     folder = make_search("half", [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40)])
     config = configs.load(folder / CONFIG_FILE)
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=9))
-    plan = Search(1, grace_epochs=1, reduction_factor=2, reference=True, space={})
-    assert reference_is_left(folder, config, plan)
+    search = Search(folder, Job(config), Plan(1, grace_epochs=1), {})
+    assert search.reference_is_left()
     (folder / TRIALS / SUPERVISED / MISTAKE_FILE).write_text("the gradients are not finite")
-    assert not reference_is_left(folder, config, plan)
+    assert not search.reference_is_left()
     board = read_leaderboard(folder)
     assert board.reference is None and {entry.name: entry.status for entry in board.entries}[SUPERVISED] == "failed"
 
@@ -200,4 +208,4 @@ def test_searches_that_are_measured_in_other_ways_are_told(search: Path, make_se
 def test_searches_of_one_name_are_told_apart_by_their_folders(make_search: MakeSearch) -> None:
     rows = [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40)]
     boards = [read_leaderboard(make_search(f"{parent}/same", rows, reference=False)) for parent in ("one", "two")]
-    assert several.names_of(boards) == ["one/same", "two/same"] and several.names_of(boards[:1]) == ["same"]
+    assert comparison.names_of(boards) == ["one/same", "two/same"] and comparison.names_of(boards[:1]) == ["same"]

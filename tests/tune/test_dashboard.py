@@ -14,17 +14,19 @@ from typing import Any
 import psutil
 import pytest
 from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
-from optuna.trial import Trial, TrialState
+from optuna.trial import TrialState
 from optuna_dashboard import get_note
 from PIL import Image
 from selenium.common.exceptions import StaleElementReferenceException
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tune.leaderboard import read_leaderboard
-from tune.publish.files import REPORT_FILE
+from tune.leaderboard import Leaderboard, read_leaderboard
+from tune.optuna_private import live
 from tune.publish.optuna_notes import ARTIFACTS, keep_poses, write_notes
 from tune.publish.servers import _free, refresh, serve
 from tune.publish.tensorboard import FOLDER as HPARAMS
+from tune.report.gallery import Validation
+from tune.report.page import REPORT_FILE
 from tune.study import read_study
 
 SEEN = """const nodes = root => [...root.querySelectorAll('*')].flatMap(
@@ -33,11 +35,11 @@ const text = node => [...node.childNodes].map(child => child.nodeType === 3 ? ch
     ['STYLE', 'SCRIPT'].includes(child.tagName) ? '' : (child.shadowRoot ? text(child.shadowRoot) : '') + text(child)
         + ' ').join('');
 return [text(document.body), nodes(document).filter(node => node.tagName === 'IMG' && node.naturalWidth > 1).length];"""
-"""The words and the number of loaded pictures; TensorBoard builds its pages of nested shadow trees."""
+"""The words and the number of loaded images; TensorBoard builds its pages of nested shadow trees."""
 
 
-def see(browser: Any, address: str, words: list[str], pictures: int = 0) -> str:
-    """The page's text, once it has these words and so many pictures, without errors and without other machines."""
+def see(browser: Any, address: str, words: list[str], images: int = 0) -> str:
+    """The page's text, once it has these words and so many images, without errors and without other machines."""
     browser.get("about:blank")  # another hash alone would not load the page anew
     browser.get(address)
     found, count = "", 0
@@ -47,13 +49,17 @@ def see(browser: Any, address: str, words: list[str], pictures: int = 0) -> str:
         except StaleElementReferenceException:
             continue
         found = " ".join(found.split())
-        if all(word in found for word in words) and count >= pictures:
+        if all(word in found for word in words) and count >= images:
             asked = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
             assert not [name for name in asked if not name.startswith(("http://127.0.0.1:", "data:", "blob:"))]
             assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
             return found
         time.sleep(0.25)
-    raise AssertionError(f"{[word for word in words if word not in found]}, {count} pictures: {found[:2000]}")
+    raise AssertionError(f"{[word for word in words if word not in found]}, {count} images: {found[:2000]}")
+
+
+def validation(board: Leaderboard) -> Validation:
+    return Validation(board.folder, board.config.data)
 
 
 def heard_at(ports: set[int]) -> set[str]:
@@ -79,9 +85,9 @@ def test_a_browser_sees_a_trained_search(trained_search: Path, tmp_path: Path, b
         assert optuna.startswith("http://127.0.0.1:") and board.startswith("http://127.0.0.1:")
         see(browser, f"{optuna}dashboard", [folder.name])
         see(browser, f"{optuna}dashboard/studies/{study}/trials?numbers=0",
-            ["Trial 0", f"AP {first.value:.3f}", "complete after 2 of", "poses.jpg"], pictures=1)
+            ["Trial 0", f"AP {first.value:.3f}", "complete after 2 of", "poses.jpg"], images=1)
         see(browser, f"{board}#timeseries", ["trials/0000/tensorboard", "trials/supervised/tensorboard"])
-        see(browser, f"{board}#images", ["poses"], pictures=2)
+        see(browser, f"{board}#images", ["poses"], images=2)
         see(browser, f"{board}#hparams", ["method.ema_momentum", "method.mix_count"])
         ports = {int(address.rstrip("/").rpartition(":")[2]) for address in addresses.values()}
         assert heard_at(ports) == {"127.0.0.1"}, "nothing is heard from outside"
@@ -102,24 +108,25 @@ def test_notes_say_how_the_trials_stand_and_are_written_once(search: Path) -> No
 def test_a_search_that_was_never_compared_is_shown_and_kept_up_to_date(make_search: Callable[..., Path]) -> None:
     rows = [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40), ((0.9, 1.0, 2), TrialState.RUNNING, 3, 0.2)]
     folder = make_search("running", rows, reference=False)
-    refresh(folder)
-    shown = EventAccumulator(str(folder / HPARAMS / "0001"))
-    shown.Reload()
-    assert shown.Tags()["images"] and [event.value for event in shown.Scalars("ap")] == [pytest.approx(0.2)]
+    people = validation(read_leaderboard(folder))
+    refresh(read_leaderboard(folder), people)
+    events = EventAccumulator(str(folder / HPARAMS / "0001"))
+    events.Reload()
+    assert events.Tags()["images"] and [event.value for event in events.Scalars("ap")] == [pytest.approx(0.2)]
     study = read_study(folder)
-    assert "**running** after 3 of" in get_note(Trial(study, study.get_trials()[1]._trial_id))
+    assert "**running** after 3 of" in get_note(live(study, study.get_trials()[1]))
     study.tell(1, 0.2)
-    refresh(folder)
-    assert "**complete** after 3 of" in get_note(Trial(study, study.get_trials()[1]._trial_id))
+    refresh(read_leaderboard(folder), people)
+    assert "**complete** after 3 of" in get_note(live(study, study.get_trials()[1]))
 
 
 def test_the_poses_of_a_trial_are_kept_before_it_ends(make_search: Callable[..., Path]) -> None:
     rows = [((0.999, 0.5, 5), TrialState.RUNNING, 3, 0.2), ((0.9, 1.0, 2), TrialState.RUNNING, 0, None)]
     folder = make_search("young", rows, reference=False)
     board = read_leaderboard(folder)
-    first, second = (Trial(board.study, trial._trial_id) for trial in board.study.get_trials())
+    first, second = (live(board.study, trial) for trial in board.study.get_trials())
     for trial in (first, second):
-        keep_poses(folder, trial, board.config)
+        keep_poses(folder, trial, validation(board))
     (kept,) = get_all_artifact_meta(first, storage=board.study._storage)
     assert kept.filename == "poses.jpg" and get_all_artifact_meta(second, storage=board.study._storage) == []
     with FileSystemArtifactStore(folder / ARTIFACTS).open_reader(kept.artifact_id) as file:

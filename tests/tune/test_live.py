@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from jobs.cluster.stopping import STOP_FILE
-from jobs.run_folder.layout import MISTAKE_FILE
+from jobs.config import Job
+from jobs.run_folder.layout import MISTAKE_FILE, STOP_FILE
 from trs.config import Config
-from tune.live import LiveTable, Watch, watching
-from tune.trial import TRIALS
+from tune.live import LiveTable, SearchLines, report_live
+from tune.plan import TRIALS, Plan, Search
+from tune.space import parse_space
 
 VALUES = {"method.ema_momentum": 0.999, "method.mix_count": 5}
 
@@ -29,24 +30,29 @@ def result(epoch: int, ap: float) -> dict[str, float]:
             "bad_images": 0, "peak_confidence": 0.5}
 
 
-def follow(watch: Watch, folder: Path, config: Config) -> None:
+def search_in(folder: Path, config: Config) -> Search:
+    return Search(folder, Job(config), Plan(), parse_space(["method.ema_momentum=0.9,0.999", "method.mix_count=0..9"]))
+
+
+def tell_all(callback: SearchLines, folder: Path, config: Config) -> None:
     """Three runs: the reference ends, a trial trains, one fails."""
     runs = {name: trial(name, values) for name, values in (("supervised", {}), ("0000", VALUES), ("0001", VALUES))}
     for run in runs.values():
-        watch.on_trial_start(0, [], run)
-    watch.on_trial_result(0, [], runs["supervised"], result(2, 0.3))
+        callback.on_trial_start(0, [], run)
+    callback.on_trial_result(0, [], runs["supervised"], result(2, 0.3))
     (folder / TRIALS / "supervised").mkdir(parents=True)
     (folder / TRIALS / "supervised" / "metrics.jsonl").write_text(f'{{"epoch": {config.train.epochs}, "ap": 0.3}}\n')
-    watch.on_trial_complete(0, [], runs["supervised"])
-    watch.on_trial_result(0, [], runs["0000"], result(1, 0.25))
+    callback.on_trial_complete(0, [], runs["supervised"])
+    callback.on_trial_result(0, [], runs["0000"], result(1, 0.25))
     (folder / TRIALS / "0001").mkdir()
     (folder / TRIALS / "0001" / MISTAKE_FILE).write_text("the gradients of step 3 are not finite")
-    watch.on_trial_error(0, [], runs["0001"])
+    callback.on_trial_error(0, [], runs["0001"])
 
 
 def test_a_log_gets_lines(config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with watching(tmp_path, config, samples=4, console=Console(file=io.StringIO(), force_terminal=False)) as watch:
-        follow(watch, tmp_path, config)
+    log = Console(file=io.StringIO(), force_terminal=False)
+    with report_live(search_in(tmp_path, config), samples=4, console=log) as callback:
+        tell_all(callback, tmp_path, config)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["[supervised] starts", "[0000] starts  ema_momentum=0.999  mix_count=5"]
     assert lines[3].startswith("[supervised] epoch 2/2  AP 0.300  (a 0.300)")
@@ -56,36 +62,36 @@ def test_a_log_gets_lines(config: Config, tmp_path: Path, capsys: pytest.Capture
 
 def test_a_trial_that_fails_before_it_starts_is_told(config: Config, tmp_path: Path,
                                                      capsys: pytest.CaptureFixture[str]) -> None:
-    Watch(tmp_path, config, samples=4).on_trial_error(0, [], trial("0000", VALUES))
+    SearchLines(search_in(tmp_path, config), samples=4).on_trial_error(0, [], trial("0000", VALUES))
     assert "[0000] FAILED: see /somewhere/error.txt; 1 of 4 done" in capsys.readouterr().out
 
 
 def test_a_trial_that_a_stopped_search_leaves_has_not_ended(config: Config, tmp_path: Path,
                                                           capsys: pytest.CaptureFixture[str]) -> None:
-    watch = Watch(tmp_path, config, samples=4)
-    watch.on_trial_start(0, [], trial("0000", VALUES))
+    callback = SearchLines(search_in(tmp_path, config), samples=4)
+    callback.on_trial_start(0, [], trial("0000", VALUES))
     (tmp_path / STOP_FILE).touch()
-    watch.on_trial_complete(0, [], trial("0000", VALUES))
+    callback.on_trial_complete(0, [], trial("0000", VALUES))
     assert capsys.readouterr().out.splitlines()[-1] == "[0000] interrupted"
-    assert watch.left() == "0 of 4 done"
+    assert callback.left() == "0 of 4 done"
 
 
 def test_a_resumed_search_knows_what_has_been_found(config: Config, tmp_path: Path) -> None:
     (tmp_path / TRIALS / "0000").mkdir(parents=True)
     (tmp_path / TRIALS / "0000" / "metrics.jsonl").write_text('{"epoch": 2, "ap": 0.4}\n')
-    assert Watch(tmp_path, config, samples=1).headline() == (
+    assert SearchLines(search_in(tmp_path, config), samples=1).headline() == (
         "best so far 0.400 (0000, epoch 2), paper's defaults 0.400 (0000, epoch 2)")
 
 
 def test_a_terminal_gets_a_table_that_says_what_is_best_against_what(config: Config, tmp_path: Path) -> None:
     terminal = io.StringIO()
     console = Console(file=terminal, force_terminal=True, width=110, _environ={"TERM": "xterm"})
-    with watching(tmp_path, config, samples=4, console=console) as watch:
-        follow(watch, tmp_path, config)
-        assert isinstance(watch, LiveTable)
-        assert pickle.loads(pickle.dumps(watch)).rows == watch.rows  # Tune writes its callbacks down
+    with report_live(search_in(tmp_path, config), samples=4, console=console) as callback:
+        tell_all(callback, tmp_path, config)
+        assert isinstance(callback, LiveTable)
+        assert pickle.loads(pickle.dumps(callback)).rows == callback.rows  # Tune writes its callbacks down
         paper = Console(file=io.StringIO(), width=110, color_system=None)
-        paper.print(watch.table())
+        paper.print(callback.table())
     lines = paper.file.getvalue().splitlines()
     headline = " ".join(" ".join(lines[:2]).split())
     assert headline.startswith("2 of 4 done, about ")

@@ -11,26 +11,25 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
+from jobs.config import Job
 from jobs.run_folder.metrics import read_metrics
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config
 from trs.errors import InputError
 from tune import search
-from tune.plan import make_plan
-from tune.space import default_space
-from tune.study import STUDY_FILE, SUPERVISED, read_study
+from tune.plan import SUPERVISED, Plan, Search
+from tune.study import STUDY_FILE, read_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
 
 @pytest.mark.parametrize(("epochs", "judged_after"), [(1, 1), (7, 2), (16, 4), (70, 18)])
-def test_trials_are_first_judged_after_a_quarter_of_their_epochs(config: Config, epochs: int, judged_after: int
-                                                                 ) -> None:
+def test_trials_are_first_judged_after_a_quarter_of_their_epochs(config: Config, tmp_path: Path, epochs: int,
+                                                                 judged_after: int) -> None:
     settings = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=epochs))
-    space = default_space(settings, {})
-    assert make_plan(settings, 4, space).grace_epochs == judged_after
-    assert make_plan(settings, 4, space, grace_epochs=1).grace_epochs == 1
+    assert Search(tmp_path, Job(settings), Plan(), {}).grace_epochs == judged_after
+    assert Search(tmp_path, Job(settings), Plan(grace_epochs=1), {}).grace_epochs == 1
 
 
 def resume(folder: Path) -> None:
@@ -79,12 +78,12 @@ def test_no_trial_runs_twice(trained_search: Path, tmp_path: Path) -> None:
 def test_a_search_whose_trials_all_fail_says_why_and_fails(config: Config, drawn_root: Path, tmp_path: Path,
                                                            capsys: pytest.CaptureFixture) -> None:
     root = shutil.copytree(drawn_root, tmp_path / "people")
-    for picture in (root / "train").iterdir():
-        picture.unlink()
+    for image in (root / "train").iterdir():
+        image.unlink()
     configs.save(dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root))),
                  tmp_path / "broken.yaml")
     with pytest.raises(InputError, match="every trial failed"):
         search.main(["--config", str(tmp_path / "broken.yaml"), "--out", str(tmp_path), "--name", "search",
                      "--trials", "1", "--no-reference"])
-    assert "[0000] FAILED: 10 pictures in a row cannot be read" in capsys.readouterr().out
+    assert "[0000] FAILED: 10 images in a row cannot be read" in capsys.readouterr().out
     assert [trial.state for trial in read_study(tmp_path / "search").get_trials()] == [TrialState.FAIL]

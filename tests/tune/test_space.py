@@ -5,19 +5,21 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
-from trs.config import METHOD_NAMES, SupervisedConfig
+from trs.config import METHOD_NAMES, SupervisedConfig, change
 from trs.errors import InputError
 from trs.presets import demo
-from tune.space import apply, check_space, default_space, describe, get, load_space, paper_defaults, parse_space
+from tune.space import check_space, default_space, describe, get, load_space, paper_defaults, parse_space
 
 
 def test_the_notation() -> None:
     space = parse_space(["train.learning_rate=1e-4..1e-2:log", "method.mix_count=0..9", "model.levels=1,2,3",
-                         "method.unsup_weight=0.5..2", "method.reviewer_role=teacher,both"])
+                         "method.unsup_weight=0.5..2", "method.reviewer_role=teacher,both",
+                         "model.pretrained=null,file"])
     assert space == {"train.learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
                      "method.mix_count": IntDistribution(0, 9), "model.levels": CategoricalDistribution((1, 2, 3)),
                      "method.unsup_weight": FloatDistribution(0.5, 2),
-                     "method.reviewer_role": CategoricalDistribution(("teacher", "both"))}
+                     "method.reviewer_role": CategoricalDistribution(("teacher", "both")),
+                     "model.pretrained": CategoricalDistribution((None, "file"))}
     assert parse_space([f"{name}={text}" for name, text in describe(space).items()]) == space
 
 
@@ -53,7 +55,7 @@ def test_every_suggestion_makes_a_config() -> None:
                    {"method.ema_momentum": 0.9995, "method.unsup_weight": 0.1, "method.mix_count": 9}):
         trial = FixedTrial(values)
         suggested = {name: trial._suggest(name, distribution) for name, distribution in space.items()}
-        config = apply(demo(), suggested)
+        config = change(demo(), suggested)
         assert {name: get(config, name) for name in values} == values
         assert config.data == demo().data
 
@@ -64,7 +66,7 @@ def test_mistakes_are_named_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match="must contain the default, 5"):
         paper_defaults(demo(), parse_space(["method.mix_count=0..3"]))
     with pytest.raises(InputError, match="levels must be 1, 2 or 3"):
-        apply(demo(), {"model.levels": 4})
+        change(demo(), {"model.levels": 4})
     with pytest.raises(InputError, match="has no default search space"):
         default_space(dataclasses.replace(demo(), method=SupervisedConfig()), {})
 
@@ -72,6 +74,10 @@ def test_mistakes_are_named_with_the_nearest_name() -> None:
 @pytest.mark.parametrize(("line", "words"), [
     ("data.labeled_count=100,200", "all trials of a search share"),
     ("train.workers=1,2", "all trials of a search share"),
+    ("train.epochs=10..20", "all trials of a search share"),
+    ("eval.metric=ap,pck", "all trials of a search share"),
+    ("train.use_gpu=true,false", "there is no setting 'train.use_gpu'"),
+    ("model=1,2", "there is no setting 'model'"),
     ("model.levels=1,2,5", "levels must be 1, 2 or 3"),
     ("train.learning_rate=0..0.1", "learning_rate must be positive"),
     ("model.fuse=last,first", "fuse")])

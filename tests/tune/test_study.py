@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
+from jobs.config import Job
+from jobs.run_folder.layout import METRICS_FILE, STOP_FILE
+from trs.presets import demo
+from tune.plan import SUPERVISED, TRIALS, Plan, Search
 from tune.space import parse_space
-from tune.study import BASELINE, SUPERVISED, StudySearcher, open_study, trials_left
+from tune.study import BASELINE, StudySearcher, open_study, trials_left
 
 SPACE = parse_space(["method.unsup_weight=0.1..10:log", "method.mix_count=0..9"])
+
+
+def searcher_of(study: optuna.Study, folder: Path, reference: bool = False, seed: int = 0, epochs: int = 100
+                ) -> StudySearcher:
+    config = dataclasses.replace(demo(), train=dataclasses.replace(demo().train, seed=seed, epochs=epochs))
+    return StudySearcher(study, Search(folder, Job(config), Plan(reference=reference), SPACE))
 
 
 @pytest.fixture
@@ -21,8 +32,8 @@ def study(tmp_path: Path) -> optuna.Study:
     return study
 
 
-def test_the_defaults_are_the_first_trial_and_the_reference_is_none(study: optuna.Study) -> None:
-    searcher = StudySearcher(study, SPACE, reference=True, seed=0)
+def test_the_defaults_are_the_first_trial_and_the_reference_is_none(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path, reference=True)
     assert searcher.suggest("r") == {"name": SUPERVISED, "values": {}}
     assert searcher.suggest("a") == {"name": "0000", "values": {"method.unsup_weight": 0.5, "method.mix_count": 5}}
     assert searcher.suggest("b")["name"] == "0001"
@@ -31,8 +42,8 @@ def test_the_defaults_are_the_first_trial_and_the_reference_is_none(study: optun
     assert len(study.trials) == 2
 
 
-def test_a_pruned_trial_is_recorded_as_pruned_and_a_failed_one_as_failed(study: optuna.Study) -> None:
-    searcher = StudySearcher(study, SPACE, reference=False, seed=0)
+def test_a_pruned_trial_is_recorded_as_pruned_and_a_failed_one_as_failed(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path)
     for name in "abcd":
         searcher.suggest(name)
     assert not searcher.should_prune("a", 1, 0.1)  # the defaults are never stopped
@@ -48,8 +59,8 @@ def test_a_pruned_trial_is_recorded_as_pruned_and_a_failed_one_as_failed(study: 
     assert study.trials[2].intermediate_values == {1: 0.2}
 
 
-def test_a_trial_that_never_reported_or_reported_nan_does_not_count(study: optuna.Study) -> None:
-    searcher = StudySearcher(study, SPACE, reference=False, seed=0)
+def test_a_trial_that_never_reported_or_reported_nan_does_not_count(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path)
     for name in "ab":
         searcher.suggest(name)
     searcher.on_trial_complete("a", None)
@@ -58,14 +69,13 @@ def test_a_trial_that_never_reported_or_reported_nan_does_not_count(study: optun
     assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.FAIL]
 
 
-def test_what_a_stopping_search_breaks_off_waits_for_its_resume(study: optuna.Study) -> None:
-    stopping: list[bool] = []
-    searcher = StudySearcher(study, SPACE, reference=False, seed=0, stopping=lambda: bool(stopping))
+def test_what_a_stopping_search_breaks_off_waits_for_its_resume(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path)
     for name in "abc":
         searcher.suggest(name)
     for name, score in (("a", 0.3), ("b", 0.4), ("c", 0.1)):
         searcher.should_prune(name, 1, score)
-    stopping.append(True)
+    (tmp_path / STOP_FILE).touch()
     assert searcher.suggest("d") == "FINISHED"
     searcher.on_trial_complete("a", {})
     searcher.on_trial_complete("b", error=True)
@@ -73,12 +83,13 @@ def test_what_a_stopping_search_breaks_off_waits_for_its_resume(study: optuna.St
     states = [trial.state for trial in study.trials]
     assert states == [TrialState.RUNNING, TrialState.RUNNING, TrialState.PRUNED]
     assert trials_left(study, 3) == 2
-    again = StudySearcher(study, SPACE, reference=False, seed=0)
+    (tmp_path / STOP_FILE).unlink()
+    again = searcher_of(study, tmp_path)
     assert [again.suggest(name)["name"] for name in "ab"] == ["0000", "0001"]
 
 
 def test_a_resumed_search_goes_on_with_what_was_running(study: optuna.Study, tmp_path: Path) -> None:
-    before = StudySearcher(study, SPACE, reference=False, seed=0)
+    before = searcher_of(study, tmp_path)
     suggested = {name: before.suggest(name) for name in "abc"}
     before.should_prune("a", 1, 0.3)
     before.on_trial_complete("a", {})
@@ -86,7 +97,7 @@ def test_a_resumed_search_goes_on_with_what_was_running(study: optuna.Study, tmp
     # the driver is gone here; a new one opens the same study
     again = open_study(tmp_path, grace_epochs=1, reduction_factor=2)
     assert trials_left(again, wanted=5) == 4
-    searcher = StudySearcher(again, SPACE, reference=False, seed=0)
+    searcher = searcher_of(again, tmp_path)
     assert [searcher.suggest(name) for name in "xy"] == [suggested["b"], suggested["c"]]
     new = searcher.suggest("z")
     assert new["name"] == "0003"
@@ -99,18 +110,18 @@ def test_a_resumed_search_goes_on_with_what_was_running(study: optuna.Study, tmp
 
 
 def test_successive_halving_remembers_its_rungs_over_a_restart(study: optuna.Study, tmp_path: Path) -> None:
-    before = StudySearcher(study, SPACE, reference=False, seed=0)
+    before = searcher_of(study, tmp_path)
     for name in "ab":
         before.suggest(name)
         before.should_prune(name, 1, 0.5)
-    again = StudySearcher(open_study(tmp_path, 1, 2), SPACE, reference=False, seed=0)
+    again = searcher_of(open_study(tmp_path, 1, 2), tmp_path)
     for name in "abc":
         again.suggest(name)
     assert again.should_prune("c", 1, 0.4)
 
 
-def test_a_trial_that_has_run_its_last_epoch_is_complete(study: optuna.Study) -> None:
-    searcher = StudySearcher(study, SPACE, reference=False, seed=0, epochs=2)
+def test_a_trial_that_has_run_its_last_epoch_is_complete(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path, epochs=2)
     for name in "abc":
         searcher.suggest(name)
     assert not any(searcher.should_prune(name, 2, score) for name, score in (("a", 0.5), ("b", 0.6), ("c", 0.1)))
@@ -119,13 +130,13 @@ def test_a_trial_that_has_run_its_last_epoch_is_complete(study: optuna.Study) ->
 def test_a_restart_does_not_change_what_is_tried(study: optuna.Study, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    unbroken = StudySearcher(open_study(other, 1, 2), SPACE, reference=False, seed=4)
+    unbroken = searcher_of(open_study(other, 1, 2), other, seed=4)
     expected = [unbroken.suggest(str(number))["values"] for number in range(4)]
     (tmp_path / "broken").mkdir()
     found = []
     for number in range(4):
-        searcher = StudySearcher(open_study(tmp_path / "broken", 1, 2), SPACE, reference=False, seed=4)
-        searcher.broken_off.clear()  # as if they had ended
+        searcher = searcher_of(open_study(tmp_path / "broken", 1, 2), tmp_path / "broken", seed=4)
+        searcher.interrupted.clear()  # as if they had ended
         found.append(searcher.suggest(str(number))["values"])
     assert found == expected
     assert len({str(values) for values in found}) == 4
@@ -133,11 +144,12 @@ def test_a_restart_does_not_change_what_is_tried(study: optuna.Study, tmp_path: 
 
 def test_an_epoch_that_the_killed_search_never_heard_of_counts(study: optuna.Study, tmp_path: Path) -> None:
     """Killed between a run's last epoch and its report: the resumed run has no step left, and reports nothing."""
-    before = StudySearcher(study, SPACE, reference=False, seed=0)
+    before = searcher_of(study, tmp_path)
     before.suggest("a")
     before.should_prune("a", 1, 0.2)
-    written = {"0000": [{"epoch": 1.0, "ap": 0.2}, {"epoch": 2.0, "ap": 0.3}]}
-    searcher = StudySearcher(open_study(tmp_path, 1, 2), SPACE, reference=False, seed=0, read_metrics=written.get)
+    (tmp_path / TRIALS / "0000").mkdir(parents=True)
+    (tmp_path / TRIALS / "0000" / METRICS_FILE).write_text('{"epoch": 1, "ap": 0.2}\n{"epoch": 2, "ap": 0.3}\n')
+    searcher = searcher_of(open_study(tmp_path, 1, 2), tmp_path)
     searcher.suggest("x")
     searcher.on_trial_complete("x", {})
     trial = study.trials[0]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from trs.config.checks import require
+from trs.config.checks import OWN, require
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class DataConfig:
     """Detected boxes below this score are left out."""
     val_count: int | None = None
     """Evaluate on the people of the first pictures only, until this many people; None takes all."""
-    input_size: tuple[int, int] = (256, 192)
+    input_size: tuple[int, int] = field(default=(256, 192), metadata=OWN)
     """Height and width of the network's input, in pixels; multiples of 32."""
-    sigma: float = 2.0
+    sigma: float = field(default=2.0, metadata=OWN)
     """Standard deviation of the target heatmaps, in cells of a quarter of the input; less suits small inputs."""
-    max_bad_images: float = 0.01
+    max_bad_images: float = field(default=0.01, metadata=OWN)
     """Share of unreadable pictures above which the run stops."""
     drawn_people: int = 0
     """Draw this many labelled-format people into `root` if it does not exist: the demo's dataset."""

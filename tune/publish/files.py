@@ -5,36 +5,43 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from trs import config as configs
+from jobs import config as jobs_config
 from trs.evaluation.protocol import protocol
 from trs.files import write_text
 from tune.leaderboard import Leaderboard, as_csv, as_text
 from tune.publish.optuna_notes import write_notes
 from tune.publish.tensorboard import write_hparams
-from tune.report.page import render
+from tune.report.gallery import Validation
+from tune.report.page import REPORT_FILE, render
 
-LEADERBOARD_FILE, BEST_FILE, REPORT_FILE = "leaderboard.csv", "best.yaml", "report.html"
+LEADERBOARD_FILE, BEST_FILE = "leaderboard.csv", "best.yaml"
 
 
-def compare(board: Leaderboard) -> None:
-    """Print a search's leaderboard, and write its files."""
+def compare(board: Leaderboard, people: Validation | None = None) -> None:
+    """Print a search's leaderboard, and write its files.
+
+    Args:
+        board: the search.
+        people: whom its runs have predicted, where they are loaded already.
+    """
+    people = people or Validation(board.folder, board.config.data)
     again = f"python -m jobs.train --config {shlex.quote(str(for_people(board.folder / BEST_FILE)))}"
     print(as_text(board), board.summary, protocol(board.config), sep="\n\n", end="\n\n")
-    written = [board.folder / LEADERBOARD_FILE]
-    write_text(written[-1], as_csv(board))
+    write_text(board.folder / LEADERBOARD_FILE, as_csv(board))
+    written = [LEADERBOARD_FILE]
     if board.best is not None:
-        written.append(board.folder / BEST_FILE)
-        configs.save(board.run_config(board.best), written[-1])
-    written.append(board.folder / REPORT_FILE)
-    write_text(written[-1], render(board, again))
-    write_hparams(board)
+        jobs_config.save(board.run_job(board.best), board.folder / BEST_FILE)
+        written.append(BEST_FILE)
+    write_text(board.folder / REPORT_FILE, render(board, again, people))
+    written.append(REPORT_FILE)
+    write_hparams(board, people)
     write_notes(board)
-    for path in written:
-        print(for_people(path))
+    for name in written:
+        print(for_people(board.folder / name))
     if board.best is not None:
         print(f"train the best again: {again}")
 
 
 def for_people(path: Path) -> Path:
-    """The path as one would type it here."""
+    """Write the path as one would type it here."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

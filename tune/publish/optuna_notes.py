@@ -6,31 +6,30 @@ import contextlib
 import tempfile
 from pathlib import Path
 
-import cv2
 import optuna
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna_dashboard import get_note, save_note
 
-from trs.config import Config
 from trs.evaluation.protocol import protocol
-from trs.evaluation.results import read_people, read_results
+from trs.visualize import write_jpeg
 from tune.leaderboard import Entry, Leaderboard
-from tune.report.gallery import contact_sheet
+from tune.optuna_private import live
+from tune.plan import TRIALS
+from tune.report.gallery import Validation, contact_sheet
 from tune.study import trial_name
-from tune.trial import TRIALS
 
 ARTIFACTS = "artifacts"
-"""Folder of the pictures, in the search's."""
+"""Folder of the images, in the search's."""
 POSES_FILE = "poses.jpg"
 
 
 def write_notes(board: Leaderboard) -> None:
     """Say in the study what it compares, and in each trial how it stands; notes that already say so are left alone."""
     _note(board.study, f"{protocol(board.config)}\n\n{board.summary}")
-    numbers = {trial_name(trial.number): trial._trial_id for trial in board.study.get_trials(deepcopy=False)}
+    trials = {trial_name(trial.number): trial for trial in board.study.get_trials(deepcopy=False)}
     for entry in board.entries:
-        if entry.name in numbers:
-            _note(optuna.trial.Trial(board.study, numbers[entry.name]), _sentence(board, entry))
+        if entry.name in trials:
+            _note(live(board.study, trials[entry.name]), _sentence(board, entry))
 
 
 def _note(about: optuna.Study | optuna.trial.Trial, text: str) -> None:
@@ -44,21 +43,21 @@ def _sentence(board: Leaderboard, entry: Entry) -> str:
     return f"**{entry.status}** after {entry.epochs} of {board.config.train.epochs} epochs: {score}{notes}."
 
 
-def keep_poses(folder: Path, trial: optuna.trial.Trial, config: Config) -> None:
-    """Keep a picture of what a trial has predicted, before it ends: Optuna takes none afterwards.
+def keep_poses(folder: Path, trial: optuna.trial.Trial, people: Validation) -> None:
+    """Keep an image of what a trial has predicted, before it ends: Optuna takes none afterwards.
 
     Args:
         folder: of the search.
         trial: that still runs, for the study.
-        config: of the search.
+        people: whom it has predicted.
     """
     run = folder / TRIALS / trial_name(trial.number)
-    # A trial that failed early has no poses, and a storage may be full; no picture is worth the search.
+    # A trial that failed early has no poses, and a storage may be full; no image is worth the search.
     with contextlib.suppress(OSError, ValueError, KeyError, optuna.exceptions.StorageInternalError):
-        image = contact_sheet(run, *read_people(config.data, read_results(run)[1]))
+        image = contact_sheet(run, people)
         (folder / ARTIFACTS).mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory() as temporary:
             file = Path(temporary) / POSES_FILE
-            cv2.imwrite(str(file), image[..., ::-1])
+            write_jpeg(file, image)
             upload_artifact(study_or_trial=trial, file_path=str(file),
                             artifact_store=FileSystemArtifactStore(folder / ARTIFACTS))

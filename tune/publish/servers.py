@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import IO
 
 from trs.errors import InputError
-from tune.leaderboard import read_leaderboard
+from tune.leaderboard import Leaderboard
 from tune.publish.optuna_notes import ARTIFACTS, write_notes
 from tune.publish.tensorboard import write_hparams
+from tune.report.gallery import Validation
 from tune.study import STUDY_FILE
 
 HOST = "127.0.0.1"
@@ -25,16 +26,15 @@ HOST = "127.0.0.1"
 _START_SECONDS = 60.0
 
 
-def refresh(folder: Path) -> None:
-    """Bring the notes, and what TensorBoard shows of the trials, up to the search as it is now."""
-    board = read_leaderboard(folder)
-    write_hparams(board)
+def refresh(board: Leaderboard, people: Validation) -> None:
+    """Bring the notes, and what TensorBoard shows of the trials, up to a search as it is now."""
+    write_hparams(board, people)
     write_notes(board)
 
 
 @contextlib.contextmanager
 def serve(folder: Path, optuna_port: int, tensorboard_port: int) -> Iterator[dict[str, str]]:
-    """Both servers of a search while the context lasts, on loopback only; their addresses by name.
+    """Run both servers of a search while the context lasts, on loopback only; give their addresses by name.
 
     Raises:
         InputError: one of them does not start.
@@ -54,7 +54,7 @@ def serve(folder: Path, optuna_port: int, tensorboard_port: int) -> Iterator[dic
 
 
 def _free(port: int) -> int:
-    """The port, or a free one if somebody listens there."""
+    """Find a free port: this one, or another if somebody listens there."""
     for wanted in (port, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

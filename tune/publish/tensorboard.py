@@ -1,24 +1,22 @@
-"""The search for TensorBoard: each trial's searched values beside its score, and its poses as a picture."""
+"""The search for TensorBoard: each trial's searched values beside its score, and its poses as an image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from torch.utils.tensorboard import FileWriter
 from torch.utils.tensorboard.summary import hparams, image, scalar
 
-from trs.evaluation.results import read_people, read_results
 from trs.files import whole_folder
 from tune.leaderboard import Entry, Leaderboard
-from tune.report.gallery import contact_sheet
+from tune.report.gallery import Validation, contact_sheet
 
 FOLDER = "tensorboard_hparams"
 
 
-def write_hparams(board: Leaderboard) -> None:
-    """Write `FOLDER/tensorboard_hparams/NAME` for each trial with an AP, in place of what an earlier call wrote.
+def write_hparams(board: Leaderboard, people: Validation) -> None:
+    """Write `FOLDER/tensorboard_hparams/NAME` for each trial with a score, in place of what an earlier call wrote.
 
     They lie apart from the trials' own events: of several event files in a folder TensorBoard follows the youngest
     only, and would lose sight of a trial that still runs.
@@ -26,10 +24,9 @@ def write_hparams(board: Leaderboard) -> None:
     scores = [(entry, entry.score) for entry in board.entries if entry.values and entry.score is not None]
     if not scores:
         return
-    draw = _drawing(board)
     with whole_folder(board.folder / FOLDER, replace=True) as partial:  # others may compare at the same time
         for entry, score in scores:
-            _write(partial / entry.name, entry, score, draw(entry))
+            _write(partial / entry.name, entry, score, _poses(board.run_folder(entry), people))
 
 
 def _write(folder: Path, entry: Entry, score: float, drawing: np.ndarray | None) -> None:
@@ -41,17 +38,9 @@ def _write(folder: Path, entry: Entry, score: float, drawing: np.ndarray | None)
     writer.close()
 
 
-def _drawing(board: Leaderboard) -> Callable[[Entry], np.ndarray | None]:
-    """What draws a run's poses, as far as there are any; the people are read once."""
-    people = None
-
-    def draw(entry: Entry) -> np.ndarray | None:
-        nonlocal people
-        run = board.run_folder(entry)
-        try:
-            people = people or read_people(board.config.data, read_results(run)[1])
-            return contact_sheet(run, *people)
-        except (OSError, ValueError, KeyError):
-            return None
-
-    return draw
+def _poses(run: Path, people: Validation) -> np.ndarray | None:
+    """Draw a run's poses, as far as there are any."""
+    try:
+        return contact_sheet(run, people)
+    except (OSError, ValueError, KeyError):
+        return None

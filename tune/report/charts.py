@@ -1,4 +1,4 @@
-"""The report's charts as Plotly figures; the page gives them the colours of its light or dark theme."""
+"""The report's charts as Plotly figures; the page gives them the colors of its light or dark theme."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from plotly.subplots import make_subplots
 
 from tune.leaderboard import Entry, Leaderboard, Status
 
-# Okabe and Ito's colours for colour-blind people, of middle lightness, which stand out on white and on black.
+# Okabe and Ito's colors for color-blind people, of middle lightness, which stand out on white and on black.
 _BEST, _DEFAULTS, _SUPERVISED, _OTHER = "#d55e00", "#2f8fd0", "#009e73", "#8a8f98"
-COLOURS = (_BEST, _DEFAULTS, _SUPERVISED, "#a06cc8", "#c79100", _OTHER)
-"""Of things that are compared."""
-_AP_SCALE = [[0.0, "#2f8fd0"], [0.5, "#a08caa"], [1.0, "#e6770b"]]
+COLORS = (_BEST, _DEFAULTS, _SUPERVISED, "#a06cc8", "#c79100", _OTHER)
+"""The colors of things that are compared."""
+_SCORE_SCALE = [[0.0, "#2f8fd0"], [0.5, "#a08caa"], [1.0, "#e6770b"]]
 
 _BUDGET: dict[Status, str] = {"complete": _DEFAULTS, "pruned": _OTHER, "failed": _BEST, "running": "#a08caa",
                               "reference": _SUPERVISED}
@@ -32,7 +32,7 @@ class Line:
     """How a run's learning curve is drawn; runs of the same name share an entry of the legend."""
 
     name: str
-    colour: str
+    color: str
     width: float = 1.5
     dash: str = "solid"
     opacity: float = 0.8
@@ -41,9 +41,9 @@ class Line:
 
 
 _PLAIN = {"complete": Line("other complete trials", _OTHER),
-            "running": Line("running (▸)", _OTHER, dash="dot", end="triangle-right"),
-            "pruned": Line("pruned (×)", _OTHER, 1, opacity=0.6, end="x"),
-            "failed": Line("failed (■)", _OTHER, 1, opacity=0.6, end="square")}
+          "running": Line("running (▸)", _OTHER, dash="dot", end="triangle-right"),
+          "pruned": Line("pruned (×)", _OTHER, 1, opacity=0.6, end="x"),
+          "failed": Line("failed (■)", _OTHER, 1, opacity=0.6, end="square")}
 
 
 def _line(board: Leaderboard, entry: Entry) -> Line:
@@ -59,7 +59,7 @@ def _line(board: Leaderboard, entry: Entry) -> Line:
 
 
 def learning_curves(board: Leaderboard) -> go.Figure:
-    """AP against the epoch, a line a run; the best, the paper's defaults and the reference are named."""
+    """Draw the score against the epoch, a line a run; the best, the paper's defaults and the reference are named."""
     figure = go.Figure()
     # From last to first, so that the named runs lie on top of the many.
     for entry in sorted(board.entries, key=lambda entry: bool(board.notes(entry))):
@@ -68,7 +68,7 @@ def learning_curves(board: Leaderboard) -> go.Figure:
             figure.add_scatter(
                 x=epochs, y=[metrics[entry.metric] for metrics in entry.metrics], name=line.name, legendgroup=line.name,
                 showlegend=line.name not in {trace.name for trace in figure.data}, opacity=line.opacity,
-                mode="lines+markers", line={"color": line.colour, "width": line.width, "dash": line.dash},
+                mode="lines+markers", line={"color": line.color, "width": line.width, "dash": line.dash},
                 marker={"line": {"width": 0}, "symbol": ["circle"] * (len(epochs) - 1) + [line.end or "circle"],
                         "size": [line.width + 2] * (len(epochs) - 1) + [9 if line.end else line.width + 2]},
                 hovertemplate=f"{entry.name}, epoch %{{x}}: {board.metric} %{{y:.3f}}<extra></extra>")
@@ -81,7 +81,7 @@ def learning_curves(board: Leaderboard) -> go.Figure:
 
 
 def importance(board: Leaderboard) -> tuple[go.Figure | None, str]:
-    """Which searched settings the good trials agree on, and a sentence on how far to believe it.
+    """Draw which searched settings the good trials agree on, and say how far to believe it.
 
     Returns: no figure if the complete trials cannot tell.
     """
@@ -106,16 +106,17 @@ def importance(board: Leaderboard) -> tuple[go.Figure | None, str]:
 
 
 def parallel_coordinates(board: Leaderboard) -> go.Figure | None:
-    """A line a trial through its values and its AP; None while no trial has an AP."""
+    """Draw a line a trial through its values and its score; None while no trial has one."""
     trials = [entry for entry in board.entries if entry.values and entry.score is not None]
     if not trials:
         return None
-    aps = [entry.score for entry in trials if entry.score is not None]
-    room = 0 if max(aps) > min(aps) else 0.01
+    scores = [entry.score for entry in trials if entry.score is not None]
+    room = 0 if max(scores) > min(scores) else 0.01
     axes = [{"label": board.short_names[name], **_axis(distribution, [entry.values.get(name) for entry in trials])}
             for name, distribution in board.space.items()]
-    axes.append({"label": board.metric, "values": aps, "range": [min(aps), max(aps) + room], "tickformat": ".3f"})
-    figure = go.Figure(go.Parcoords(dimensions=axes, line={"color": aps, "colorscale": _AP_SCALE},
+    axes.append({"label": board.metric, "values": scores, "range": [min(scores), max(scores) + room],
+                 "tickformat": ".3f"})
+    figure = go.Figure(go.Parcoords(dimensions=axes, line={"color": scores, "colorscale": _SCORE_SCALE},
                                     labelfont={"size": 12}, tickfont={"size": 11}))
     # Where the page is narrower, the chart scrolls: its labels need this much room.
     figure.update_layout(height=400, margin={"l": 70, "r": 50, "t": 60, "b": 30}, meta={"min_width": 105 * len(axes)})
@@ -123,7 +124,7 @@ def parallel_coordinates(board: Leaderboard) -> go.Figure | None:
 
 
 def slices(board: Leaderboard) -> go.Figure | None:
-    """The score against each searched setting, a point a trial; hollow where it was stopped early."""
+    """Draw the score against each searched setting, a point a trial; hollow where it was stopped early."""
     trials = [entry for entry in board.entries if entry.values and entry.score is not None]
     if not trials:
         return None
@@ -134,12 +135,12 @@ def slices(board: Leaderboard) -> go.Figure | None:
         row, column = number // columns + 1, number % columns + 1
         named = isinstance(distribution, CategoricalDistribution)
         for complete, marker in ((False, "circle-open"), (True, "circle")):
-            shown = [entry for entry in trials if (entry.status == "complete") == complete]
-            values = [entry.values.get(name) for entry in shown]
+            points = [entry for entry in trials if (entry.status == "complete") == complete]
+            values = [entry.values.get(name) for entry in points]
             figure.add_scatter(
-                x=[str(value) for value in values] if named else values, y=[entry.score for entry in shown],
+                x=[str(value) for value in values] if named else values, y=[entry.score for entry in points],
                 row=row, col=column, mode="markers", name="complete" if complete else "stopped early or running",
-                showlegend=number == 0, legendgroup=marker, text=[entry.name for entry in shown],
+                showlegend=number == 0, legendgroup=marker, text=[entry.name for entry in points],
                 marker={"color": _DEFAULTS if complete else _OTHER, "size": 9, "symbol": marker},
                 hovertemplate=f"%{{text}}: {board.short_names[name]} %{{x}}, {board.metric} %{{y:.3f}}<extra></extra>")
         figure.update_xaxes(title=board.short_names[name], row=row, col=column, **_slice_axis(distribution))
@@ -163,7 +164,7 @@ def _slice_axis(distribution: BaseDistribution) -> dict:
 
 
 def budget(board: Leaderboard) -> go.Figure:
-    """Epochs that were trained, by what became of the run."""
+    """Draw the epochs that were trained, by what became of the run."""
     spent = {status: sum(entry.epochs for entry in board.entries if entry.status == status) for status in _BUDGET}
     names = [status for status, epochs in spent.items() if epochs]
     runs = {status: board.count(status) for status in names}
@@ -178,7 +179,7 @@ def budget(board: Leaderboard) -> go.Figure:
 
 
 def _axis(distribution: BaseDistribution, values: list) -> dict:
-    """One of Parcoords' dimensions, true to the range that was searched."""
+    """Make one of Parcoords' dimensions, true to the range that was searched."""
     if isinstance(distribution, CategoricalDistribution):
         places = list(range(len(distribution.choices)))
         return {"values": [distribution.choices.index(value) for value in values], "tickvals": places,

@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 
 from trs.errors import InputError
 from tune.leaderboard import Entry, Leaderboard
-from tune.report.charts import COLOURS
-from tune.report.page import flat_settings, page, plain
-from tune.study import SUPERVISED
+from tune.plan import SUPERVISED
+from tune.report.charts import COLORS
+from tune.report.page import REPORT_FILE, flat_settings, page, plain
 
 PAGE_FILE = "comparison.html"
 MEASURED_BY = ("data.root", "data.val_annotations", "data.val_images", "data.val_detections", "data.val_count",
@@ -22,18 +22,18 @@ MEASURED_BY = ("data.root", "data.val_annotations", "data.val_images", "data.val
 
 
 def render(boards: list[Leaderboard], folder: Path) -> str:
-    """The page.
+    """Write the page.
 
     Args:
         boards: the searches.
         folder: that the page will lie in; each search's own report is linked from there.
 
     Raises:
-        InputError: they maximise different measures.
+        InputError: they maximize different measures.
     """
     metrics = {board.metric for board in boards}
     if len(metrics) > 1:
-        raise InputError(f"these searches maximise different measures, {' and '.join(sorted(metrics))}; compare those "
+        raise InputError(f"these searches maximize different measures, {' and '.join(sorted(metrics))}; compare those "
                          "of one measure")
     figures = {"progress": plain(progress(boards)), "curves": plain(best_curves(boards))}
     return page("comparison.html.j2", title=" and ".join(names_of(boards)),
@@ -46,7 +46,7 @@ def render(boards: list[Leaderboard], folder: Path) -> str:
 
 
 def names_of(boards: list[Leaderboard]) -> list[str]:
-    """The searches' names, with as much of their folders as tells them apart."""
+    """Name the searches, with as much of their folders as tells them apart."""
     parts = [board.folder.parts for board in boards]
     for length in range(1, max(map(len, parts))):
         names = ["/".join(part[-length:]) for part in parts]
@@ -56,7 +56,7 @@ def names_of(boards: list[Leaderboard]) -> list[str]:
 
 
 def _link(board: Leaderboard, folder: Path) -> str:
-    report = board.folder / "report.html"
+    report = board.folder / REPORT_FILE
     if not report.is_relative_to(folder):
         return report.as_uri()
     return "./" + urllib.parse.quote(str(report.relative_to(folder)))
@@ -75,7 +75,7 @@ def _score(entry: Entry | None) -> str:
 
 
 def caution(boards: list[Leaderboard]) -> str | None:
-    """A sentence on searches whose scores are not measured alike."""
+    """Write a sentence on searches whose scores are not measured alike."""
     settings = [flat_settings(board.config) for board in boards]
     unlike = [name for name in MEASURED_BY if len({values.get(name) for values in settings}) > 1]
     if not unlike:
@@ -85,36 +85,36 @@ def caution(boards: list[Leaderboard]) -> str | None:
 
 
 def differences(boards: list[Leaderboard]) -> list[tuple[str, list[str]]]:
-    """The settings in which the best runs differ, with each one's value."""
-    settings = [flat_settings(board.run_config(board.best)) if board.best else {} for board in boards]
+    """Find the settings in which the best runs differ, with each one's value."""
+    settings = [flat_settings(board.run_job(board.best).config) if board.best else {} for board in boards]
     names = dict.fromkeys(itertools.chain.from_iterable(settings))
     rows = [(name, [values.get(name, "–") for values in settings]) for name in names]
     return [(name, values) for name, values in rows if len(set(values)) > 1]
 
 
 def progress(boards: list[Leaderboard]) -> go.Figure:
-    """The best score so far against the epochs that the trials have trained, trial by trial, a line a search."""
+    """Draw the best score so far against the epochs that the trials have trained, trial by trial, a line a search."""
     figure = go.Figure()
-    for board, name, colour in zip(boards, names_of(boards), itertools.cycle(COLOURS)):
+    for board, name, color in zip(boards, names_of(boards), itertools.cycle(COLORS)):
         trials = sorted((entry for entry in board.entries
                          if entry.name != SUPERVISED and entry.score is not None), key=lambda entry: entry.name)
         spent = list(itertools.accumulate(entry.epochs for entry in trials))
         scores = (0.0 if entry.status == "failed" else entry.score or 0.0 for entry in trials)
         found = list(itertools.accumulate(scores, max))
         figure.add_scatter(x=spent, y=found, name=name, mode="lines+markers",
-                           line={"color": colour, "shape": "hv"}, text=[entry.name for entry in trials],
+                           line={"color": color, "shape": "hv"}, text=[entry.name for entry in trials],
                            hovertemplate="after %{text}: %{y:.3f}, %{x} epochs<extra></extra>")
     figure.update_xaxes(rangemode="tozero")
     return _titled(figure, "epochs that the trials have trained", f"best {boards[0].metric} so far")
 
 
 def best_curves(boards: list[Leaderboard]) -> go.Figure:
-    """The learning curve of each search's best run."""
+    """Draw the learning curve of each search's best run."""
     figure = go.Figure()
-    for board, name, colour in zip(boards, names_of(boards), itertools.cycle(COLOURS)):
+    for board, name, color in zip(boards, names_of(boards), itertools.cycle(COLORS)):
         if board.best is not None:
             figure.add_scatter(x=[metrics["epoch"] for metrics in board.best.metrics],
-                               y=[metrics[board.best.metric] for metrics in board.best.metrics], line={"color": colour},
+                               y=[metrics[board.best.metric] for metrics in board.best.metrics], line={"color": color},
                                name=f"{name} ({board.best.name})", mode="lines+markers")
     figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(rangemode="tozero")

@@ -7,24 +7,30 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from trs import checkpoint as checkpoints
+from trs import skeleton as skeletons
+from trs.config import DataConfig
 from trs.data import geometry
 from trs.data.crops import crop_person
+from trs.data.datasets import Datasets, validation
 from trs.data.images import BadImage
 from trs.data.person_table import PersonTable
 from trs.errors import InputError
 from trs.evaluation.oks import keypoint_scores, oks, similarities
-from trs.evaluation.results import read_people, read_poses, read_results
+from trs.evaluation.results import predicted_people, read_results, stack_poses
 from trs.skeleton import Skeleton
 from trs.visualize import draw_skeleton, grid
 from tune.leaderboard import Leaderboard
-from tune.trial import TRIALS
+from tune.plan import SKELETON_FILE, TRIALS
 
 _CROP_SIZE = (256, 192)
 _JPEG_QUALITY = 88
@@ -33,11 +39,55 @@ Points = list[list[float]]
 """K keypoints, each x, y in pixels of a crop and confidence."""
 
 
+class Validation:
+    """The people that the runs of a search are measured on; loaded once, when they are first looked at.
+
+    Args:
+        folder: of the search.
+        data: of its config.
+    """
+
+    def __init__(self, folder: Path, data: DataConfig) -> None:
+        self.folder, self.data = folder, data
+
+    @staticmethod
+    def loaded(folder: Path, data: DataConfig, datasets: Datasets) -> Validation:
+        """Take what the search itself has loaded."""
+        found = Validation(folder, data)
+        found.people, found.skeleton = datasets.val, datasets.skeleton
+        return found
+
+    @cached_property
+    def skeleton(self) -> Skeleton:
+        """The keypoints that the runs learn; raises InputError where nothing tells them."""
+        return read_skeleton(self.folder)
+
+    @cached_property
+    def people(self) -> PersonTable:
+        """The validation set; raises OSError, ValueError, KeyError or InputError where it cannot be read."""
+        return validation(Path(self.data.root).absolute(), self.data, self.skeleton)[0]
+
+
+def read_skeleton(folder: Path) -> Skeleton:
+    """Read the keypoints that a search's runs learn: from its skeleton.json, or in older searches from a checkpoint.
+
+    Raises:
+        InputError: there is neither.
+    """
+    file = folder / SKELETON_FILE
+    if file.exists():
+        return skeletons.from_dict(json.loads(file.read_text()))
+    for run in sorted((folder / TRIALS).glob("*")):
+        with contextlib.suppress(InputError):
+            return checkpoints.read_skeleton(checkpoints.newest(run))
+    raise InputError(f"neither a checkpoint nor {SKELETON_FILE} in {folder} tells which keypoints were learned")
+
+
 @dataclass(frozen=True)
 class Person:
-    """One crop.
+    """A validation person.
 
-    source: a data URI.
+    source: the crop as a data URI.
     truth: the annotation.
     """
 
@@ -48,12 +98,12 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What a run has seen.
+class Predictions:
+    """What a run has predicted.
 
     poses: of each person of the gallery.
     oks: of the same.
-    keypoints: score of each keypoint over all validation people, see `tune.poses.keypoint_scores`.
+    keypoints: score of each keypoint over all validation people, see `trs.evaluation.oks.keypoint_scores`.
     """
 
     poses: list[Points]
@@ -63,116 +113,130 @@ class Sight:
 
 @dataclass(frozen=True)
 class Gallery:
-    """People, what the runs have seen of them, and a sentence that says what is shown or why nothing is.
+    """People, what the runs have predicted of them, and a sentence that says what is shown or why nothing is.
 
+    predictions: by the run's name.
     count: validation people in all, if it is known.
     """
 
     people: list[Person]
-    sights: dict[str, Sight]
+    predictions: dict[str, Predictions]
     skeleton: Skeleton | None
     sentence: str
     count: int | None = None
 
 
-def make_gallery(board: Leaderboard, count: int = 8) -> Gallery:
-    """`count` validation people, evenly spread from the best run's best to its worst OKS, as every run sees them."""
+def make_gallery(board: Leaderboard, people: Validation, count: int = 8) -> Gallery:
+    """Show validation people, evenly spread from the best run's best to its worst OKS, as every run sees them."""
     if board.best is None:
-        return Gallery([], {}, None, "There are no pictures to show: no trial has been evaluated yet.")
+        return Gallery([], {}, None, "There are no images to show: no trial has been evaluated yet.")
     results: list[dict[str, Any]] = []
     try:
         predictor, results = read_results(board.run_folder(board.best))
-        people, skeleton = read_people(board.config.data, results)
-        shown = _Shown(people, _spread(_Run.of(board, board.best.name, people, skeleton).oks, count))
+        best = _Poses.of(results, predicted_people(people.people, results), people.skeleton)
+        crops = _crops(best, count)
     except (OSError, ValueError, KeyError) as error:
-        return Gallery([], {}, None, f"There are no pictures to show: {error}.", len(results) or None)
-    sights = {}
+        return Gallery([], {}, None, f"There are no images to show: {error}.", len(results) or None)
+    predictions = {}
     for entry in board.entries:
-        try:
-            sights[entry.name] = shown.seen_by(_Run.of(board, entry.name, people, skeleton))
-        except (OSError, ValueError, KeyError):
-            continue  # a run without an evaluation has no poses, or none yet
+        with contextlib.suppress(OSError, ValueError, KeyError):  # a run without an evaluation has no poses
+            poses = best if entry is board.best else _Poses.of(read_results(board.run_folder(entry))[1], best.people,
+                                                               people.skeleton)
+            predictions[entry.name] = poses.within(crops)
     network = "the ensemble of the networks" if predictor == "ensemble" else f"network {predictor}"
-    return Gallery(shown.persons, sights, skeleton, f"Predicted by {network}; evenly spread from the best to the worst "
-                                                    f"of {len(people)} validation people.", len(people))
+    return Gallery([crop.person() for crop in crops], predictions, people.skeleton,
+                   f"Predicted by {network}; evenly spread from the best to the worst of {len(best.people)} validation "
+                   "people.", len(best.people))
 
 
 @dataclass(frozen=True, eq=False)
-class _Run:
-    """A run's keypoints [N, K, 3], their similarities [N, K] and OKS [N]."""
+class _Crop:
+    """A person, cropped.
 
+    row: of the table of people.
+    image: [H, W, 3] uint8 RGB.
+    matrix: [2, 3], the map from the whole image to the crop.
+    truth: the annotation in the crop.
+    """
+
+    row: int
+    image: np.ndarray
+    matrix: np.ndarray
+    truth: Points
+
+    def person(self) -> Person:
+        return Person(_data_uri(self.image), self.image.shape[1], self.image.shape[0], self.truth)
+
+
+def _crops(poses: _Poses, count: int) -> list[_Crop]:
+    """Crop people from the best to the worst OKS; whose image cannot be read is left out.
+
+    Raises:
+        InputError: no image can be read.
+    """
+    people, crops, refusal = poses.people, [], ""
+    for row in _spread(poses.oks, count):
+        try:
+            image, matrix = crop_person(people, row, _CROP_SIZE)
+        except BadImage as error:
+            refusal = str(error)
+            continue
+        truth = np.column_stack([people.keypoints[row], people.keypoint_weights[row]])
+        crops.append(_Crop(row, image, matrix, _in_crop(truth, matrix)))
+    if not crops:
+        raise InputError(f"no image in {people.root} can be read ({refusal})")
+    return crops
+
+
+@dataclass(frozen=True, eq=False)
+class _Poses:
+    """A run's keypoints [N, K, 3] of people, and their similarities [N, K]."""
+
+    people: PersonTable
     keypoints: np.ndarray
     similarity: np.ndarray
 
     @staticmethod
-    def of(board: Leaderboard, name: str, people: PersonTable, skeleton: Skeleton) -> _Run:
-        keypoints = read_poses(board.folder / TRIALS / name, people)
-        return _Run(keypoints, similarities(keypoints, people, np.array(skeleton.sigmas)))
+    def of(results: list[dict[str, Any]], people: PersonTable, skeleton: Skeleton) -> _Poses:
+        keypoints = stack_poses(results, people)
+        return _Poses(people, keypoints, similarities(keypoints, people, np.array(skeleton.sigmas)))
 
     @property
     def oks(self) -> np.ndarray:
         return oks(self.similarity)
 
-
-@dataclass
-class _Shown:
-    """The people of these rows whose pictures can be read."""
-
-    people: PersonTable
-    rows: list[int]
-    persons: list[Person] = field(default_factory=list, init=False)
-    matrices: list[np.ndarray] = field(default_factory=list, init=False)
-
-    def __post_init__(self) -> None:
-        readable, refusal = [], ""
-        for row in self.rows:
-            try:
-                image, matrix = crop_person(self.people, row, _CROP_SIZE)
-            except BadImage as error:
-                refusal = str(error)
-                continue
-            readable.append(row)
-            self.matrices.append(matrix)
-            truth = np.column_stack([self.people.keypoints[row], self.people.keypoint_weights[row]])
-            self.persons.append(Person(_data_uri(image), image.shape[1], image.shape[0], _in_crop(truth, matrix)))
-        if not readable:
-            raise InputError(f"no picture in {self.people.root} can be read ({refusal})")
-        self.rows = readable
-
-    def seen_by(self, run: _Run) -> Sight:
-        poses = [_in_crop(run.keypoints[row], matrix) for row, matrix in zip(self.rows, self.matrices, strict=True)]
-        return Sight(poses, run.oks[self.rows].round(3).tolist(), keypoint_scores(run.similarity).round(4).tolist())
+    def within(self, crops: list[_Crop]) -> Predictions:
+        rows = [crop.row for crop in crops]
+        return Predictions([_in_crop(self.keypoints[crop.row], crop.matrix) for crop in crops],
+                           self.oks[rows].round(3).tolist(), keypoint_scores(self.similarity).round(4).tolist())
 
 
-def contact_sheet(run: Path, people: PersonTable, skeleton: Skeleton, count: int = 6) -> np.ndarray:
-    """People from a run's best to its worst OKS, annotated on the left, predicted on the right, [H, W, 3] uint8 RGB.
+def contact_sheet(run: Path, people: Validation, count: int = 6) -> np.ndarray:
+    """Draw people from a run's best to its worst OKS, annotated on the left, predicted on the right.
+
+    Returns: [H, W, 3] uint8 RGB.
 
     Raises:
-        InputError: the run has no poses of these people, or no picture can be read.
+        InputError: the run has no poses of these people, or no image can be read.
+        OSError, ValueError, KeyError: its predictions or the people cannot be read.
     """
-    keypoints = read_poses(run, people)
-    scores = oks(similarities(keypoints, people, np.array(skeleton.sigmas)))
-    drawn = []
-    for row in _spread(scores, count):
-        with contextlib.suppress(BadImage):
-            image, matrix = crop_person(people, row, _CROP_SIZE)
-            truth = np.column_stack([people.keypoints[row], people.keypoint_weights[row]])
-            drawn += [draw_skeleton(image, np.array(_in_crop(points, matrix)), skeleton)
-                      for points in (truth, keypoints[row])]
-    if not drawn:
-        raise InputError(f"no picture in {people.root} can be read")
-    return grid(drawn, columns=6)
+    results = read_results(run)[1]
+    poses = _Poses.of(results, predicted_people(people.people, results), people.skeleton)
+    return grid([draw_skeleton(crop.image, np.array(points), people.skeleton) for crop in _crops(poses, count)
+                 for points in (crop.truth, _in_crop(poses.keypoints[crop.row], crop.matrix))], columns=6)
 
 
 def _spread(scores: np.ndarray, count: int) -> list[int]:
-    """Rows, evenly spread from the best score to the worst."""
+    """Choose rows, evenly spread from the best score to the worst."""
     order = np.argsort(-scores, kind="stable")
-    return order[np.unique(np.linspace(0, len(order) - 1, count).round().astype(int))].tolist()
+    chosen: list[int] = order[np.unique(np.linspace(0, len(order) - 1, count).round().astype(int))].tolist()
+    return chosen
 
 
 def _in_crop(points: np.ndarray, matrix: np.ndarray) -> Points:
     places = geometry.transform(points[:, :2], matrix)
-    return np.column_stack([places, points[:, 2]]).round(2).tolist()
+    found: Points = np.column_stack([places, points[:, 2]]).round(2).tolist()
+    return found
 
 
 def _data_uri(image: np.ndarray) -> str:

@@ -15,39 +15,43 @@ import jinja2
 import plotly.graph_objects as go
 import plotly.offline
 
-from jobs.run_folder.console import duration, heat_warning
+from jobs.run_folder.console import confidence_warning, duration
 from trs import config as configs
 from trs.config import Config
 from trs.evaluation.protocol import protocol
-from tune.leaderboard import Entry, Leaderboard, shown
+from tune.leaderboard import Entry, Leaderboard
 from tune.report.charts import budget, importance, learning_curves, parallel_coordinates, slices
-from tune.report.gallery import Gallery, make_gallery
+from tune.report.gallery import Gallery, Validation, make_gallery
+
+REPORT_FILE = "report.html"
 
 
-def render(board: Leaderboard, command: str) -> str:
-    """The page.
+def render(board: Leaderboard, command: str, people: Validation) -> str:
+    """Write the report's page.
 
     Args:
         board: the search.
         command: trains the best again.
+        people: whom its runs have predicted.
     """
-    gallery = make_gallery(board)
+    gallery = make_gallery(board, people)
     bars, believe = importance(board)
     drawn = {"curves": learning_curves(board), "importance": bars, "coordinates": parallel_coordinates(board),
              "slices": slices(board), "budget": budget(board)}
     figures = {name: plain(figure) for name, figure in drawn.items() if figure}
     return page(
         "report.html.j2", board=board, cards=_cards(board), protocol=protocol(board.config, gallery.count),
-        warnings=warnings(board), columns=["trial", "status", "epochs", board.metric, *board.short_names.values()],
-        rows=[_row(board, entry) for entry in board.entries], gallery=gallery, importance_sentence=believe,
-        budget_sentence=_budget(board), figures=figures, picked=_picked(board), data=_data(board, gallery, figures),
-        command=command)
+        warnings=warnings(board), columns=board.layout.columns,
+        rows=[(entry, board.notes(entry), board.layout.cells(entry)) for entry in board.entries], gallery=gallery,
+        importance_sentence=believe, budget_sentence=_budget(board), figures=figures, picked=_picked(board),
+        data=_data(board, gallery, figures), command=command)
 
 
 def page(template: str, **values: Any) -> str:
-    """A page that needs no network; `data["figures"]` are its charts, by the id of their place."""
+    """Fill the template of a page that needs no network; `data["figures"]` are its charts, by the id of their place."""
+    here = Path(__file__).parent
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([Path(__file__).parent / "templates", Path(__file__).parent / "static"]), trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader([here / "templates", here / "static"]), trim_blocks=True, lstrip_blocks=True,
         autoescape=lambda name: name is not None and name.endswith(".html.j2"), undefined=jinja2.StrictUndefined)
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
     values["data"] = _finite(values["data"])
@@ -55,7 +59,7 @@ def page(template: str, **values: Any) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """The same with None for numbers that JSON does not have: a run that diverged must not blank the page."""
+    """Put None for numbers that JSON does not have: a run that diverged must not blank the page."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -64,8 +68,8 @@ def _finite(value: Any) -> Any:
 
 
 def _data(board: Leaderboard, gallery: Gallery, figures: dict[str, Any]) -> dict[str, Any]:
-    """What the page's script works with."""
-    best = board.best.name if board.best and board.best.name in gallery.sights else None
+    """Gather what the page's script works with."""
+    best = board.best.name if board.best and board.best.name in gallery.predictions else None
     return {"figures": figures, "order": [entry.name for entry in board.entries], "best": best, "metric": board.metric,
             "runs": {entry.name: _run(board, entry, gallery) for entry in board.entries},
             "people": [dataclasses.asdict(person) for person in gallery.people],
@@ -75,19 +79,19 @@ def _data(board: Leaderboard, gallery: Gallery, figures: dict[str, Any]) -> dict
 def _run(board: Leaderboard, entry: Entry, gallery: Gallery) -> dict[str, Any]:
     last = entry.metrics[-1] if entry.metrics else {}
     scores = {name: f"{value:.3f}" for name, value in last.items() if name not in _NO_SCORES}
-    sight = gallery.sights.get(entry.name)
+    predictions = gallery.predictions.get(entry.name)
     return {"epochs": [metrics["epoch"] for metrics in entry.metrics],
             "curve": [metrics[entry.metric] for metrics in entry.metrics],
             "scores": {"status": entry.status, "epochs": str(entry.epochs), **scores},
-            "settings": flat_settings(board.run_config(entry)),
-            "sight": dataclasses.asdict(sight) if sight else None}
+            "settings": flat_settings(board.run_job(entry).config),
+            "predictions": dataclasses.asdict(predictions) if predictions else None}
 
 
 _NO_SCORES = {"epoch", "step", "learning_rate", "bad_images", "steps_per_second", "data_wait", "seconds_left"}
 
 
 def flat_settings(config: Config) -> dict[str, str]:
-    """Every setting of a config by its dotted name, for people: of a drawn number's sixteen digits they get six."""
+    """List a config's settings by their dotted names, for people: of a drawn number's sixteen digits they get six."""
     def flat(values: dict[str, Any], prefix: str) -> dict[str, str]:
         found: dict[str, str] = {}
         for name, value in values.items():
@@ -99,9 +103,9 @@ def flat_settings(config: Config) -> dict[str, str]:
 
 
 def _picked(board: Leaderboard) -> set[str]:
-    """The runs that are compared at first: the best, and what it is measured against."""
-    shown = [board.best, board.baseline if board.baseline is not board.best else board.reference]
-    return {entry.name for entry in shown if entry is not None and entry.metrics}
+    """Choose the runs that are compared at first: the best, and what it is measured against."""
+    picked = [board.best, board.baseline if board.baseline is not board.best else board.reference]
+    return {entry.name for entry in picked if entry is not None and entry.metrics}
 
 
 def _budget(board: Leaderboard) -> str:
@@ -113,10 +117,10 @@ def _budget(board: Leaderboard) -> str:
 
 
 def warnings(board: Leaderboard) -> list[str]:
-    """A sentence for each run that ended in trouble."""
+    """Write a sentence for each run that ended in trouble."""
     found = []
     for entry in board.entries:
-        warning = heat_warning(entry.metrics[-1]) if entry.metrics else None
+        warning = confidence_warning(entry.metrics[-1]) if entry.metrics else None
         if entry.status == "failed":
             found.append(f"{entry.name} failed after {entry.epochs} epochs; see error.txt in the search's ray folder.")
         if warning:
@@ -151,14 +155,7 @@ def _gain_card(title: str, board: Leaderboard, other: Entry | None) -> Card:
     return Card(title, f"{gain:+.3f}", f"from {other.score:.3f} ({other.name})")
 
 
-def _row(board: Leaderboard, entry: Entry) -> dict[str, Any]:
-    """What the page shows of a run: its notes, and pairs of a value to sort by and its text."""
-    cells = [(entry.name, entry.name), (entry.status, entry.status), (entry.epochs, str(entry.epochs)),
-             (entry.score, "-" if entry.score is None else f"{entry.score:.3f}")]
-    return {"entry": entry, "notes": board.notes(entry),
-            "cells": cells + [(entry.values.get(name), shown(entry.values.get(name))) for name in board.space]}
-
-
 def plain(figure: go.Figure) -> dict[str, Any]:
-    """A figure as plain data, without Plotly's default template, which would bring its own colours."""
-    return json.loads(figure.update_layout(template={}).to_json())
+    """Make plain data of a figure, without Plotly's default template, which would bring its own colors."""
+    found: dict[str, Any] = json.loads(figure.update_layout(template={}).to_json())
+    return found

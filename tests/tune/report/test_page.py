@@ -16,18 +16,19 @@ from optuna.trial import TrialState
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from jobs.config import Job
 from jobs.run_folder.layout import METRICS_FILE
 from trs.config import Config, EvalConfig
 from trs.data.synthetic import draw_dataset
 from trs.evaluation.oks import keypoint_scores, oks, similarities
 from trs.evaluation.protocol import protocol
-from trs.evaluation.results import read_people, read_poses
+from trs.evaluation.results import predicted_people, read_results, stack_poses
 from tune import compare
 from tune.leaderboard import Leaderboard, read_leaderboard
-from tune.publish.files import REPORT_FILE
+from tune.plan import TRIALS
 from tune.report.charts import importance, parallel_coordinates
-from tune.report.gallery import make_gallery
-from tune.trial import TRIALS
+from tune.report.gallery import Gallery, Validation, make_gallery
+from tune.report.page import REPORT_FILE
 
 MakeSearch = Callable[..., Path]
 
@@ -50,60 +51,66 @@ def test_importance_is_not_made_up(make_search: MakeSearch) -> None:
     figure, sentence = importance(read_leaderboard(make_search("level", level)))
     assert figure is None and "different scores; so far 3 are complete" in sentence
 
-def test_heat_that_collapsed_or_blew_up_is_told(make_search: MakeSearch) -> None:
+
+def test_confidence_that_collapsed_or_blew_up_is_told(make_search: MakeSearch) -> None:
     rows = [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40), ((0.9, 3.0, 2), TrialState.PRUNED, 1, 0.05),
             ((0.97, 1.0, 4), TrialState.COMPLETE, 8, 0.47)]
     folder = make_search("sick", rows, reference=False)
-    for name, heat in (("0000", 1.5), ("0001", 0.05), ("0002", 0.05)):
+    for name, confidence in (("0000", 1.5), ("0001", 0.05), ("0002", 0.05)):
         path = folder / TRIALS / name / METRICS_FILE
-        lines = [json.loads(line) | {"peak_confidence": heat} for line in path.read_text().splitlines()]
+        lines = [json.loads(line) | {"peak_confidence": confidence} for line in path.read_text().splitlines()]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     compare.main([str(folder)])
     page = (folder / REPORT_FILE).read_text()
-    assert "0000: the mean peak heat has risen to 1.50" in page
-    assert "0002: the mean peak heat has fallen to 0.05" in page
-    assert "0001: the mean peak heat" not in page, "after one epoch heat is low in every healthy run"
+    assert "0000: the mean peak confidence has risen to 1.50" in page
+    assert "0002: the mean peak confidence has fallen to 0.05" in page
+    assert "0001: the mean peak confidence" not in page, "after one epoch it is low in every healthy run"
 
 
 def test_the_gallery_spreads_from_best_to_worst_and_shows_every_run_the_same_people(search: Path) -> None:
-    gallery = make_gallery(read_leaderboard(search))
-    scores = gallery.sights["0002"].oks
+    gallery = _gallery(read_leaderboard(search))
+    scores = gallery.predictions["0002"].oks
     assert len(gallery.people) == len(scores) == 8 and gallery.count == 24
     assert scores == sorted(scores, reverse=True) and scores[0] == 1.0 and scores[-1] < 0.4
     assert all(person.source.startswith("data:image/jpeg;base64,") for person in gallery.people)
-    assert sorted(gallery.sights) == ["0000", "0001", "0002", "0003", "0004", "0005"]  # 0006 has not been evaluated
-    first, drawn = gallery.people[0].truth, gallery.sights["0005"].poses[0]
+    assert sorted(gallery.predictions) == ["0000", "0001", "0002", "0003", "0004", "0005"], "0006 has no epoch yet"
+    first, drawn = gallery.people[0].truth, gallery.predictions["0005"].poses[0]
     np.testing.assert_allclose([point[:2] for point in first], [point[:2] for point in drawn], atol=0.02)  # OKS 1
 
 
 @pytest.mark.parametrize(("lost", "reason"), [("val", "there is no folder"), ("annotations", "there is no file"),
                                               ("predictions", "no predictions lie in")])
-def test_missing_pictures_are_told_in_a_sentence(search: Path, people: Path, tmp_path: Path, lost: str, reason: str
-                                                 ) -> None:
+def test_missing_images_are_told_in_a_sentence(search: Path, people: Path, tmp_path: Path, lost: str, reason: str
+                                               ) -> None:
     shutil.copytree(people, tmp_path / "people")
     folder = Path(shutil.copytree(search, tmp_path / "demo"))
     shutil.rmtree((folder / TRIALS / "0002" if lost == "predictions" else tmp_path / "people") / lost)
-    gallery = make_gallery(_with_root(read_leaderboard(folder), tmp_path / "people"))
+    gallery = _gallery(_with_root(read_leaderboard(folder), tmp_path / "people"))
     assert gallery.people == [] and reason in gallery.sentence
 
 
 def _with_root(board: Leaderboard, root: Path) -> Leaderboard:
     config = dataclasses.replace(board.config, data=dataclasses.replace(board.config.data, root=str(root)))
-    return dataclasses.replace(board, config=config)
+    return dataclasses.replace(board, job=Job(config))
+
+
+def _gallery(board: Leaderboard) -> Gallery:
+    return make_gallery(board, Validation(board.folder, board.config.data))
 
 
 def test_predictions_of_other_people_are_refused(search: Path, tmp_path: Path) -> None:
     draw_dataset(tmp_path / "fewer", train_count=1, val_count=3)
     board = _with_root(read_leaderboard(search), tmp_path / "fewer")
-    assert "the predictions are not of the people" in make_gallery(board).sentence
+    assert "the predictions are not of the people" in _gallery(board).sentence
 
 
 def test_similarities_are_those_of_pycocotools(search: Path) -> None:
     board = read_leaderboard(search)
     run = board.folder / TRIALS / "0002"
-    results = json.loads((run / "predictions" / "ensemble.json").read_text())
-    people, skeleton = read_people(board.config.data, results)
-    similarity = similarities(read_poses(run, people), people, np.array(skeleton.sigmas))
+    validation = Validation(search, board.config.data)
+    _, results = read_results(run)
+    people = predicted_people(validation.people, results)
+    similarity = similarities(stack_poses(results, people), people, np.array(validation.skeleton.sigmas))
     truth = COCO(str(Path(board.config.data.root, board.config.data.val_annotations)))
     evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
     evaluation.evaluate()

@@ -1,14 +1,14 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-// Charts in the colours of the page's light or dark theme.
+// Charts in the colors of the page's light or dark theme.
 function theme() {
   const style = getComputedStyle(document.documentElement);
-  const colour = name => style.getPropertyValue(name).trim();
-  const axis = { gridcolor: colour("--rule"), zerolinecolor: colour("--rule"), linecolor: colour("--dim"), showline: true,
+  const color = name => style.getPropertyValue(name).trim();
+  const axis = { gridcolor: color("--rule"), zerolinecolor: color("--rule"), linecolor: color("--dim"), showline: true,
     title: { standoff: 12 } };
-  return { layout: { font: { color: colour("--ink"), family: "system-ui, sans-serif", size: 13 }, xaxis: axis,
-    yaxis: axis, paper_bgcolor: colour("--card"), plot_bgcolor: colour("--card") } };
+  return { layout: { font: { color: color("--ink"), family: "system-ui, sans-serif", size: 13 }, xaxis: axis,
+    yaxis: axis, paper_bgcolor: color("--card"), plot_bgcolor: color("--card") } };
 }
 
 function plot(name, { data, layout }) {

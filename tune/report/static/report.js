@@ -1,7 +1,7 @@
 const { order, runs, people, skeleton, metric } = data;
-const COLOURS = ["#d55e00", "#2f8fd0", "#009e73", "#a06cc8", "#c79100", "#8a8f98"];
-const SIDES = { left: "rgb(230, 159, 0)", right: "rgb(86, 180, 233)", centre: "rgb(240, 240, 240)" };
-const MIN_HEAT = 0.2;  // as the pictures that the commands draw
+const COLORS = ["#d55e00", "#2f8fd0", "#009e73", "#a06cc8", "#c79100", "#8a8f98"];
+const SIDES = { left: "rgb(230, 159, 0)", right: "rgb(86, 180, 233)", center: "rgb(240, 240, 240)" };
+const MIN_CONFIDENCE = 0.2;  // as in the images that the commands draw
 
 const table = document.getElementById("leaderboard");
 const headers = [...table.tHead.rows[0].cells];
@@ -38,11 +38,11 @@ function compare() {
   if (names.length === 0) return;
   settings(names);
   plot("pick-curves", curves(names));
-  const seen = names.filter(name => runs[name].sight);
-  document.getElementById("pick-keypoints").hidden = document.getElementById("pick-people").hidden = seen.length === 0;
-  if (seen.length === 0) return;
-  plot("pick-keypoints", bars(names.filter(name => runs[name].sight), names));
-  gallery("pick-people", seen);
+  const predicted = names.filter(name => runs[name].predictions);
+  document.getElementById("pick-keypoints").hidden = document.getElementById("pick-people").hidden = predicted.length === 0;
+  if (predicted.length === 0) return;
+  plot("pick-keypoints", bars(predicted, names));
+  gallery("pick-people", predicted);
 }
 
 // What differs between the picked runs, and their scores.
@@ -63,17 +63,17 @@ function settings(names) {
 function curves(names) {
   return {
     data: names.map((name, number) => ({ x: runs[name].epochs, y: runs[name].curve, name, mode: "lines+markers",
-      line: { color: COLOURS[number % COLOURS.length] } })),
+      line: { color: COLORS[number % COLORS.length] } })),
     layout: { height: 340, margin: { l: 60, r: 15, t: 10, b: 50 }, showlegend: true,
       legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
       xaxis: { title: { text: "epoch" }, rangemode: "tozero" }, yaxis: { title: { text: metric }, rangemode: "tozero" } },
   };
 }
 
-function bars(seen, names) {
+function bars(predicted, names) {
   return {
-    data: seen.map(name => ({ type: "bar", name, x: skeleton.names.map(text => text.replaceAll("_", " ")),
-      y: runs[name].sight.keypoints, marker: { color: COLOURS[names.indexOf(name) % COLOURS.length] },
+    data: predicted.map(name => ({ type: "bar", name, x: skeleton.names.map(text => text.replaceAll("_", " ")),
+      y: runs[name].predictions.keypoints, marker: { color: COLORS[names.indexOf(name) % COLORS.length] },
       hovertemplate: `${name}, %{x}: %{y:.3f}<extra></extra>` })),
     layout: { height: 360, margin: { l: 60, r: 15, t: 10, b: 100 }, showlegend: true,
       legend: { orientation: "h", y: 1.02, yanchor: "bottom" }, meta: { min_width: 26 * skeleton.names.length + 120 },
@@ -88,7 +88,7 @@ function gallery(id, names) {
   place.replaceChildren(...people.map((person, number) => {
     const group = document.createElement("div");
     group.append(figure(person, person.truth, "annotated"), ...names.map(name => {
-      const { poses, oks } = runs[name].sight;
+      const { poses, oks } = runs[name].predictions;
       return figure(person, poses[number], `${name}: OKS ${oks[number].toFixed(2)}`);
     }));
     return group;
@@ -98,14 +98,14 @@ function gallery(id, names) {
 function figure(person, points, caption) {
   const place = document.createElement("figure");
   const text = Object.assign(document.createElement("figcaption"), { textContent: caption });
-  place.append(picture(person, points), text);
+  place.append(drawing(person, points), text);
   return place;
 }
 
-function picture({ source, width, height }, points) {
+function drawing({ source, width, height }, points) {
   const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
   svg.append(element("image", { href: source, width, height }));
-  const sure = points.map(point => point[2] >= MIN_HEAT);
+  const sure = points.map(point => point[2] >= MIN_CONFIDENCE);
   const limbs = skeleton.limbs.filter(([start, end]) => sure[start] && sure[end]);
   for (const outline of [true, false]) {
     for (const [start, end] of limbs) {
@@ -127,7 +127,7 @@ function element(name, attributes) {
 function side(...indices) {
   const sides = indices.map(index => skeleton.names[index].split("_")[0]);
   const [left, right] = ["left", "right"].map(name => sides.includes(name));
-  return left === right ? SIDES.centre : left ? SIDES.left : SIDES.right;
+  return left === right ? SIDES.center : left ? SIDES.left : SIDES.right;
 }
 
 if (data.best) gallery("people", [data.best]);
