@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict, TypeVar, cast, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypedDict, TypeVar, cast, get_type_hints
 
 import tyro
 
@@ -28,10 +28,14 @@ from trs.errors import InputError
 from trs.presets import PRESETS
 
 if TYPE_CHECKING:  # to the type checker a name is a string; the command line knows which ones there are
-    PresetName = MethodName = str
+    PresetName: TypeAlias = str
+    MethodName: TypeAlias = str
 else:
     PresetName = tyro.extras.literal_type_from_choices(PRESETS)
     MethodName = tyro.extras.literal_type_from_choices(METHOD_NAMES)
+
+Given: TypeAlias = dict[str, Any]
+"""The fields of a section that were given on the command line, see `overrides`."""
 
 MAY_CHANGE = {"may_change": True}
 """Metadata of a command's field that a resumed run may change."""

@@ -6,7 +6,7 @@ import itertools
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tyro
 
@@ -21,7 +21,8 @@ from trs.config import DataConfig, EvalConfig
 from trs.evaluation.protocol import measure_of, protocol
 
 if TYPE_CHECKING:
-    DataOptions = EvalOptions = dict[str, Any]
+    from jobs.cli import Given as DataOptions
+    from jobs.cli import Given as EvalOptions
 else:
     DataOptions, EvalOptions = cli.overrides(DataConfig), cli.overrides(EvalConfig)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import ray
 
-from jobs.cluster.ray_private import pin_autoscaling_coordinator
+from jobs.cluster.ray_private import pin_autoscaling_coordinator, quieten_token_notice
 from trs.errors import InputError
 
 
@@ -85,5 +85,4 @@ def quieten() -> None:
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     # After Ctrl-C Tune tells to restore its own state; ours is the study. Why a trial failed stands in our own lines.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    # That the token is required is what we want; Ray says so as a warning.
-    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
+    quieten_token_notice()

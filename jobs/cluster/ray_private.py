@@ -5,7 +5,8 @@ Nothing else imports from Ray's private modules: what an update of Ray may break
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray._private.state import state
@@ -16,6 +17,19 @@ from ray.train.torch.config import _TorchBackend
 from ray.train.v2._internal.execution.context import get_train_context
 from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+if TYPE_CHECKING:  # `ray.train` swaps its classes for those of V2 when it is imported; type checkers see the old ones
+    from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.v2.api.result import Result
+    from ray.train.v2.torch.torch_trainer import TorchTrainer
+else:
+    from ray.train import FailureConfig, Result, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+__all__ = [
+    "FailureConfig", "Result", "RunConfig", "ScalingConfig", "SignalledBackend", "TorchTrainer", "autoscaler_limits",
+    "dashboard_address", "is_being_drained", "pin_autoscaling_coordinator", "put_report_queue_here",
+    "quieten_token_notice"]
 
 
 def dashboard_address() -> str | None:
@@ -69,4 +83,11 @@ def put_report_queue_here() -> None:
     would be lost. Tune has no option for where it lies.
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    get_session()._inter_actor_queue = Queue(1, actor_options={"num_cpus": 0, "scheduling_strategy": here})
+    session = get_session()
+    assert session is not None, "only a trial's driver has a queue"
+    session._inter_actor_queue = Queue(1, actor_options={"num_cpus": 0, "scheduling_strategy": here})
+
+
+def quieten_token_notice() -> None:
+    """Silence the warning that the token is required, which is what we want."""
+    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 import ray
-import ray.train
 
-from jobs.cluster.ray_private import autoscaler_limits
+from jobs.cluster.ray_private import ScalingConfig, autoscaler_limits
 from jobs.config import Job
 from trs.errors import InputError
 
@@ -75,10 +74,10 @@ def concurrency(job: Job, wanted: int | None) -> int:
     return min(fit, wanted) if wanted else fit
 
 
-def scaling(job: Job) -> ray.train.ScalingConfig:
+def scaling(job: Job) -> ScalingConfig:
     """Say in Ray Train's words which workers a training has."""
     cluster, workers = job.cluster, job.config.train.workers
-    return ray.train.ScalingConfig(
+    return ScalingConfig(
         num_workers=(cluster.min_workers, workers) if cluster.min_workers else workers, use_gpu=cluster.use_gpu,
         elastic_resize_monitor_interval_s=cluster.resize_seconds, resources_per_worker=_of_worker(job))
 

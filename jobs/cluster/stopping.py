@@ -3,7 +3,7 @@
     SIGTERM or Ctrl-C to the command    `kill`, `ray job stop`, a pod that ends, a person: the command leaves a file in
                                         the folder (`stop_gently`), which the workers see (`StopSignal`)
     SIGTERM to a worker                 a machine that shuts down
-    a node that is drained              `ray drain-node`, a Kubernetes pod that ends, a spot machine (`jobs/deploy/spot.py`)
+    a node that is drained              `ray drain-node`, a Kubernetes pod that ends, `jobs/deploy/spot.py`
 
 Workers ask after each step; the loop saves, and raises `trs.errors.Interrupted`. After the first the run ends, to be
 resumed with --resume; after the others it goes on elsewhere.

@@ -40,7 +40,7 @@ class Run:
     @functools.cached_property
     def name(self) -> str:
         """The name for its folder where it has none yet, see `RunsFolder`: equal trainings get the same."""
-        plain = configs.to_dict(self.config)
+        plain = configs.to_dict(configs.from_dict(configs.to_dict(self.config)))  # 40 and 40.0 are one number
         plain["data"]["root"] = str(Path(self.config.data.root).absolute())
         content = json.dumps([plain, [start.name for start in self.starts_from]], sort_keys=True)
         identity = hashlib.sha256(content.encode()).hexdigest()[:10]
@@ -166,7 +166,7 @@ def train_all(runs: Iterable[Run], folder: RunsFolder, cluster: ClusterConfig, c
     Raises:
         InputError: Ray Tune has ended before the runs have.
     """
-    queue = _Queue([run for run in with_starts(runs) if folder.result(run) is None], folder, tell)
+    queue = Queue([run for run in with_starts(runs) if folder.result(run) is None], folder, tell)
     if not queue.waiting:
         return
     jobs = {folder.find(run).name: Job(folder.config(run), cluster) for run in queue.waiting}
@@ -184,8 +184,14 @@ def _train(suggestion: dict[str, str], jobs: dict[str, Job], folder: Path) -> No
     fit(job, store(datasets), run, stop=folder / STOP_FILE)
 
 
-class _Queue:
-    """The runs that are left: which may start, and what comes of one that ends."""
+class Queue:
+    """The runs that are left: which may start, and what comes of one that ends.
+
+    Args:
+        left: what is not done, starts before what starts from them, as `with_starts` orders them.
+        folder: of the runs' folders.
+        tell: called with each run that has ended.
+    """
 
     def __init__(self, left: list[Run], folder: RunsFolder, tell: Callable[[Ended], None]) -> None:
         self.waiting, self.folder, self.tell = left, folder, tell
@@ -193,10 +199,11 @@ class _Queue:
         self.undone, self.failed = set(left), set[Run]()
 
     def stops(self) -> bool:
+        """Whether the runs are asked to save and end."""
         return (self.folder.path / STOP_FILE).exists()
 
     def start(self) -> str | None:
-        """Take out the next run whose starts are done; the name of its folder."""
+        """Take out the next run whose starts are done, if there is one; the name of its folder."""
         for run in self.waiting:
             if self.undone.isdisjoint(run.starts_from):
                 self.waiting.remove(run)
@@ -206,7 +213,7 @@ class _Queue:
         return None
 
     def end(self, name: str, failure: str | None) -> None:
-        """Tell of a run that has ended, and of those that cannot start any more."""
+        """Tell of a run that has ended, and of those that cannot start any more because of it."""
         run, began = self.running.pop(name)
         done = self.folder.result(run) is not None
         if not done and self.stops():
@@ -228,7 +235,7 @@ class _Queue:
 class _Searcher(StatelessSearcher):
     """Hands the queue's runs out to Tune."""
 
-    def __init__(self, queue: _Queue) -> None:
+    def __init__(self, queue: Queue) -> None:
         super().__init__()
         self.queue = queue
 
@@ -243,7 +250,7 @@ class _Searcher(StatelessSearcher):
 class _Listener(ray.tune.Callback):
     """Hears from Tune which runs have ended."""
 
-    def __init__(self, queue: _Queue) -> None:
+    def __init__(self, queue: Queue) -> None:
         self.queue = queue
 
     def __getstate__(self) -> dict[str, Any]:

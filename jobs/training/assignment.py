@@ -7,11 +7,9 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import ray.train
-import ray.train.torch
-
+from jobs.cluster.ray_private import FailureConfig, Result, RunConfig, TorchTrainer
 from jobs.cluster.resources import scaling
 from jobs.config import Job
 from jobs.training.datasets import StoredDatasets
@@ -47,10 +45,10 @@ def do_once(work: Callable[[dict[str, Any]], Any], assignment: Assignment, max_f
     name = f"ray-{uuid.uuid4().hex[:8]}"  # Ray Train resumes a run of the same name
     folder = assignment.folder
     try:
-        return ray.train.torch.TorchTrainer(
+        trainer = TorchTrainer(
             work, train_loop_config=assignment.settings(), scaling_config=scaling(assignment.job),
-            run_config=ray.train.RunConfig(
-                name=name, storage_path=str(folder),
-                failure_config=ray.train.FailureConfig(max_failures=max_failures))).fit().return_value
+            run_config=RunConfig(
+                name=name, storage_path=str(folder), failure_config=FailureConfig(max_failures=max_failures)))
+        return cast(Result, trainer.fit()).return_value
     finally:
         shutil.rmtree(folder / name, ignore_errors=True)

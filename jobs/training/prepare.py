@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from jobs.run_folder.layout import SPLIT_FILE
-from trs import loop
 from trs.config import Config
 from trs.data.datasets import Datasets, load_datasets, require_unlabeled
 from trs.data.split import load_split
 from trs.evaluation.evaluate import require_metric
-from trs.methods.build import METHODS, build_method
+from trs.methods.build import METHODS
+from trs.warm_start import check_fit
 
 
 def prepare(config: Config, folder: Path) -> Datasets:
@@ -30,5 +28,5 @@ def prepare(config: Config, folder: Path) -> Datasets:
     if METHODS[type(config.method)].uses_unlabeled:
         require_unlabeled(datasets)
     require_metric(datasets, config.eval.metric)
-    loop.start(config, datasets, build_method(config, len(datasets.skeleton)), torch.device("cpu"))
+    check_fit(config, len(datasets.skeleton))
     return datasets

@@ -143,8 +143,8 @@ class _Reader:
         window, future = reading
         if not wait([future], STARVED_SECONDS).done:
             if not self._starving():
-                _log.warning(f"no image has come for {STARVED_SECONDS:.0f} s: no CPU is free to read, or the storage is "
-                             "slow; this worker's node now reads beside its work")
+                _log.warning(f"no image has come for {STARVED_SECONDS:.0f} s: no CPU is free to read, or the storage "
+                             "is slow; this worker's node now reads beside its work")
             self._starved.append(future)
             futures = [future, self._submit(window)]
             future = next(iter(wait(futures, GIVE_UP_SECONDS, FIRST_COMPLETED).done), future)

@@ -13,9 +13,9 @@ from typing import Any
 
 import ray
 import ray.train
-import ray.train.torch
 
 from jobs.cluster.failures import Failures, find_mistake
+from jobs.cluster.ray_private import FailureConfig, RunConfig, TorchTrainer
 from jobs.cluster.resources import scaling
 from jobs.cluster.stopping import TorchConfig
 from jobs.config import Job
@@ -72,18 +72,18 @@ def fit(job: Job, stored: StoredDatasets, folder: Path, callbacks: Iterable[ray.
             judge.after_exception(None, {0: start})
 
 
-def _trainer(assignment: Assignment, callbacks: Iterable[ray.train.UserCallback]) -> ray.train.torch.TorchTrainer:
+def _trainer(assignment: Assignment, callbacks: Iterable[ray.train.UserCallback]) -> TorchTrainer:
     folder = assignment.folder
-    return ray.train.torch.TorchTrainer(
+    return TorchTrainer(
         train_per_worker,
         train_loop_config=assignment.settings(),
         torch_config=TorchConfig(),
         scaling_config=scaling(assignment.job),
-        run_config=ray.train.RunConfig(
+        run_config=RunConfig(
             name=folder.name, storage_path=str(folder.parent),
             callbacks=[Failures(folder, assignment.job.cluster.max_failures), *callbacks],
             # `Failures` says when it is enough. Workers may wait a night for machines that were taken away.
-            failure_config=ray.train.FailureConfig(max_failures=-1, controller_failure_limit=100)))
+            failure_config=FailureConfig(max_failures=-1, controller_failure_limit=100)))
 
 
 def train_per_worker(settings: dict[str, Any]) -> None:

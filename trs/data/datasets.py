@@ -46,10 +46,10 @@ def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
     root = _root(data)
     people, whole, _ = load_people(root / data.train_annotations, _folder(root / data.train_images))
     skeleton, order = whole.select(data.keypoints or whole.names)
-    people = _labeled(people.select(order))
+    people = people.select(order)
     if split is None:
         split = (load_split(Path(data.manifest)) if data.manifest else
-                 draw_split(people, data.labeled_count, data.split, data.split_seed))
+                 draw_split(people.ids, data.labeled_count, data.split, data.split_seed))
     labeled, unlabeled = apply_split(people, split, data.include_labeled)
     if data.unlabeled_annotations is not None:
         unlabeled = _extra_people(root, data, len(skeleton))
@@ -90,7 +90,7 @@ def validation(root: Path, data: DataConfig, skeleton: Skeleton) -> Validation:
     """
     annotations, images = root / data.val_annotations, _folder(root / data.val_images)
     annotated, found, image_ids = load_people(annotations, images)
-    people = _first_images(_labeled(annotated.select(found.select(skeleton.names)[1])), data.val_count)
+    people = _first_images(annotated.select(found.select(skeleton.names)[1]), data.val_count)
     scored_images = np.unique(people.image_ids)
     ground_truth = None if image_ids is None else str(annotations)
     if data.val_detections is None:
@@ -124,11 +124,6 @@ def _folder(path: Path) -> Path:
     if not path.is_dir():
         raise InputError(f"there is no folder {path}; check data.root and the image folders")
     return path
-
-
-def _labeled(people: PersonTable) -> PersonTable:
-    """Take those with a labeled keypoint, which the ones that were selected may all lack."""
-    return people.take(np.asarray(people.keypoint_weights.any(1)))
 
 
 def _first_images(people: PersonTable, count: int | None) -> PersonTable:

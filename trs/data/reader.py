@@ -59,7 +59,8 @@ class Stream:
         Raises:
             InputError: many images in a row cannot be read.
         """
-        return stack_rows([self._sample(row) for row in rows])
+        samples = [self._sample(row) for row in rows]
+        return {name: np.stack([np.asarray(sample[name]) for sample in samples]) for name in samples[0]}
 
     def _sample(self, row: int) -> dict[str, object]:
         refusals: list[str] = []
@@ -77,11 +78,6 @@ class Stream:
                     "id": self.people.ids[person], "pass": pass_index, "key": generator.integers(2**32),
                     "bad": "\n".join(refusals)}
         raise InputError(f"{_MAX_REPLACEMENTS} images in a row cannot be read, the last because {refusals[-1]}")
-
-
-def stack_rows(samples: list[dict[str, object]]) -> Rows:
-    """Samples as columns."""
-    return {name: np.stack([np.asarray(sample[name]) for sample in samples]) for name in samples[0]}
 
 
 def stream_of(people: PersonTable, flip_order: list[int], config: Config) -> Stream:

@@ -1,4 +1,4 @@
-"""Which people are labelled, which are not, and the manifest that remembers it."""
+"""Which people are labeled, which are not, and the manifest that remembers it."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from trs.files import write_text
 
 @dataclass(frozen=True)
 class Split:
-    """The ids of the labelled people, and how they were chosen."""
+    """The ids of the labeled people, and how they were chosen."""
 
     method: Literal["random", "first"]
     seed: int
     labeled_ids: tuple[int, ...]
 
 
-def draw_split(people: PersonTable, count: int | None, method: Literal["random", "first"], seed: int) -> Split:
-    """Choose `count` labelled people (None: all).
+def draw_split(ids: np.ndarray, count: int | None, method: Literal["random", "first"], seed: int) -> Split:
+    """Choose `count` labeled people (None: all).
 
     The random draw depends on the set of ids and the seed alone, not on the order of the file.
 
     Raises:
-        InputError: more labelled people are asked for than there are.
+        InputError: more labeled people are asked for than there are.
     """
-    count = len(people) if count is None else count
-    if count > len(people):
-        raise InputError(f"data.labeled_count is {count}, but the training set has only {len(people)} labelled people")
+    count = len(ids) if count is None else count
+    if count > len(ids):
+        raise InputError(f"data.labeled_count is {count}, but the training set has only {len(ids)} labeled people")
     if method == "first":
-        chosen = people.ids[:count]
+        chosen = ids[:count]
     else:
-        chosen = np.random.default_rng(seed).permutation(np.sort(people.ids))[:count]
+        chosen = np.random.default_rng(seed).permutation(np.sort(ids))[:count]
     return Split(method, seed, tuple(int(i) for i in chosen))
 
 
 def apply_split(people: PersonTable, split: Split, include_labeled: bool = False) -> tuple[PersonTable, PersonTable]:
-    """The labelled people and the others, whose labels are removed.
+    """The labeled people and the others, whose labels are removed.
 
     Raises:
         InputError: the split names people that the table does not have.

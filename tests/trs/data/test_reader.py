@@ -17,27 +17,12 @@ def stream(sets: Datasets, config: Config) -> Stream:
     return stream_of(sets.labeled, sets.skeleton.flip_order, config)
 
 
-def test_each_person_comes_once_a_pass_in_another_order(stream: Stream) -> None:
-    passes = [[stream.locate(row) for row in range(8 * p, 8 * p + 8)] for p in range(3)]
-    for number, rows in enumerate(passes):
-        assert [p for p, _ in rows] == [number] * 8
-        assert sorted(person for _, person in rows) == list(range(8))
-    assert passes[0] != [(0, person) for _, person in passes[1]]
-
-
 def test_the_same_samples_for_any_number_of_workers(stream: Stream) -> None:
     alone = stream.read(row for step in range(2) for row in batch_rows(step, 4))
     shares = [[stream.read(batch_rows(step, 2, rank, shares=2)) for rank in range(2)] for step in range(2)]
     for name in alone:
         together = np.concatenate([share[name] for step in shares for share in step])
         np.testing.assert_array_equal(together, alone[name])
-
-
-def test_a_restart_goes_on_at_its_row(stream: Stream) -> None:
-    through = stream.read(batch_rows(3, 4))
-    resumed = stream.read(batch_rows(0, 4, start=12))
-    np.testing.assert_array_equal(through["image"], resumed["image"])
-    np.testing.assert_array_equal(through["key"], resumed["key"])
 
 
 def test_a_sample_differs_from_pass_to_pass(stream: Stream) -> None:
@@ -57,7 +42,7 @@ def test_mirrored_samples_swap_left_and_right(sets: Datasets, config: Config) ->
     assert np.abs(plain["image"][:, :, ::-1].astype(int) - mirrored["image"]).max() <= 1
 
 
-def test_a_bad_picture_is_replaced_and_named(drawn_root: Path, config: Config, tmp_path: Path) -> None:
+def test_a_bad_image_is_replaced_and_named(drawn_root: Path, config: Config, tmp_path: Path) -> None:
     root = shutil.copytree(drawn_root, tmp_path / "people")
     data = dataclasses.replace(config.data, root=str(root))
     sets = load_datasets(data)
@@ -68,7 +53,7 @@ def test_a_bad_picture_is_replaced_and_named(drawn_root: Path, config: Config, t
     assert [victim.name in reason for reason in rows["bad"]].count(True) == 1
     for file in sets.labeled.files:
         Path(sets.labeled.root, str(file)).unlink()
-    with pytest.raises(InputError, match="pictures in a row cannot be read"):
+    with pytest.raises(InputError, match="images in a row cannot be read"):
         stream_of(sets.labeled, sets.skeleton.flip_order, config).read(range(1))
 
 

@@ -12,22 +12,22 @@ from trs.errors import InputError
 def test_the_draw_depends_on_the_seed_and_not_on_the_order(sets: Datasets) -> None:
     people = sets.unlabeled
     shuffled = people.take(np.random.default_rng(0).permutation(len(people)))
-    first, again = draw_split(people, 10, "random", 1), draw_split(shuffled, 10, "random", 1)
+    first, again = draw_split(people.ids, 10, "random", 1), draw_split(shuffled.ids, 10, "random", 1)
     assert first == again
     assert len(set(first.labeled_ids)) == 10
-    assert draw_split(people, 10, "random", 2) != first
-    assert draw_split(people, 3, "first", 0).labeled_ids == tuple(people.ids[:3])
+    assert draw_split(people.ids, 10, "random", 2) != first
+    assert draw_split(people.ids, 3, "first", 0).labeled_ids == tuple(people.ids[:3])
 
 
-def test_labelled_and_unlabelled_part_the_people(sets: Datasets) -> None:
+def test_labeled_and_unlabeled_part_the_people(sets: Datasets) -> None:
     assert len(sets.labeled) == 8 and len(sets.unlabeled) == 40
     assert not set(sets.labeled.ids) & set(sets.unlabeled.ids)
     assert sets.unlabeled.keypoint_weights.sum() == 0 and sets.labeled.keypoint_weights.sum() > 0
 
 
-def test_labelled_people_may_be_among_the_unlabelled(sets: Datasets) -> None:
+def test_labeled_people_may_be_among_the_unlabeled(sets: Datasets) -> None:
     people = dataclasses.replace(sets.labeled)
-    labeled, unlabeled = apply_split(people, draw_split(people, 3, "random", 0), include_labeled=True)
+    labeled, unlabeled = apply_split(people, draw_split(people.ids, 3, "random", 0), include_labeled=True)
     assert len(labeled) == 3 and len(unlabeled) == 8
 
 
@@ -37,8 +37,8 @@ def test_the_manifest_round_trips(sets: Datasets, tmp_path: Path) -> None:
 
 
 def test_too_many_labels_and_foreign_manifests_are_refused(sets: Datasets, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="only 8 labelled people"):
-        draw_split(sets.labeled, 9, "random", 0)
+    with pytest.raises(InputError, match="only 8 labeled people"):
+        draw_split(sets.labeled.ids, 9, "random", 0)
     with pytest.raises(InputError, match="made for another file"):
         apply_split(sets.labeled, Split("random", 0, (10**9,)))
     (tmp_path / "bad.json").write_text("[]")
