@@ -9,6 +9,7 @@ import datetime
 import inspect
 import itertools
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Collection
@@ -177,6 +178,22 @@ def _starting_job(chosen: argparse.Namespace) -> Job:
     return dataclasses.replace(job, config=config)
 
 
+_KINDS: dict[str, tuple[Any, ...]] = {
+    section: tuple(METHOD_NAMES.values()) if section == "method" else (kind,)
+    for section, kind in get_type_hints(Config).items()}
+"""The config's sections, and the dataclasses that each may be."""
+
+
+def as_options(sentence: str) -> str:
+    """Spell the fields that the library names as options: `data.root` becomes `--data.root`."""
+    def option(match: re.Match[str]) -> str:
+        section, name = match.groups()
+        known = any(field.name == name for kind in _KINDS[section] for field in dataclasses.fields(kind))
+        return f"--{section}.{name.replace('_', '-')}" if known else match.group()
+
+    return re.sub(rf"(?<![\w./-])({'|'.join(_KINDS)})\.(\w+)", option, sentence)
+
+
 def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
     """Run a command: a user's mistake ends in one sentence and exit code 2, Ctrl-C in 130, SIGTERM in 143."""
     try:
@@ -189,7 +206,7 @@ def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
         mistake = find_mistake(error)
         if mistake is None:
             raise
-        print(f"error: {mistake}", file=sys.stderr)
+        print(f"error: {as_options(mistake)}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -148,7 +148,8 @@ class Training:
 
     def save(self, folder: Path) -> None:
         """Write the whole state."""
-        checkpoints.save(folder, self.method.networks, self.optimizer, self.counters, self.config, self.datasets.skeleton)
+        checkpoints.save(folder, self.method.networks, self.optimizer, self.counters, self.config,
+                         self.datasets.skeleton)
 
 
 def start(config: Config, datasets: Datasets, method: Method, device: torch.device,
@@ -265,7 +266,8 @@ def _backward(training: Training, forward: Forward, rows: dict[str, Rows], last:
             terms = training.method.losses(forward, labeled, unlabeled, training.counters.step,
                                            training.counters.step // training.steps_per_epoch)
         # A mean over all shares, although DDP takes that over the workers.
-        (terms["loss"] * (world_size() / config.train.workers)).backward()
+        scaled = terms["loss"] * (world_size() / config.train.workers)
+        scaled.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
     return {name: term.detach() for name, term in terms.items()}
 
 

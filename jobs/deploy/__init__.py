@@ -1,1 +1,1 @@
-"""What machines are started with: an image, a job for Kubernetes, a dashboard for Grafana, the notices of spot machines."""
+"""What machines are started with: an image, a job for Kubernetes, a dashboard for Grafana, spot machines' notices."""

@@ -26,7 +26,8 @@ def print_progress(folder: Path, config: Config, prefix: str = "") -> Iterator[N
     which Ray would prefix with process ids and mix with its own.
     """
     ended = threading.Event()
-    epochs_printed, events_printed, position = len(read_metrics(folder)), len(read_events(folder)), read_position(folder)
+    epochs_printed, events_printed = len(read_metrics(folder)), len(read_events(folder))
+    position = read_position(folder)
 
     def watch() -> None:
         nonlocal epochs_printed, events_printed, position

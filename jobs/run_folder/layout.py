@@ -2,7 +2,7 @@
 
     config.yaml          the training and its machines, see `jobs.config`
     split.json           which people are labeled, see `trs.data.split`
-    metrics.jsonl        the metrics of each evaluation, a line each; with it `tensorboard/`, see `jobs.run_folder.metrics`
+    metrics.jsonl        the metrics of each evaluation, a line each; beside it tensorboard/
     checkpoint_STEP/     the whole state after a step, see `trs.checkpoint`
     predictions/         the poses of the last evaluation in COCO's result format, see `trs.evaluation.results`
     progress.json        the last completed step, rewritten about once a second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from ray.exceptions import RayTaskError
 from jobs import cli, train
 from jobs import config as jobs_config
 from jobs.cluster.failures import find_mistake
+from jobs.config import TWO_CORES
 from trs import config as configs
 from trs.config import SupervisedConfig
 from trs.errors import InputError
@@ -89,7 +91,7 @@ def test_unknown_options_are_refused_with_a_suggestion(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["--preset", "coco-1k", "--model.pretrained", "None"], "name its folder with --data.root"),
+    (["--preset", "coco-1k", "--model.pretrained", "None"], "--data.root must name its folder"),
     (["--preset", "coco-1k", "--data.root", "nowhere", "--model.pretrained", "None"], "there is no folder"),
     (["--preset", "lspet", "--data.root", "{empty}"], "no folder"),
     (["--config", "missing.yaml"], "cannot read the config missing.yaml"),
@@ -105,6 +107,25 @@ def test_a_users_mistake_is_one_sentence(tmp_path: Path, arguments: list[str], w
     assert ended.value.code == 2
     assert words in capsys.readouterr().err.replace("\n", " ")
     assert not (tmp_path / "runs").exists()
+
+
+def test_fields_that_the_library_names_are_spelled_as_options() -> None:
+    assert cli.as_options("lower train.learning_rate or method.unsup_weight; see data/train.json and train.json") == \
+        "lower --train.learning-rate or --method.unsup-weight; see data/train.json and train.json"
+
+
+def test_options_of_0_1_still_work_with_a_line_of_notice(capsys: pytest.CaptureFixture[str]) -> None:
+    command = parse("--train.use-gpu", "--train.cpus-per-worker=2", "--train.no-use-gpu", "--data-cpus", "0.5")
+    assert command.cluster == dataclasses.replace(TWO_CORES, cpus_per_worker=2.0, data_cpus=0.5)
+    assert capsys.readouterr().err.splitlines() == [
+        "note: --train.use-gpu is now --use-gpu", "note: --train.cpus-per-worker is now --cpus-per-worker",
+        "note: --train.no-use-gpu is now --no-use-gpu"]
+
+
+def test_a_resumed_run_may_change_its_machines(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    configs.save(demo(), tmp_path / "old" / "config.yaml")
+    assert parse("--resume", "old", "--out", str(tmp_path), "--use-gpu").cluster.use_gpu
 
 
 def test_a_mistake_leaves_no_traceback(tmp_path: Path) -> None:

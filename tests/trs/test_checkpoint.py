@@ -213,7 +213,8 @@ def test_a_warm_start_from_the_same_method_gives_every_network_its_own(saved, co
     assert all(torch.equal(after[name], tensor) for name, tensor in training.method.networks.state_dict().items())
 
 
-def test_a_warm_start_from_supervised_runs_takes_one_for_each_peer(config: Config, sets: Datasets, tmp_path: Path) -> None:
+def test_a_warm_start_from_supervised_runs_takes_one_for_each_peer(config: Config, sets: Datasets, tmp_path: Path
+                                                                   ) -> None:
     given = []
     for seed in (1, 2):
         supervised = dataclasses.replace(config, method=SupervisedConfig(),

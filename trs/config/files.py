@@ -62,8 +62,8 @@ def change(config: Config, values: Mapping[str, Any]) -> Config:
         changes.setdefault(section, {})[field] = value
     changed: dict[str, Any] = {}
     for section, fields in changes.items():
-        if not hasattr(config, section):
-            raise InputError(f"there is no setting {section}.{next(iter(fields))}")
+        if not hasattr(config, section) or "" in fields:
+            raise InputError(f"there is no setting {section}.{next(iter(fields))}".rstrip("."))
         kind = type(getattr(config, section))
         try:
             changed[section] = _converter().structure(
@@ -92,7 +92,8 @@ def explain(error: Exception, where: str = "") -> InputError:
     """What a converter found wrong, in a sentence."""
     if isinstance(error, InputError):
         return error
-    return InputError(f"not a valid config: {where}" + "; ".join(cattrs.transform_error(error, format_exception=_reason)))
+    reasons = "; ".join(cattrs.transform_error(error, format_exception=_reason))
+    return InputError(f"not a valid config: {where}{reasons}")
 
 
 def _reason(error: BaseException, kind: type | None) -> str:

@@ -34,11 +34,8 @@ def draw_split(ids: np.ndarray, count: int | None, method: Literal["random", "fi
     count = len(ids) if count is None else count
     if count > len(ids):
         raise InputError(f"data.labeled_count is {count}, but the training set has only {len(ids)} labeled people")
-    if method == "first":
-        chosen = ids[:count]
-    else:
-        chosen = np.random.default_rng(seed).permutation(np.sort(ids))[:count]
-    return Split(method, seed, tuple(int(i) for i in chosen))
+    order = ids if method == "first" else np.random.default_rng(seed).permutation(np.sort(ids))
+    return Split(method, seed, tuple(int(i) for i in order[:count]))
 
 
 def apply_split(people: PersonTable, split: Split, include_labeled: bool = False) -> tuple[PersonTable, PersonTable]:

@@ -13,8 +13,8 @@ from jobs.run_folder.layout import EVENTS_FILE, append_line
 from jobs.run_folder.progress import Position, Progress
 from trs.config import Config
 
-METRICS = {"epoch": 2, "loss": 0.01, "steps_per_second": 3.0, "seconds_left": 100.0, "bad_images": 0, "peak_confidence": 0.4,
-           "ap": 0.5, "ap_a": 0.4, "pckh": 0.7, "pckh_a": 0.6, "head_pckh": 0.9}
+METRICS = {"epoch": 2, "loss": 0.01, "steps_per_second": 3.0, "seconds_left": 100.0, "bad_images": 0,
+           "peak_confidence": 0.4, "ap": 0.5, "ap_a": 0.4, "pckh": 0.7, "pckh_a": 0.6, "head_pckh": 0.9}
 
 
 def test_an_epochs_line_shows_the_metric_that_is_searched() -> None:

@@ -29,7 +29,8 @@ def stored(stream: Stream, kind: type[StoredStream] = StoredStream) -> StoredStr
     return kind(**vars(stream) | {"people": ray.put(stream.people)})
 
 
-def test_ray_data_gives_the_rows_that_a_plain_reader_gives(streams: dict[str, Stream], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_data_gives_the_rows_that_a_plain_reader_gives(streams: dict[str, Stream],
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
     """Two streams of unequal length, over several passes and several windows, in order and to the last bit."""
     shares = [{name: batch_rows(step + 1, 4) for name in streams} for step in range(12)]
     monkeypatch.setattr(data, "WINDOW_BYTES", 1)

@@ -46,3 +46,24 @@ def test_unsafe_yaml_does_not_run(tmp_path: Path) -> None:
 def test_detections_need_the_list_of_their_images() -> None:
     with pytest.raises(InputError, match="name these too"):
         DataConfig(unlabeled_detections="a.json")
+
+
+def test_fields_change_by_their_dotted_names() -> None:
+    changed = configs.change(Config(), {"train.learning_rate": 0.5, "method.mix_count": 3, "data.input_size": [64, 64]})
+    assert (changed.train.learning_rate, changed.method.mix_count, changed.data.input_size) == (0.5, 3, (64, 64))
+    assert changed.eval == Config().eval
+
+
+@pytest.mark.parametrize(("name", "value", "words"), [
+    ("train.learning_rate", "fast", "train: invalid value"), ("train.speed", 1, "speed"),
+    ("nothing.at_all", 1, "no setting"),
+    ("train.epochs", 0, r"train\.epochs must be at least 1"), ("train", 1, "no setting")])
+def test_what_cannot_be_changed_is_named(name: str, value: object, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        configs.change(Config(), {name: value})
+
+
+def test_a_kept_converter_does_the_work() -> None:
+    """A new one for each call made `to_dict` and `from_dict` a hundred times slower."""
+    from trs.config import files
+    assert files._converter() is files._converter()

@@ -1,0 +1,53 @@
+"""A training and its machines, and the files that hold both."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from jobs import config as jobs_config
+from jobs.config import TWO_CORES, ClusterConfig, Job
+from trs import config as configs
+from trs.config import Config, TrainConfig
+from trs.errors import InputError
+from trs.presets import PRESETS, demo
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_job_goes_through_its_file(name: str, tmp_path: Path) -> None:
+    job = dataclasses.replace(jobs_config.preset(name), cluster=ClusterConfig(use_gpu=True, max_failures=7))
+    jobs_config.save(job, tmp_path / "config.yaml")
+    assert jobs_config.load(tmp_path / "config.yaml") == job
+    assert configs.load(tmp_path / "config.yaml") == job.config  # to whom the machines are no matter
+
+
+def test_a_file_of_0_1_holds_its_machines_among_the_optimization(tmp_path: Path) -> None:
+    plain = configs.to_dict(demo())
+    plain["train"] |= {"use_gpu": True, "cpus_per_worker": 2.0, "data_cpus": 0.5, "min_workers": None,
+                       "resize_seconds": 30.0, "checkpoint_every": 50, "max_failures": 1}
+    assert jobs_config.from_dict(plain) == Job(demo(), ClusterConfig(True, 2.0, 0.5, None, 30.0, 50, 1))
+    assert configs.from_dict(plain) == demo()
+
+
+def test_presets_for_small_machines_fit_on_two_cores() -> None:
+    assert jobs_config.preset("demo").cluster == jobs_config.preset("lspet-small").cluster == TWO_CORES
+    assert jobs_config.preset("coco-1k").cluster == ClusterConfig()
+
+
+@pytest.mark.parametrize("values", [{"checkpoint_every": 0}, {"max_failures": -1}, {"cpus_per_worker": 0.0},
+                                    {"data_cpus": float("nan")}, {"resize_seconds": 0.0}])
+def test_values_out_of_range_are_named(values: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=next(iter(values))):
+        ClusterConfig(**values)
+
+
+def test_no_more_workers_are_needed_than_there_are() -> None:
+    with pytest.raises(InputError, match=r"min_workers must be from 1 to train\.workers, 2, got 3"):
+        Job(Config(train=TrainConfig(workers=2)), ClusterConfig(min_workers=3))
+
+
+def test_an_unknown_key_among_the_machines_is_named() -> None:
+    with pytest.raises(InputError, match="gpus"):
+        jobs_config.from_dict({**jobs_config.to_dict(Job()), "cluster": {"gpus": 4}})
