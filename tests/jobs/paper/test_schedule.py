@@ -1,0 +1,176 @@
+"""Runs of a table: which is which, what is done, and in which order the others start."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from jobs import config as jobs_config
+from jobs import table
+from jobs.config import ClusterConfig, Job
+from jobs.paper.schedule import Ended, Queue, Run, RunsFolder, with_starts
+from tests.jobs.paper.runs import mark_done
+from trs.config import Config, SupervisedConfig, TRSConfig, change
+
+OLD_TABLE = Path(__file__).parent / "table_of_0.1"
+"""The configs of a row of our own study as version 0.1 wrote them: TRS from a warm start, and what it starts from."""
+OLD_ROW = ["lspet", "--data.root", "/data/lspet", "--only", "TRS, alpha 0.99"]
+
+
+@pytest.fixture
+def old_table(tmp_path: Path) -> Path:
+    """The row's folders as if they had been trained."""
+    folder = tmp_path / "tables"
+    shutil.copytree(OLD_TABLE, folder)
+    for run in folder.iterdir():
+        mark_done(run, epochs=9 if run.name.startswith("trs") else 15, ap=0.5, pck=0.6)
+    return folder
+
+
+def old_runs() -> list[Run]:
+    """What the command trains for the row, starts first."""
+    return with_starts([table.parse(OLD_ROW)[1].cells[0].run])
+
+
+def test_a_name_tells_the_method_and_depends_on_what_is_trained_alone(config: Config) -> None:
+    run = Run(config)
+    assert run.name.startswith("trs-") and run.name.endswith(f"-seed{config.train.seed}")
+    assert Run(dataclasses.replace(config)).name == run.name
+    assert Run(config, (run,)).name != run.name
+    assert Run(change(config, {"train.batch_size": 99})).name != run.name
+    assert Run(dataclasses.replace(config, method=SupervisedConfig())).name.startswith("supervised-")
+
+
+def test_runs_have_the_names_that_version_0_1_gave_them() -> None:
+    assert sorted(run.name for run in old_runs()) == sorted(path.name for path in OLD_TABLE.iterdir())
+
+
+def test_a_table_of_version_0_1_is_done(old_table: Path) -> None:
+    folder = RunsFolder(old_table)
+    for run in old_runs():
+        assert folder.result(run) is not None, run.name
+    # They were trained on other storage, from which the folder has been moved.
+    assert folder.config(old_runs()[-1]).train.init_from[0].startswith(str(old_table))
+
+
+def test_a_run_is_found_although_a_field_was_added_since(old_table: Path) -> None:
+    """Files without a field are those of a time before it was there; a name was then made of the others alone."""
+    names = {path.name: f"{path.name[:-9]}of-old{number}" for number, path in enumerate(sorted(old_table.iterdir()))}
+    for path in list(old_table.iterdir()):
+        text = (path / "config.yaml").read_text()
+        for old, new in names.items():
+            text = text.replace(old, new)
+        kept = [line for line in text.splitlines() if "max_skipped_steps" not in line and "teacher_mode" not in line]
+        assert len(kept) < len(text.splitlines())
+        (path / "config.yaml").write_text("\n".join(kept))
+        path.rename(path.with_name(names[path.name]))
+    folder = RunsFolder(old_table)
+    for run in old_runs():
+        assert folder.find(run).name == names[run.name] and folder.result(run) is not None
+        assert not (old_table / run.name).exists()
+
+
+def test_a_run_that_learned_something_else_is_not_taken_for_it(old_table: Path) -> None:
+    run = old_runs()[-1]
+    path = old_table / run.name
+    (path / "config.yaml").write_text((path / "config.yaml").read_text().replace("mix_count: 5", "mix_count: 4"))
+    path.rename(old_table / "another")
+    (old_table / "no_config").mkdir()
+    (old_table / "no_config" / "config.yaml").write_text("a list: [")
+    folder = RunsFolder(old_table)
+    assert folder.find(run) == old_table / run.name and folder.result(run) is None
+
+
+def test_a_run_is_found_wherever_it_ran(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    job = Job(config, ClusterConfig(use_gpu=True, cpus_per_worker=4, data_cpus=2, max_failures=9))
+    jobs_config.save(job, tmp_path / "mine" / "config.yaml")
+    assert RunsFolder(tmp_path).find(Run(config)) == tmp_path / "mine"
+
+
+def test_a_run_reads_the_same_files_in_any_working_directory(config: Config, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.pth").touch()
+    run = Run(change(config, {"data.root": "people", "model.pretrained": "weights.pth"}))
+    read = RunsFolder(tmp_path / "tables").config(run)
+    assert (read.data.root, read.model.pretrained) == (str(tmp_path / "people"), str(tmp_path / "weights.pth"))
+    assert Run(change(config, {"data.root": str(tmp_path / "people")})).name == Run(
+        change(config, {"data.root": "people"})).name
+
+
+def test_what_others_start_from_is_trained_first_and_once(config: Config) -> None:
+    base = Run(dataclasses.replace(config, method=SupervisedConfig()))
+    warm = [Run(dataclasses.replace(config, method=TRSConfig(unsup_weight=weight)), (base,)) for weight in (1, 2)]
+    assert with_starts(warm) == [base, *warm]
+    assert RunsFolder(Path("/runs")).config(warm[0]).train.init_from == (f"/runs/{base.name}",)
+
+
+def test_a_repeated_run_has_another_split_and_other_weights(config: Config) -> None:
+    run = Run(config, (Run(config),))
+    assert run.repeated(0) == run
+    for one in (run.repeated(2), *run.repeated(2).starts_from):
+        assert one.config.data.split_seed == config.data.split_seed + 2
+        assert one.config.train.seed == config.train.seed + 2000
+
+
+def test_a_training_that_has_not_come_to_its_end_is_not_done(config: Config, tmp_path: Path) -> None:
+    run = Run(config)
+    assert RunsFolder(tmp_path).result(run) is None
+    mark_done(tmp_path / run.name, config.train.epochs, ap=0.5)
+    assert RunsFolder(tmp_path).result(run) == {"epoch": config.train.epochs, "step": 1, "ap": 0.5}
+    longer = Run(change(config, {"train.epochs": config.train.epochs + 1}))
+    (tmp_path / run.name).rename(tmp_path / longer.name)
+    assert RunsFolder(tmp_path).result(longer) is None
+
+
+def test_a_training_without_its_last_checkpoint_is_not_done(config: Config, tmp_path: Path) -> None:
+    mark_done(tmp_path / Run(config).name, config.train.epochs, ap=0.5)
+    (tmp_path / Run(config).name / "checkpoint_00000001" / "state.json").unlink()
+    assert RunsFolder(tmp_path).result(Run(config)) is None
+
+
+@pytest.fixture
+def chain(config: Config) -> list[Run]:
+    """A run, one that starts from it, one that starts from that, and one that stands alone."""
+    first = Run(dataclasses.replace(config, method=SupervisedConfig()))
+    second = Run(config, (first,))
+    return [first, second, Run(config, (second,)), Run(change(config, {"train.seed": 7}))]
+
+
+def test_a_run_starts_when_what_it_starts_from_is_done(chain: list[Run], tmp_path: Path) -> None:
+    told: list[Ended] = []
+    queue = Queue(list(chain), RunsFolder(tmp_path), told.append)
+    assert [queue.start() for _ in range(3)] == [chain[0].name, chain[3].name, None]
+    queue.end(chain[3].name, None)
+    assert told[0].failure == "it has ended without a checkpoint of its last epoch" and queue.start() is None
+    mark_done(tmp_path / chain[0].name, chain[0].config.train.epochs)
+    queue.end(chain[0].name, None)
+    assert queue.start() == chain[1].name and queue.waiting == [chain[2]]
+    assert [(end.run, end.failure) for end in told[1:]] == [(chain[0], None)]
+
+
+def test_what_starts_from_a_failed_run_fails_with_it(chain: list[Run], tmp_path: Path) -> None:
+    told: list[Ended] = []
+    queue = Queue(list(chain), RunsFolder(tmp_path), told.append)
+    name = queue.start()
+    assert name == chain[0].name
+    queue.end(name, "out of memory")
+    reason = "a run that it starts from has failed"
+    assert [(end.run, end.failure) for end in told] == list(
+        zip(chain[:3], ("out of memory", reason, reason), strict=True))
+    assert queue.start() == chain[3].name and queue.waiting == []
+
+
+def test_a_run_that_was_asked_to_stop_is_not_told(chain: list[Run], tmp_path: Path) -> None:
+    told: list[Ended] = []
+    queue = Queue(list(chain), RunsFolder(tmp_path), told.append)
+    names = [queue.start(), queue.start()]
+    (tmp_path / "stop").touch()
+    mark_done(tmp_path / chain[3].name, chain[3].config.train.epochs)  # its last step came first
+    for name in names:
+        assert name is not None
+        queue.end(name, None)
+    assert queue.stops() and [end.run for end in told] == [chain[3]] and len(queue.waiting) == 2

@@ -1,0 +1,45 @@
+"""The paper's tables: what they train."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.paper.schedule import Run
+from jobs.paper.tables import TABLES, Cell, Table
+from trs import config as configs
+from trs.config import Config
+
+
+@pytest.mark.parametrize(("name", "cells", "runs"), [
+    ("table2", 36, 36), ("table3", 32, 8), ("table4", 24, 3), ("table5", 24, 3), ("table6", 15, 15), ("table7", 3, 3),
+    ("table8", 4, 4), ("table9", 9, 9), ("table10", 22, 22)])
+def test_every_published_number_has_its_training(name: str, cells: int, runs: int) -> None:
+    made = TABLES[name]()
+    assert len(made.cells) == cells and len({cell.run.name for cell in made.cells}) == runs
+    for cell in made.cells:
+        configs.from_dict(configs.to_dict(cell.run.config))  # valid, and survives YAML
+
+
+def test_tables_share_the_trainings_that_they_have_in_common() -> None:
+    whole = {name: {cell.run.name for cell in make().cells} for name, make in TABLES.items()}
+    paper = TABLES["table8"]().cells[1].run.name  # 5 keypoints, the default
+    assert all(paper in whole[name] for name in ("table2", "table6", "table7", "table8", "table9"))
+
+
+def test_a_figure_is_a_table_of_the_runs_that_it_shows() -> None:
+    for name, count in (("figure4", 4), ("figure5", 2), ("figure6", 1)):
+        figure = TABLES[name]()
+        assert figure.draw is not None and len(figure.cells) == count
+    shared = {cell.run.name for cell in TABLES["table2"]().cells}
+    assert {cell.run.name for cell in TABLES["figure4"]().cells} <= shared
+
+
+def test_our_own_study_leaves_room_on_two_cores() -> None:
+    for name, make in TABLES.items():
+        assert (make().cluster.cpus_per_worker < 1) == (name == "lspet")
+
+
+def test_a_run_is_called_by_the_first_cell_that_shows_it(config: Config) -> None:
+    cells = [Cell(("TRS",), column, Run(config)).repeated(2) for column in ("AP", "PCK")]
+    titles = Table("Ours", ("method",), cells).titles()
+    assert titles == {Run(config): "TRS AP seed 0", cells[0].repeats[0]: "TRS AP seed 1"}
