@@ -9,7 +9,7 @@ import pytest
 
 SMALL = ["--model.backbones", "resnet_tiny", "resnet_tiny", "--model.pretrained", "None", "--model.head-channels", "16",
          "--data.input-size", "64", "64", "--data.labeled-count", "8", "--train.batch-size", "8", "--train.epochs", "1",
-         "--workers", "1", "--cpus-per-worker", "0.7", "--data-cpus", "0.25", "--no-use-gpu",
+         "--train.workers", "1", "--cpus-per-worker", "0.7", "--data-cpus", "0.25", "--no-use-gpu",
          "--eval.every", "1", "--eval.batch-size", "4"]
 """Options that go behind those of the pages: the later ones count."""
 

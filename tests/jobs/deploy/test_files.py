@@ -140,7 +140,7 @@ def test_the_job_for_kubernetes_runs_the_tested_ray_and_a_command_that_exists(tm
     assert yaml.safe_load(spec["runtimeEnvYAML"])["env_vars"] == load("jobs/runtime_env.yaml")["env_vars"]
     program, *arguments = shlex.split(spec["entrypoint"])[2:]
     command = cli.parse(cli.Command, arguments, program)
-    assert (program, command.settings.train.workers, command.settings.train.min_workers) == ("jobs.train", 8, 4)
+    assert (program, command.settings.train.workers, command.cluster.min_workers) == ("jobs.train", 8, 4)
 
 
 def test_the_grafana_dashboard_shows_every_metric_of_a_training(tmp_path: Path) -> None:
