@@ -176,12 +176,21 @@ def train_all(runs: Iterable[Run], folder: RunsFolder, cluster: ClusterConfig, c
         raise InputError(f"Ray Tune has ended early; see its files in {folder.path / 'ray'}")
 
 
+_FAILURE = "failure"
+
+
 def _train(suggestion: dict[str, str], jobs: dict[str, Job], folder: Path) -> None:
     quieten()
     job, run = jobs[suggestion["name"]], folder / suggestion["name"]
-    datasets = prepare(job.config, run)
-    write_run(job, datasets.split, run)
-    fit(job, store(datasets), run, stop=folder / STOP_FILE)
+    try:
+        datasets = prepare(job.config, run)
+        write_run(job, datasets.split, run)
+        fit(job, store(datasets), run, stop=folder / STOP_FILE)
+    except Exception as error:
+        # Tune's callbacks hear that a trial has failed, but not from what.
+        last_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        ray.tune.report({_FAILURE: find_mistake(error) or last_line})
+        raise
 
 
 class Queue:
@@ -252,10 +261,17 @@ class _Listener(ray.tune.Callback):
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
+        self.failures: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave all out: Tune writes its callbacks down for a resume of its own, which is not used."""
         return {}
+
+    def on_trial_result(self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any],
+                        **info: Any) -> None:
+        """A run says what it fails from."""
+        if _FAILURE in result:
+            self.failures[trial.config["name"]] = result[_FAILURE]
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A run has come to its end, or was asked to stop."""
@@ -263,6 +279,5 @@ class _Listener(ray.tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A run has failed."""
-        error = trial.get_pickled_error()
-        reason = find_mistake(error) or (str(error).strip().splitlines()[-1] if error else "its process was lost")
-        self.queue.end(trial.config["name"], reason)
+        name = trial.config["name"]
+        self.queue.end(name, self.failures.pop(name, f"its driver was lost; see the files in {trial.path}"))
