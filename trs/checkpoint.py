@@ -17,7 +17,6 @@ import functools
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,10 +30,12 @@ from trs import config as configs
 from trs import skeleton as skeletons
 from trs.config import Config
 from trs.errors import InputError
+from trs.files import whole_folder
 from trs.skeleton import Skeleton
 
 _NETWORKS, _OPTIMIZER, _STATE = "networks.safetensors", "optimizer.safetensors", "state.json"
-_PARTIAL = ".partial"
+_FORMAT = 2
+"""1 had the next rows among the counters, and the machines in the config; it is read too."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
@@ -74,38 +75,21 @@ def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, co
         InputError: the storage is full or cannot be written; what was there before is as it was.
         OSError, SafetensorError: it failed otherwise.
     """
-    partial = folder.with_name(folder.name + _PARTIAL)
     try:
-        _write(partial, networks, optimizer, counters, config, skeleton)
-        _swap_in(partial, folder)
+        with whole_folder(folder, replace=True) as partial:
+            _write(partial, networks, optimizer, counters, config, skeleton)
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
         if not any(f"rrno {number}" in str(error) or f"os error {number}" in str(error) for number in _NO_ROOM):
             raise  # a storage that is out of reach for a while is no mistake of the user's
         raise InputError(f"the checkpoint {folder} cannot be written ({error}); make room or choose another folder, "
                          "and resume") from error
 
 
-def _swap_in(partial: Path, folder: Path) -> None:
-    """Give a written checkpoint its name.
-
-    An older one of that name is renamed first and deleted last, so that one of the two is whole at any time.
-    """
-    before = folder.with_name(f"{folder.name}.before{_PARTIAL}")
-    shutil.rmtree(before, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, before)
-    os.replace(partial, folder)
-    shutil.rmtree(before, ignore_errors=True)
-
-
 def _write(partial: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, counters: Counters, config: Config,
            skeleton: Skeleton) -> None:
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     save_file(_contiguous(networks.state_dict()), partial / _NETWORKS)
     save_file(_contiguous(_flatten(optimizer)), partial / _OPTIMIZER)
-    state = {"format": 1, "counters": dataclasses.asdict(counters), "config": _plain(config),
+    state = {"format": _FORMAT, "counters": dataclasses.asdict(counters), "config": _plain(config),
              "skeleton": dataclasses.asdict(skeleton),
              "sha256": {name: _sha256(partial / name) for name in (_NETWORKS, _OPTIMIZER)}}
     (partial / _STATE).write_text(json.dumps(state, indent=1))
@@ -128,6 +112,8 @@ def load(folder: Path) -> Checkpoint:
     """
     try:
         state = json.loads((folder / _STATE).read_text())
+        if state["format"] > _FORMAT:
+            raise InputError(f"{folder} was written by a later version of this library, in format {state['format']}")
         for name, expected in state["sha256"].items():
             if _sha256(folder / name) != expected:
                 raise InputError(f"checkpoint {folder} is damaged: {name} is not what was written; use an earlier one")
@@ -175,8 +161,7 @@ def newest(folder: Path) -> Path:
 
 def of_run(folder: Path) -> list[Path]:
     """List a run's checkpoints, the oldest first."""
-    found = (state.parent for state in folder.glob(f"checkpoint_*/{_STATE}"))
-    return sorted(path for path in found if not path.name.endswith(_PARTIAL))
+    return sorted(state.parent for state in folder.glob(f"checkpoint_*/{_STATE}"))
 
 
 def _flatten(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -48,21 +48,30 @@ def whole_folder(path: Path, replace: bool = False) -> Iterator[Path]:
     Raises:
         FileExistsError: `path` exists by then, and is not to be replaced.
     """
-    partial = _partial(path)
+    partial, before = _partial(path), _partial(path)
     partial.mkdir(parents=True)
     try:
         yield partial
         if replace:
-            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):  # there is none, or another writer was faster
+                os.rename(path, before)
         try:
             os.rename(partial, path)
         except OSError as error:
             if not path.exists():
+                if before.exists():
+                    os.rename(before, path)
                 raise
             if not replace:
                 raise FileExistsError(f"{path} exists already; delete it or name another folder") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
+
+
+def leftovers(path: Path) -> Iterator[Path]:
+    """Find what writers that were killed have left of a file or folder; `path` may be a pattern such as `NAME_*`."""
+    return path.parent.glob(f".{path.stem}.*.partial{path.suffix}")
 
 
 def _partial(path: Path) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trs.checkpoint import Checkpoint, folder_name, load, of_run
 from trs.errors import InputError
+from trs.files import leftovers
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,6 @@ def prune(folder: Path, keep: Collection[int]) -> None:
     Two, because the newest may prove damaged.
     """
     kept = {folder_name(step) for step in keep} | {path.name for path in of_run(folder)[-2:]}
-    for path in folder.glob("checkpoint_*"):
+    for path in (*folder.glob("checkpoint_*"), *leftovers(folder / "checkpoint_*")):
         if path.is_dir() and path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
