@@ -37,8 +37,8 @@ def main(arguments: list[str]) -> None:
         write_jpeg(command.folder / name, sheet.image)
         print(f"{title}: {command.folder / name}")
     # An image with several people, or one that both sheets would show, is reported once.
-    for complaint in dict.fromkeys(complaint for _, _, sheet in sheets for complaint in sheet.bad_images):
-        print(f"WARNING: {complaint}", file=sys.stderr)
+    for sentence in dict.fromkeys(sentence for _, _, sheet in sheets for sentence in sheet.bad_images):
+        print(f"WARNING: {sentence}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -56,8 +56,8 @@ def main(arguments: list[str]) -> None:
     command.out.mkdir(parents=True, exist_ok=True)
     bad = predict_files(PhotoPredictor(predictor, command.network, find_boxes, command.min_confidence), files,
                         command.out, functools.partial(print, flush=True), command.heatmaps)
-    for complaint in bad:
-        print(f"WARNING: {complaint}", file=sys.stderr)
+    for sentence in bad:
+        print(f"WARNING: {sentence}", file=sys.stderr)
     if len(bad) == len(files):
         raise InputError("none of the files can be read; the lines above say why")
     print(f"{len(files) - len(bad)} of {len(files)} files -> {command.out}")

@@ -1,4 +1,4 @@
-"""Shared inputs: drawn people, a config that trains on them in seconds, real pictures, and a Ray cluster."""
+"""Shared inputs: drawn people, a config that trains on them in seconds, real images, and a Ray cluster."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def shared_data(name: str) -> Path:
     """A folder of the real test data, or a skip with the reason."""
     folder = SHARED_DATA / name
     if not folder.is_dir():
-        pytest.skip(f"the real pictures are not here: {name}")
+        pytest.skip(f"the real images are not here: {name}")
     return folder
 
 
@@ -81,13 +81,13 @@ def lspet() -> Path:
 
 @pytest.fixture
 def coco_small() -> Path:
-    """Genuine COCO pictures and annotations."""
+    """Genuine COCO images and annotations."""
     return shared_data("coco_small")
 
 
 @pytest.fixture
 def samples() -> Path:
-    """A few genuine pictures and records of MPII, AI Challenger and CrowdPose."""
+    """A few genuine images and records of MPII, AI Challenger and CrowdPose."""
     return shared_data("samples")
 
 

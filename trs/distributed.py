@@ -19,7 +19,7 @@ def world_size() -> int:
 
 @torch.no_grad()
 def broadcast_buffers(module: nn.Module) -> None:
-    """Give every worker rank 0's buffers: each has seen other pictures, so their BatchNorm statistics differ."""
+    """Give every worker rank 0's buffers: each has seen other images, so their BatchNorm statistics differ."""
     if world_size() > 1:
         for buffer in module.buffers():
             dist.broadcast(buffer, src=0)

@@ -95,7 +95,7 @@ def test_every_command_of_the_pages_does_what_they_say(coco: Path, drawn_root: P
                  "runs/winner/evaluation/metrics.json", "poses/predictions.json", "pose.onnx", "runs/tables/table2.md",
                  "runs/tables/figure6.png", "runs/tables/lspet.csv", "runs/comparison.html"):
         assert (tmp_path / made).exists(), made
-    assert list((tmp_path / "predictions").rglob("*heat*"))
+    assert list((tmp_path / "predictions").rglob("*heatmaps*"))
 
 
 def look_at_both(process: subprocess.Popen[str]) -> None:

@@ -1,4 +1,4 @@
-"""The loop without Ray: exact resumes, and what happens when steps or pictures go wrong."""
+"""The loop without Ray: exact resumes, and what happens when steps or images go wrong."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_reports_hold_what_one_needs_to_know(config: Config, sets: Datasets, tmp
     assert reports[1]["seconds_left"] == 0
 
 
-def test_supervised_reads_no_unlabelled_picture_and_takes_as_many_steps(config: Config, drawn_root: Path,
+def test_supervised_reads_no_unlabeled_image_and_takes_as_many_steps(config: Config, drawn_root: Path,
                                                                        tmp_path: Path) -> None:
     root = shutil.copytree(drawn_root, tmp_path / "people")
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root)),
@@ -125,7 +125,7 @@ def test_steps_with_gradients_that_are_not_finite_change_nothing(config: Config,
         loop.train(training, loop.PlainHost(streams))
 
 
-def test_too_many_bad_pictures_stop_the_run(config: Config, drawn_root: Path, tmp_path: Path,
+def test_too_many_bad_images_stop_the_run(config: Config, drawn_root: Path, tmp_path: Path,
                                             capsys: pytest.CaptureFixture) -> None:
     root = shutil.copytree(drawn_root, tmp_path / "people")
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root)))

@@ -10,24 +10,24 @@ from trs.config.checks import OWN, require
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which pictures and annotations a training reads."""
+    """Which images and annotations a training reads."""
 
     root: str = ""
     """Folder of the dataset; the paths below are relative to it."""
     train_annotations: str = "annotations/person_keypoints_train2017.json"
     """Keypoint file of the training set: COCO, CrowdPose, MPII (HRNet's list or the official .mat), AI Challenger."""
     train_images: str = "train2017"
-    """Folder of the training pictures."""
+    """Folder of the training images."""
     val_annotations: str = "annotations/person_keypoints_val2017.json"
     """Keypoint file that the networks are measured on."""
     val_images: str = "val2017"
-    """Folder of the validation pictures."""
+    """Folder of the validation images."""
     val_detections: str | None = None
-    """Person boxes of a detector on the validation pictures, in COCO's result format; None takes the annotated ones."""
+    """Person boxes of a detector on the validation images, in COCO's result format; None takes the annotated ones."""
     keypoints: tuple[str, ...] | None = None
     """Names of the keypoints to learn, such as those that two datasets share; None takes all of the training file."""
     labeled_count: int | None = 1000
-    """Labelled people drawn from the training set; None takes all of them."""
+    """Labeled people drawn from the training set; None takes all of them."""
     split: Literal["random", "first"] = "random"
     """How they are drawn: a seeded random draw, or the first in annotation order as the public Dual code does."""
     split_seed: int = 0
@@ -35,28 +35,28 @@ class DataConfig:
     manifest: str | None = None
     """A saved split (split.json of an earlier run) to use instead of drawing one."""
     include_labeled: bool = False
-    """Put the labelled people, without their labels, into the unlabelled set too."""
+    """Put the labeled people, without their labels, into the unlabeled set too."""
     unlabeled_count: int | None = None
-    """At most this many unlabelled people; None takes all."""
+    """At most this many unlabeled people; None takes all."""
     unlabeled_annotations: str | None = None
     """Extra people without labels: a COCO image list (WILD) with detections, or any keypoint file, whose labels are
     dropped; None takes the rest of the training set."""
     unlabeled_images: str = "unlabeled2017"
-    """Folder of those extra pictures."""
+    """Folder of those extra images."""
     unlabeled_detections: str | None = None
-    """Person boxes of a detector on those extra pictures, in COCO's result format; None takes the file's own."""
+    """Person boxes of a detector on those extra images, in COCO's result format; None takes the file's own."""
     min_detection_score: float = 0.5
     """Detected boxes below this score are left out."""
     val_count: int | None = None
-    """Evaluate on the people of the first pictures only, until this many people; None takes all."""
+    """Evaluate on the people of the first images only, until this many people; None takes all."""
     input_size: tuple[int, int] = field(default=(256, 192), metadata=OWN)
     """Height and width of the network's input, in pixels; multiples of 32."""
     sigma: float = field(default=2.0, metadata=OWN)
     """Standard deviation of the target heatmaps, in cells of a quarter of the input; less suits small inputs."""
     max_bad_images: float = field(default=0.01, metadata=OWN)
-    """Share of unreadable pictures above which the run stops."""
+    """Share of unreadable images above which the run stops."""
     drawn_people: int = 0
-    """Draw this many labelled-format people into `root` if it does not exist: the demo's dataset."""
+    """Draw this many labeled-format people into `root` if it does not exist: the demo's dataset."""
 
     def __post_init__(self) -> None:
         height, width = self.input_size
@@ -66,7 +66,7 @@ class DataConfig:
         require(self.sigma > 0, "data.sigma must be positive")
         require(0 <= self.max_bad_images <= 1, "data.max_bad_images is a share between 0 and 1")
         require(self.unlabeled_annotations is not None or self.unlabeled_detections is None,
-                 "data.unlabeled_detections are boxes on the pictures of data.unlabeled_annotations: name these too")
+                 "data.unlabeled_detections are boxes on the images of data.unlabeled_annotations: name these too")
         require(self.keypoints is None or len(set(self.keypoints)) == len(self.keypoints) > 0,
                  "data.keypoints must name distinct keypoints")
 

@@ -1,4 +1,4 @@
-"""The optimisation, the evaluation, and a training as a whole."""
+"""The optimization, the evaluation, and a training as a whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trs.config.model import ModelConfig
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The optimisation: whatever changes what is learned, and nothing about machines."""
+    """The optimization: whatever changes what is learned, and nothing about machines."""
 
     epochs: int = field(default=100, metadata=SHARED)
     """Passes over the larger of the two sets."""
@@ -52,9 +52,9 @@ class EvalConfig:
     flip_test: bool = False
     """Average the heatmaps of the image and of its mirror image."""
     metric: Literal["ap", "pckh", "pck"] = field(default="ap", metadata=SHARED)
-    """What a search maximises and the best checkpoint is kept by: COCO's OKS-AP, MPII's PCKh@0.5, or PCK@0.2."""
+    """What a search maximizes and the best checkpoint is kept by: COCO's OKS-AP, MPII's PCKh@0.5, or PCK@0.2."""
     decoder: Literal["quarter", "dark", "udp"] = "quarter"
-    """Sub-cell position: a quarter cell towards the higher neighbour, DARK's Taylor step, or UDP's on a blurred map."""
+    """Sub-cell position: a quarter cell towards the higher neighbor, DARK's Taylor step, or UDP's on a blurred map."""
     batch_size: int = 64
     """Images in a forward pass."""
     every: int = 1

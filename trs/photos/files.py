@@ -72,18 +72,18 @@ def result_names(files: Sequence[Path]) -> dict[Path, str]:
     return names
 
 
-def read_photos(names: Mapping[Path, str], complain: list[str]) -> Iterator[Photo]:
+def read_photos(names: Mapping[Path, str], unreadable: list[str]) -> Iterator[Photo]:
     """The photos in image files, one after the other.
 
     Args:
         names: of each file's results.
-        complain: receives a sentence about each file that cannot be read; the file is left out.
+        unreadable: receives a sentence about each file that cannot be read; the file is left out.
     """
     for place, (file, name) in enumerate(names.items(), start=1):
         try:
             image = read_photo(file)
         except BadImage as error:
-            complain.append(str(error))
+            unreadable.append(str(error))
             continue
         yield Photo(name, file.name, int(file.stem) if file.stem.isdecimal() else place, image)
 

@@ -41,24 +41,24 @@ def predict_files(predictor: PhotoPredictor, files: Sequence[Path], out: Path, r
                 write_jpeg(out / f"{photo.name}_heatmaps_{number}.jpg", drawing)
         return predicted
 
-    complain: list[str] = []
+    unreadable: list[str] = []
     names = result_names(files)
     images = {file: name for file, name in names.items() if not is_video(file)}
     if images:
-        _predict_images(predict, images, out, report, complain)
+        _predict_images(predict, images, out, report, unreadable)
     for file, name in names.items():
         if is_video(file):
             try:
                 _predict_video(predict, file, name, out, report)
             except BadImage as error:
-                complain.append(str(error))
-    return complain
+                unreadable.append(str(error))
+    return unreadable
 
 
 def _predict_images(predict: Callable[[Photo], PredictedPhoto], names: Mapping[Path, str], out: Path,
-                    report: Callable[[str], object], complain: list[str]) -> None:
+                    report: Callable[[str], object], unreadable: list[str]) -> None:
     records: list[dict[str, Any]] = []
-    for photo in read_photos(names, complain):
+    for photo in read_photos(names, unreadable):
         predicted = predict(photo)
         write_jpeg(out / f"{photo.name}.jpg", predicted.drawn)
         records += predicted.records

@@ -26,9 +26,9 @@ def checkpoint(folder: Path, step: int) -> None:
 
 def test_a_mistake_of_the_users_ends_the_run_at_once(tmp_path: Path) -> None:
     failures = Failures(tmp_path, max_failures=3)
-    with pytest.raises(InputError, match="too many bad pictures"):
-        failures.after_exception(None, {0: RuntimeError("gloo"), 1: InputError("too many bad pictures")})
-    assert (tmp_path / "mistake.txt").read_text() == "too many bad pictures"
+    with pytest.raises(InputError, match="too many bad images"):
+        failures.after_exception(None, {0: RuntimeError("gloo"), 1: InputError("too many bad images")})
+    assert (tmp_path / "mistake.txt").read_text() == "too many bad images"
 
 
 def test_failures_count_only_in_a_row_without_a_newer_checkpoint(tmp_path: Path) -> None:
@@ -52,9 +52,9 @@ def test_what_was_announced_counts_never(tmp_path: Path) -> None:
 
 
 def test_a_mistake_is_found_wherever_ray_has_wrapped_it() -> None:
-    mistake = InputError("no picture can be read")
-    assert find_mistake(ControllerError(mistake)) == "no picture can be read"
-    assert find_mistake(WorkerGroupError("failed", {0: RuntimeError(), 1: mistake})) == "no picture can be read"
+    mistake = InputError("no image can be read")
+    assert find_mistake(ControllerError(mistake)) == "no image can be read"
+    assert find_mistake(WorkerGroupError("failed", {0: RuntimeError(), 1: mistake})) == "no image can be read"
     full = OSError(errno.ENOSPC, "No space left on device", "/shared/a")
     assert find_mistake(ControllerError(full)) == (
         "/shared/a cannot be written: No space left on device; make room and go on with --resume")

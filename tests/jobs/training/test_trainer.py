@@ -124,14 +124,14 @@ def test_two_workers_learn_together(config: Config, tmp_path: Path) -> None:
 def test_a_mistake_found_by_a_worker_ends_the_run_at_once_in_a_sentence(config: Config, drawn_root: Path,
                                                                        tmp_path: Path) -> None:
     root = shutil.copytree(drawn_root, tmp_path / "people")
-    for picture in list((root / "train").iterdir())[::2]:
-        picture.write_bytes(b"")
+    for image in list((root / "train").iterdir())[::2]:
+        image.write_bytes(b"")
     broken = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root)))
     with pytest.raises(InputError, match="images cannot be used"):
         train(broken, tmp_path / "run")
-    complaints = (tmp_path / "run" / "bad_images.txt").read_text().splitlines()
-    assert all("is not an image that can be read" in complaint for complaint in complaints)
-    assert complaints and read_events(tmp_path / "run") == []  # no restart has read them again
+    sentences = (tmp_path / "run" / "bad_images.txt").read_text().splitlines()
+    assert all("is not an image that can be read" in sentence for sentence in sentences)
+    assert sentences and read_events(tmp_path / "run") == []  # no restart has read them again
 
 
 def test_a_run_that_failed_by_a_mistake_goes_on_when_it_is_mended(trained: Path, config: Config, tmp_path: Path

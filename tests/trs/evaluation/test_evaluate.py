@@ -120,12 +120,12 @@ def test_keypoints_survive_the_way_into_the_crop_and_back(sets: Datasets, config
 
 
 def test_an_unreadable_image_is_a_missed_person(sets: Datasets, config: Config, tmp_path: Path) -> None:
-    complaints: list[str] = []
+    sentences: list[str] = []
     broken = sets.val.take(np.arange(4))
     broken.files[2] = "gone.jpg"
-    found = list(read_crops(broken, [np.array([0, 1]), np.array([2]), np.array([3])], (64, 64), complaints))
+    found = list(read_crops(broken, [np.array([0, 1]), np.array([2]), np.array([3])], (64, 64), sentences))
     assert [crops.rows.tolist() for crops in found] == [[0, 1], [3]]
-    assert len(complaints) == 1 and "gone.jpg" in complaints[0]
+    assert len(sentences) == 1 and "gone.jpg" in sentences[0]
 
 
 def test_the_ensemble_is_the_mean_heatmap(sets: Datasets, config: Config) -> None:

@@ -37,12 +37,12 @@ def test_records_are_numbered_by_the_file_name_or_the_order(tmp_path: Path) -> N
     for file in (files[0], files[2]):
         Image.new("RGB", (3, 2), "red").save(file)
     files[1].write_bytes(b"nothing that was ever seen")
-    complain: list[str] = []
-    photos = list(read_photos(result_names(files), complain))
+    unreadable: list[str] = []
+    photos = list(read_photos(result_names(files), unreadable))
     assert [(photo.name, photo.file, photo.image_id) for photo in photos] == [
         ("000000000139", "000000000139.png", 139), ("photo", "photo.png", 3)]
     assert photos[0].image.shape == (2, 3, 3) and photos[0].image[0, 0].tolist() == [255, 0, 0]
-    assert len(complain) == 1 and "broken.png" in complain[0]
+    assert len(unreadable) == 1 and "broken.png" in unreadable[0]
 
 
 def test_what_is_no_video_has_no_frames(tmp_path: Path) -> None:
