@@ -39,8 +39,8 @@ def main(arguments: list[str]) -> None:
     for board in boards:
         print(f"# {board.folder.name}")
         compare(board)
-    if told := caution(boards):
-        print(f"WARNING: {told}")
+    if difference := caution(boards):
+        print(f"WARNING: {difference}")
     write_text(folder / PAGE_FILE, page)
     print(for_people(folder / PAGE_FILE))
 

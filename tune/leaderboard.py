@@ -262,7 +262,7 @@ class Layout:
 
     metric: its name for people.
     settings: dotted names of the searched settings, each with its name for people.
-    epochs: of a whole trial, where a run's are to be told as a part of them.
+    epochs: of a whole trial, where the table says of how many a run's are.
     """
 
     metric: str

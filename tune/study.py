@@ -157,7 +157,7 @@ class StudyPruner(FIFOScheduler):
         self.searcher = searcher
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Stop the trial or let it go on."""
+        """Stop the trial, or let it run."""
         metric = self.searcher.search.config.eval.metric
         stop = metric in result and self.searcher.should_prune(trial.trial_id, int(result["epoch"]), result[metric])
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
