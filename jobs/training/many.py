@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import ray.tune
+from ray.tune.experiment import Trial
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
@@ -37,7 +39,21 @@ def train_many(driver: Callable[..., None], shared: Mapping[str, Any], searcher:
         tune_config=ray.tune.TuneConfig(search_alg=ConcurrencyLimiter(searcher, max_concurrent=concurrent),
                                         scheduler=scheduler, num_samples=samples),
         run_config=ray.tune.RunConfig(name="ray", storage_path=str(folder), verbose=0,
-                                      callbacks=list(callbacks))).fit()
+                                      callbacks=[*callbacks, _Silence()])).fit()
+
+
+class _Silence(TrialProgressCallback):
+    """Stands in the place of Tune's own callback of this kind, which prints whatever `verbose` is."""
+
+    def on_trial_result(self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any],
+                        **info: Any) -> None:
+        """Print nothing."""
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Print nothing."""
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Print nothing."""
 
 
 class StatelessSearcher(Searcher):
