@@ -54,8 +54,8 @@ def label_unlabeled(job: Job, stored: StoredDatasets, folder: Path) -> StoredDat
 
 def label_per_worker(settings: dict[str, Any]) -> None:
     """Label this worker's share of the unlabeled people; rank 0 writes the labels of all."""
+    from trs.evaluation.labeling import pseudo_label
     from trs.evaluation.predictor import load_predictor  # only here: drivers need no networks
-    from trs.evaluation.pseudo_label import pseudo_label
 
     assignment: Assignment = settings["assignment"]
     assert assignment.checkpoint is not None

@@ -23,7 +23,7 @@ Keep = Callable[[str, list[dict[str, Any]]], object]
 """Receives a predictor's name and its results in COCO's format, to write or to draw them."""
 
 
-def evaluate(method: Method, sets: Datasets, config: Config, device: torch.device, bad_images: list[str],
+def evaluate(method: Method, datasets: Datasets, config: Config, device: torch.device, bad_images: list[str],
              keep: Keep = lambda name, results: None) -> dict[str, float]:
     """Metrics of every network, of the mean of those that the method is scored by, and of the ensemble.
 
@@ -35,48 +35,49 @@ def evaluate(method: Method, sets: Datasets, config: Config, device: torch.devic
         network and for `ensemble`. On the other ranks nothing.
     """
     broadcast_buffers(method.networks)
-    crops = share_of_crops(sets.val, config, bad_images)
-    local = predict(method.predictors, method.peers, crops, config.eval, config.model.fuse, sets.skeleton.flip_order,
-                    device)
-    poses = {name: gather(found, len(sets.skeleton)) for name, found in local.items()}
+    crops = share_of_crops(datasets.val, config, bad_images)
+    local = predict(method.predictors, method.peers, crops, config.eval, config.model.fuse,
+                    datasets.skeleton.flip_order, device)
+    poses = {name: gather(found, len(datasets.skeleton)) for name, found in local.items()}
     if rank() > 0:
         return {}
-    scores = {name: _score(sets, config, rows, keypoints, functools.partial(keep, name))
+    scores = {name: _score(datasets, config, rows, keypoints, functools.partial(keep, name))
               for name, (rows, keypoints) in poses.items()}
     means = {metric: float(np.mean([scores[name][metric] for name in method.scored])) for metric in scores["ensemble"]}
     return {**means, **{f"{metric}_{name}": score[metric] for name, score in scores.items() for metric in MEASURES
                         if metric in score}}
 
 
-def _score(sets: Datasets, config: Config, rows: np.ndarray, keypoints: np.ndarray,
+def _score(datasets: Datasets, config: Config, rows: np.ndarray, keypoints: np.ndarray,
            keep: Callable[[list[dict[str, Any]]], object]) -> dict[str, float]:
     """Every metric that the validation set allows."""
-    poses = score_poses(sets.val, rows, keypoints)
+    poses = score_poses(datasets.val, rows, keypoints)
     if config.data.val_detections is not None:
-        poses = oks_nms(sets.val, poses, np.array(sets.skeleton.sigmas), config.data.input_size)
-    results = coco_results(sets.val, poses, sets.skeleton.category_id)
+        poses = oks_nms(datasets.val, poses, np.array(datasets.skeleton.sigmas), config.data.input_size)
+    results = coco_results(datasets.val, poses, datasets.skeleton.category_id)
     keep(results)
-    return {metric: value for name, measure in MEASURES.items() if name in metrics_of(sets)
-            for metric, value in measure(sets, poses, results).items()}
+    return {metric: value for name, measure in MEASURES.items() if name in metrics_of(datasets)
+            for metric, value in measure(datasets, poses, results).items()}
 
 
 MEASURES: dict[str, Callable[[Datasets, ScoredPoses, list[dict[str, Any]]], dict[str, float]]] = {
-    "ap": lambda sets, poses, results: oks_ap(str(sets.ground_truth), sets.scored_images, results, sets.skeleton),
-    "pckh": lambda sets, poses, results: pckh(sets.val, poses.rows, poses.keypoints, sets.skeleton),
-    "pck": lambda sets, poses, results: pck(sets.val, poses.rows, poses.keypoints)}
+    "ap": lambda datasets, poses, results: oks_ap(str(datasets.ground_truth), datasets.scored_images, results,
+                                                  datasets.skeleton),
+    "pckh": lambda datasets, poses, results: pckh(datasets.val, poses.rows, poses.keypoints, datasets.skeleton),
+    "pck": lambda datasets, poses, results: pck(datasets.val, poses.rows, poses.keypoints)}
 """By the name that `EvalConfig.metric` knows."""
 
 
-def metrics_of(sets: Datasets) -> list[str]:
+def metrics_of(datasets: Datasets) -> list[str]:
     """The measures that a validation set allows: AP needs a COCO file, PCK labels, PCKh head sizes."""
-    allowed = {"ap": sets.ground_truth is not None, "pckh": bool(np.isfinite(sets.val.head_sizes).any()),
-               "pck": bool(sets.val.keypoint_weights.any())}
+    allowed = {"ap": datasets.ground_truth is not None, "pckh": bool(np.isfinite(datasets.val.head_sizes).any()),
+               "pck": bool(datasets.val.keypoint_weights.any())}
     return [name for name in MEASURES if allowed[name]]
 
 
-def require_metric(sets: Datasets, metric: str) -> None:
+def require_metric(datasets: Datasets, metric: str) -> None:
     """Raises InputError if the validation set does not allow the metric."""
-    allowed = metrics_of(sets)
+    allowed = metrics_of(datasets)
     if metric not in allowed:
         raise InputError(f"this validation set has no {metric}, only {' and '.join(allowed)}; set "
                          f"eval.metric to {allowed[0] if allowed else 'ap'}")
