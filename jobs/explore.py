@@ -26,12 +26,12 @@ def main(arguments: list[str]) -> None:
     config = command.settings
     if command.count < 1:
         raise InputError(f"--count must be at least 1, got {command.count}")
-    sets = load_datasets(config.data)
-    print("\n".join(summary(sets)))
+    datasets = load_datasets(config.data)
+    print("\n".join(summary(datasets)))
     sheets = [("views.jpg", "labeled people as annotated, and what the training makes of them",
-               labeled_views(sets, config, command.count))]
-    if len(sets.unlabeled):
-        sheets.append(("unlabeled.jpg", "unlabeled people", unlabeled_views(sets, config, 4 * command.count)))
+               labeled_views(datasets, config, command.count))]
+    if len(datasets.unlabeled):
+        sheets.append(("unlabeled.jpg", "unlabeled people", unlabeled_views(datasets, config, 4 * command.count)))
     command.folder.mkdir(parents=True, exist_ok=True)
     for name, title, sheet in sheets:
         write_jpeg(command.folder / name, sheet.image)

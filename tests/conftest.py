@@ -51,16 +51,16 @@ def config(drawn_root: Path) -> Config:
 
 
 @pytest.fixture(scope="session")
-def sets(config: Config) -> Datasets:
-    """The sets of `config`."""
+def datasets(config: Config) -> Datasets:
+    """The datasets of `config`."""
     return load_datasets(config.data)
 
 
 @pytest.fixture(scope="session")
-def checkpoint_folder(config: Config, sets: Datasets, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint_folder(config: Config, datasets: Datasets, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's folder with one checkpoint, of fresh networks; to be read only."""
     folder = tmp_path_factory.mktemp("run")
-    training = loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
+    training = loop.start(config, datasets, build_method(config, len(datasets.skeleton)), torch.device("cpu"))
     training.save(folder / "checkpoint_00000000")
     return folder
 

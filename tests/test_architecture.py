@@ -126,11 +126,11 @@ replace = dataclasses.replace
 config = demo()
 config = replace(config, data=replace(config.data, root={str(drawn_root)!r}, labeled_count=8),
                  train=replace(config.train, epochs=1, batch_size=20))
-sets = load_datasets(config.data)
-method = build_method(config, len(sets.skeleton))
-training = loop.start(config, sets, method, torch.device("cpu"))
-streams = {{name: stream_of(people, sets.skeleton.flip_order, config)
-           for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}}
+datasets = load_datasets(config.data)
+method = build_method(config, len(datasets.skeleton))
+training = loop.start(config, datasets, method, torch.device("cpu"))
+streams = {{name: stream_of(people, datasets.skeleton.flip_order, config)
+           for name, people in (("labeled", datasets.labeled), ("unlabeled", datasets.unlabeled))}}
 host = loop.PlainHost(streams)
 loop.train(training, host)
 print("AP", host.reports[-1]["ap"])

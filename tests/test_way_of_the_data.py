@@ -80,12 +80,12 @@ class Way:
             sys.setprofile(None)
 
 
-def test_a_labeled_person_passes_thirty_functions_at_most(config: Config, sets: Datasets) -> None:
+def test_a_labeled_person_passes_thirty_functions_at_most(config: Config, datasets: Datasets) -> None:
     """43 before this test was written."""
     config = dataclasses.replace(config, method=SupervisedConfig())
     content = json.loads(Path(config.data.root, config.data.train_annotations).read_text())
-    person = int(sets.labeled.ids[0])
-    way = Way(next(record for record in content["annotations"] if record["id"] == person), sets.labeled.root)
+    person = int(datasets.labeled.ids[0])
+    way = Way(next(record for record in content["annotations"] if record["id"] == person), datasets.labeled.root)
     with way.walk():
         loaded = load_datasets(config.data)
     training = loop.start(config, loaded, build_method(config, len(loaded.skeleton)), torch.device("cpu"))

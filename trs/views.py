@@ -39,13 +39,14 @@ class ViewSheet:
     bad_images: list[str]
 
 
-def summary(sets: Datasets) -> list[str]:
-    """Sentences on the size of the sets and of the people's boxes, and on how often each keypoint is labeled."""
+def summary(datasets: Datasets) -> list[str]:
+    """Sentences on the size of the datasets and of the people's boxes, and on how often each keypoint is labeled."""
     lines = [f"{len(people):,} {name} people in {len(np.unique(people.files)):,} images{_box_sizes(people)}"
-             for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled), ("validation", sets.val))]
-    shares = sets.labeled.keypoint_weights.mean(0)
+             for name, people in (("labeled", datasets.labeled), ("unlabeled", datasets.unlabeled),
+                                  ("validation", datasets.val))]
+    shares = datasets.labeled.keypoint_weights.mean(0)
     return [*lines, "labeled keypoints: " + ", ".join(
-        f"{name} {share:.0%}" for name, share in zip(sets.skeleton.names, shares, strict=True))]
+        f"{name} {share:.0%}" for name, share in zip(datasets.skeleton.names, shares, strict=True))]
 
 
 def _box_sizes(people: PersonTable) -> str:
@@ -55,29 +56,29 @@ def _box_sizes(people: PersonTable) -> str:
     return f", their boxes {low:.0f} to {high:.0f} pixels long, in the median {middle:.0f}"
 
 
-def labeled_views(sets: Datasets, config: Config, count: int) -> ViewSheet:
+def labeled_views(datasets: Datasets, config: Config, count: int) -> ViewSheet:
     """A sheet with a labeled person in each row: as annotated, the easy view, and what the method makes of that.
 
     The hard view needs a teacher that says where the keypoints are. None is trained yet; the annotation stands in.
 
     Args:
-        sets: of the training.
+        datasets: of the training.
         config: of the training; its method decides which columns there are.
         count: rows.
     """
-    rows = stream_of(sets.labeled, sets.skeleton.flip_order, config).read(range(count))
+    rows = stream_of(datasets.labeled, datasets.skeleton.flip_order, config).read(range(count))
     # An image that cannot be read is replaced by another one, so the people are those that the ids name.
-    people = {number: row for row, number in enumerate(sets.labeled.ids.tolist())}
-    columns = {"annotated": [_annotated(sets, people[number], config) for number in rows["id"].tolist()],
-               **_training_views(rows, config, sets.skeleton)}
+    people = {number: row for row, number in enumerate(datasets.labeled.ids.tolist())}
+    columns = {"annotated": [_annotated(datasets, people[number], config) for number in rows["id"].tolist()],
+               **_training_views(rows, config, datasets.skeleton)}
     return ViewSheet(sheet(list(columns.values()), list(columns)), _bad_images(rows))
 
 
-def _annotated(sets: Datasets, person: int, config: Config) -> np.ndarray:
+def _annotated(datasets: Datasets, person: int, config: Config) -> np.ndarray:
     """The plain crop of a labeled person (a row of the table) with the annotated keypoints."""
-    image, matrix = crop_person(sets.labeled, person, config.data.input_size)
-    keypoints, weights = crop_keypoints(sets.labeled, person, matrix, None)
-    return _with_skeleton(image, np.column_stack([keypoints, weights]), sets.skeleton)
+    image, matrix = crop_person(datasets.labeled, person, config.data.input_size)
+    keypoints, weights = crop_keypoints(datasets.labeled, person, matrix, None)
+    return _with_skeleton(image, np.column_stack([keypoints, weights]), datasets.skeleton)
 
 
 def _training_views(rows: Rows, config: Config, skeleton: Skeleton) -> dict[str, list[np.ndarray]]:
@@ -112,9 +113,9 @@ def _with_skeleton(image: np.ndarray, pose: np.ndarray, skeleton: Skeleton) -> n
     return draw_skeleton(enlarge(image, factor), pose * [factor, factor, 1], skeleton)
 
 
-def unlabeled_views(sets: Datasets, config: Config, count: int) -> ViewSheet:
+def unlabeled_views(datasets: Datasets, config: Config, count: int) -> ViewSheet:
     """A sheet with the easy views of `count` unlabeled people, whose boxes are all that is known."""
-    rows = stream_of(sets.unlabeled, sets.skeleton.flip_order, config).read(range(count))
+    rows = stream_of(datasets.unlabeled, datasets.skeleton.flip_order, config).read(range(count))
     images = rows["image"]
     factor = max(1, round(_CELL / 2 / max(images.shape[1:3])))
     return ViewSheet(grid([enlarge(image, factor) for image in images], columns=max(1, count // 3)), _bad_images(rows))

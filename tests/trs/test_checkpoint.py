@@ -24,8 +24,8 @@ from trs.warm_start import warm_start
 
 
 @pytest.fixture
-def saved(config: Config, sets: Datasets, tmp_path: Path) -> tuple[loop.Training, Path]:
-    training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
+def saved(config: Config, datasets: Datasets, tmp_path: Path) -> tuple[loop.Training, Path]:
+    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
     for parameter in training.method.trained.parameters():
         parameter.grad = torch.randn_like(parameter)
     training.optimizer.step()
@@ -34,11 +34,11 @@ def saved(config: Config, sets: Datasets, tmp_path: Path) -> tuple[loop.Training
     return training, tmp_path / "checkpoint"
 
 
-def test_everything_round_trips(saved, config: Config, sets: Datasets) -> None:
+def test_everything_round_trips(saved, config: Config, datasets: Datasets) -> None:
     training, folder = saved
     loaded = checkpoints.load(folder)
-    assert (loaded.counters, loaded.config, loaded.skeleton) == (training.counters, config, sets.skeleton)
-    again = loop.start(config, sets, build_method(config, 17), torch.device("cpu"), loaded)
+    assert (loaded.counters, loaded.config, loaded.skeleton) == (training.counters, config, datasets.skeleton)
+    again = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"), loaded)
     for name, tensor in training.method.networks.state_dict().items():
         assert torch.equal(tensor, again.method.networks.state_dict()[name]), name
     old, new = training.optimizer.state_dict(), again.optimizer.state_dict()
@@ -120,8 +120,8 @@ from trs.methods.build import build_method
 
 folder, share = Path(sys.argv[1]), float(sys.argv[2])
 config = configs.load(folder / "config.yaml")
-sets = load_datasets(config.data)
-training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
+datasets = load_datasets(config.data)
+training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
 training.counters = checkpoints.Counters(step=4)
 
 calls = 0
@@ -196,11 +196,11 @@ def test_the_newest_two_checkpoints_and_the_best_are_kept(saved, tmp_path: Path)
     assert kept == ["checkpoint_00000002", "checkpoint_00000004", "checkpoint_00000005"]
 
 
-def test_a_checkpoint_of_another_method_is_refused(saved, config: Config, sets: Datasets) -> None:
+def test_a_checkpoint_of_another_method_is_refused(saved, config: Config, datasets: Datasets) -> None:
     _, folder = saved
     supervised = dataclasses.replace(config, method=SupervisedConfig())
     with pytest.raises(InputError, match="does not fit"):
-        loop.start(supervised, sets, build_method(supervised, 17), torch.device("cpu"), checkpoints.load(folder))
+        loop.start(supervised, datasets, build_method(supervised, 17), torch.device("cpu"), checkpoints.load(folder))
 
 
 def test_a_warm_start_from_the_same_method_gives_every_network_its_own(saved, config: Config) -> None:
@@ -213,19 +213,19 @@ def test_a_warm_start_from_the_same_method_gives_every_network_its_own(saved, co
     assert all(torch.equal(after[name], tensor) for name, tensor in training.method.networks.state_dict().items())
 
 
-def test_a_warm_start_from_supervised_runs_takes_one_for_each_peer(config: Config, sets: Datasets, tmp_path: Path
+def test_a_warm_start_from_supervised_runs_takes_one_for_each_peer(config: Config, datasets: Datasets, tmp_path: Path
                                                                    ) -> None:
     given = []
     for seed in (1, 2):
         supervised = dataclasses.replace(config, method=SupervisedConfig(),
                                          train=dataclasses.replace(config.train, seed=seed))
-        training = loop.start(supervised, sets, build_method(supervised, 17), torch.device("cpu"))
+        training = loop.start(supervised, datasets, build_method(supervised, 17), torch.device("cpu"))
         training.save(tmp_path / f"run{seed}" / "checkpoint_00000001")
         given.append((str(tmp_path / f"run{seed}"), training.method.networks["a"].state_dict()))
 
     def start(*folders: str) -> loop.Training:
         warm = dataclasses.replace(config, train=dataclasses.replace(config.train, init_from=folders))
-        return loop.start(warm, sets, build_method(warm, 17), torch.device("cpu"))
+        return loop.start(warm, datasets, build_method(warm, 17), torch.device("cpu"))
 
     networks = start(given[0][0], given[1][0]).method.networks
     for peer, (_, weights) in zip("ab", given, strict=True):

@@ -66,13 +66,13 @@ def run(config: Config, datasets: Datasets, folder: Path, resume_from: Path | No
 @pytest.mark.parametrize("method", [
     TRSConfig(), TRSConfig(reviewer_update="ema_and_supervised"), TRSConfig(reviewer_mode="train", paths=2),
     MeanTeacherConfig(augment=("cutmix", "rand_augment")), SSPCMConfig(confidence_threshold=0.0)], ids=str)
-def test_resumed_equals_uninterrupted_to_the_last_bit(config: Config, sets: Datasets, tmp_path: Path,
+def test_resumed_equals_uninterrupted_to_the_last_bit(config: Config, datasets: Datasets, tmp_path: Path,
                                                       method: MethodConfig) -> None:
     config = dataclasses.replace(config, method=method)
-    through, reports = run(config, sets, tmp_path / "through")
-    run(config, sets, tmp_path / "broken", stop_after=1)
-    resumed, rest = run(config, sets, tmp_path / "broken", resume_from=tmp_path / "broken" / checkpoints.folder_name(5),
-                        reported_step=5)
+    through, reports = run(config, datasets, tmp_path / "through")
+    run(config, datasets, tmp_path / "broken", stop_after=1)
+    resumed, rest = run(config, datasets, tmp_path / "broken",
+                        resume_from=tmp_path / "broken" / checkpoints.folder_name(5), reported_step=5)
     assert through.counters == resumed.counters and through.counters.step == 10
     for name, tensor in through.method.networks.state_dict().items():
         assert torch.equal(tensor, resumed.method.networks.state_dict()[name]), name
@@ -84,8 +84,8 @@ def test_resumed_equals_uninterrupted_to_the_last_bit(config: Config, sets: Data
         {k: v for k, v in rest[0].items() if k not in timing}
 
 
-def test_reports_hold_what_one_needs_to_know(config: Config, sets: Datasets, tmp_path: Path) -> None:
-    _, reports = run(config, sets, tmp_path)
+def test_reports_hold_what_one_needs_to_know(config: Config, datasets: Datasets, tmp_path: Path) -> None:
+    _, reports = run(config, datasets, tmp_path)
     assert [report["epoch"] for report in reports] == [1, 2]
     assert {"ap", "ap50", "ar", "ap_a", "ap_b", "ap_reviewer_a", "ap_reviewer_b", "ap_ensemble", "loss",
             "loss_supervised", "loss_a", "loss_b", "agreement", "peak_confidence", "learning_rate", "seconds_left",
@@ -99,18 +99,18 @@ def test_supervised_reads_no_unlabeled_image_and_takes_as_many_steps(config: Con
     root = shutil.copytree(drawn_root, tmp_path / "people")
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root)),
                                  method=SupervisedConfig())
-    sets = load_datasets(config.data)
-    for file in sets.unlabeled.files:
-        Path(sets.unlabeled.root, str(file)).unlink()
-    training, reports = run(config, sets, tmp_path / "run")
+    datasets = load_datasets(config.data)
+    for file in datasets.unlabeled.files:
+        Path(datasets.unlabeled.root, str(file)).unlink()
+    training, reports = run(config, datasets, tmp_path / "run")
     assert training.counters.step == 10
     assert reports[-1]["ap"] == reports[-1]["ap_a"]
 
 
-def test_steps_with_gradients_that_are_not_finite_change_nothing(config: Config, sets: Datasets) -> None:
-    method = build_method(config, len(sets.skeleton))
-    training = loop.start(config, sets, method, torch.device("cpu"))
-    streams = streams_of(sets, config)
+def test_steps_with_gradients_that_are_not_finite_change_nothing(config: Config, datasets: Datasets) -> None:
+    method = build_method(config, len(datasets.skeleton))
+    training = loop.start(config, datasets, method, torch.device("cpu"))
+    streams = streams_of(datasets, config)
     rows = {name: stream.read(range(8)) for name, stream in streams.items()}
     losses = method.losses
     method.losses = lambda *args: {name: term * float("nan") for name, term in losses(*args).items()}
@@ -129,31 +129,31 @@ def test_too_many_bad_images_stop_the_run(config: Config, drawn_root: Path, tmp_
                                             capsys: pytest.CaptureFixture) -> None:
     root = shutil.copytree(drawn_root, tmp_path / "people")
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(root)))
-    sets = load_datasets(config.data)
-    for file in sets.unlabeled.files[::3]:
-        Path(sets.unlabeled.root, str(file)).write_bytes(b"")
+    datasets = load_datasets(config.data)
+    for file in datasets.unlabeled.files[::3]:
+        Path(datasets.unlabeled.root, str(file)).write_bytes(b"")
     with pytest.raises(InputError, match="images cannot be used"):
-        run(config, sets, tmp_path / "run")
+        run(config, datasets, tmp_path / "run")
 
 
-def test_bfloat16_learns_too(config: Config, sets: Datasets, tmp_path: Path) -> None:
+def test_bfloat16_learns_too(config: Config, datasets: Datasets, tmp_path: Path) -> None:
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, precision="bfloat16", epochs=1))
-    training, reports = run(config, sets, tmp_path)
+    training, reports = run(config, datasets, tmp_path)
     assert 0 < reports[0]["loss"] < 1
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in training.method.networks.parameters())
 
 
-def test_an_epoch_is_one_pass_over_the_larger_set(config: Config, sets: Datasets) -> None:
-    training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
-    assert (len(sets.unlabeled), config.train.batch_size, training.steps_per_epoch) == (40, 8, 5)
+def test_an_epoch_is_one_pass_over_the_larger_set(config: Config, datasets: Datasets) -> None:
+    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    assert (len(datasets.unlabeled), config.train.batch_size, training.steps_per_epoch) == (40, 8, 5)
 
 
-def test_a_worker_that_does_the_shares_of_two_takes_the_step_of_two(config: Config, sets: Datasets) -> None:
+def test_a_worker_that_does_the_shares_of_two_takes_the_step_of_two(config: Config, datasets: Datasets) -> None:
     """The gradient is the mean over the shares, whoever computes them."""
     config = dataclasses.replace(config, method=SupervisedConfig(),
                                  train=dataclasses.replace(config.train, workers=2, batch_size=4))
-    training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
-    streams = streams_of(sets, config)
+    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    streams = streams_of(datasets, config)
     shares = [{"labeled": streams["labeled"].read(range(first, first + 4))} for first in (0, 4)]
     gradients = []
     for rows in shares:
@@ -167,31 +167,33 @@ def test_a_worker_that_does_the_shares_of_two_takes_the_step_of_two(config: Conf
         torch.testing.assert_close(parameter.grad, (one + other) / 2)
 
 
-def test_two_shares_a_step_make_as_many_steps_as_two_workers(config: Config, sets: Datasets, tmp_path: Path) -> None:
+def test_two_shares_a_step_make_as_many_steps_as_two_workers(config: Config, datasets: Datasets, tmp_path: Path
+                                                             ) -> None:
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, workers=2, batch_size=4))
-    training, reports = run(config, sets, tmp_path)
+    training, reports = run(config, datasets, tmp_path)
     assert training.counters.step == 10  # as many as with 8 on one worker
     assert [report["step"] for report in reports] == [5, 10]
 
 
-def test_an_interruption_saves_the_step_and_owes_its_evaluation(config: Config, sets: Datasets, tmp_path: Path) -> None:
-    through, reports = run(config, sets, tmp_path / "through")
-    training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
+def test_an_interruption_saves_the_step_and_owes_its_evaluation(config: Config, datasets: Datasets, tmp_path: Path
+                                                                ) -> None:
+    through, reports = run(config, datasets, tmp_path / "through")
+    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
     class Leaving(Host):
         def interrupted(self, step: int) -> Interruption | None:
             return Interruption.LEAVE if step == 5 else None
 
     with pytest.raises(Interrupted, match="after step 5") as interrupted:
-        loop.train(training, Leaving(streams_of(sets, config), folder=tmp_path))
+        loop.train(training, Leaving(streams_of(datasets, config), folder=tmp_path))
     assert not interrupted.value.stop
-    resumed, rest = run(config, sets, tmp_path, resume_from=tmp_path / checkpoints.folder_name(5))
+    resumed, rest = run(config, datasets, tmp_path, resume_from=tmp_path / checkpoints.folder_name(5))
     assert [report["step"] for report in rest] == [5, 10]
     assert rest[0]["ap"] == reports[0]["ap"]
     for name, tensor in through.method.networks.state_dict().items():
         assert torch.equal(tensor, resumed.method.networks.state_dict()[name]), name
 
 
-def test_an_evaluation_that_is_killed_costs_no_step(config: Config, sets: Datasets, tmp_path: Path) -> None:
+def test_an_evaluation_that_is_killed_costs_no_step(config: Config, datasets: Datasets, tmp_path: Path) -> None:
     class Killed(Exception):
         pass
 
@@ -199,12 +201,12 @@ def test_an_evaluation_that_is_killed_costs_no_step(config: Config, sets: Datase
         def keep(self, predictor: str, results: object) -> None:
             raise Killed
 
-    through, reports = run(config, sets, tmp_path / "through")
-    training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"))
+    through, reports = run(config, datasets, tmp_path / "through")
+    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
     with pytest.raises(Killed):
-        loop.train(training, Killing(streams_of(sets, config), folder=tmp_path))
+        loop.train(training, Killing(streams_of(datasets, config), folder=tmp_path))
     assert checkpoints.load(tmp_path / checkpoints.folder_name(5)).counters.step == 5
-    resumed, rest = run(config, sets, tmp_path, resume_from=tmp_path / checkpoints.folder_name(5))
+    resumed, rest = run(config, datasets, tmp_path, resume_from=tmp_path / checkpoints.folder_name(5))
     assert [report["ap"] for report in rest] == [report["ap"] for report in reports]
     for name, tensor in through.method.networks.state_dict().items():
         assert torch.equal(tensor, resumed.method.networks.state_dict()[name]), name
@@ -221,11 +223,11 @@ from trs.methods.build import build_method
 
 folder, die_at = Path(sys.argv[1]), int(sys.argv[2])
 config = configs.load(folder / "config.yaml")
-sets = load_datasets(config.data)
+datasets = load_datasets(config.data)
 found = load_newest_whole(folder)
-training = loop.start(config, sets, build_method(config, 17), torch.device("cpu"), found)
-streams = {"labeled": stream_of(sets.labeled, sets.skeleton.flip_order, config),
-           "unlabeled": stream_of(sets.unlabeled, sets.skeleton.flip_order, config)}
+training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"), found)
+streams = {"labeled": stream_of(datasets.labeled, datasets.skeleton.flip_order, config),
+           "unlabeled": stream_of(datasets.unlabeled, datasets.skeleton.flip_order, config)}
 
 class Host(loop.PlainHost):
     def read(self, shares):
@@ -243,7 +245,7 @@ loop.train(training, Host(streams, checkpoint_every=2))
 """
 
 
-def test_killed_mid_epoch_each_person_comes_once_an_epoch(config: Config, sets: Datasets, tmp_path: Path) -> None:
+def test_killed_mid_epoch_each_person_comes_once_an_epoch(config: Config, datasets: Datasets, tmp_path: Path) -> None:
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1))
     configs.save(config, tmp_path / "config.yaml")
     command = [sys.executable, "-c", KILLED_MID_EPOCH, str(tmp_path)]
@@ -255,4 +257,4 @@ def test_killed_mid_epoch_each_person_comes_once_an_epoch(config: Config, sets: 
     assert [line[0] for line in lines] == ["0", "1", "2", "2", "3", "4"]  # one step is lost, and done again
     assert lines[2] == lines[3]
     trained = [int(identity) for line in lines[:2] + lines[3:] for identity in line[1:]]
-    assert sorted(trained) == sorted(sets.unlabeled.ids)
+    assert sorted(trained) == sorted(datasets.unlabeled.ids)

@@ -47,20 +47,20 @@ class KeepingHost(loop.PlainHost):
         write_results(self.folder, predictor, results)
 
 
-def train(config: Config, sets: Datasets, folder: Path) -> loop.Metrics:
-    training = loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
-    streams = {name: stream_of(people, sets.skeleton.flip_order, config)
-               for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}
+def train(config: Config, datasets: Datasets, folder: Path) -> loop.Metrics:
+    training = loop.start(config, datasets, build_method(config, len(datasets.skeleton)), torch.device("cpu"))
+    streams = {name: stream_of(people, datasets.skeleton.flip_order, config)
+               for name, people in (("labeled", datasets.labeled), ("unlabeled", datasets.unlabeled))}
     host = KeepingHost(streams, folder=folder)
     loop.train(training, host)
     return host.reports[-1]
 
 
-def direct_ap(sets: Datasets, results: Path) -> float:
-    truth = COCO(sets.ground_truth)
+def direct_ap(datasets: Datasets, results: Path) -> float:
+    truth = COCO(datasets.ground_truth)
     evaluation = COCOeval(truth, truth.loadRes(str(results)), "keypoints")
-    evaluation.params.kpt_oks_sigmas = np.array(sets.skeleton.sigmas)
-    evaluation.params.imgIds = np.unique(sets.val.image_ids).tolist()
+    evaluation.params.kpt_oks_sigmas = np.array(datasets.skeleton.sigmas)
+    evaluation.params.imgIds = np.unique(datasets.val.image_ids).tolist()
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
@@ -70,27 +70,27 @@ def direct_ap(sets: Datasets, results: Path) -> float:
 @pytest.mark.parametrize("preset", ["coco-1k", "coco-wild"])
 def test_genuine_coco_trains_and_its_ap_is_pycocotools(coco_small: Path, tmp_path: Path, preset: str) -> None:
     config = small(preset, coco_small, labeled_count=24 if preset == "coco-1k" else None)
-    sets = load_datasets(config.data)
+    datasets = load_datasets(config.data)
     if preset == "coco-1k":
-        assert (len(sets.labeled), len(sets.unlabeled)) == (24, 62)
-        assert not set(sets.labeled.ids) & set(sets.unlabeled.ids)
+        assert (len(datasets.labeled), len(datasets.unlabeled)) == (24, 62)
+        assert not set(datasets.labeled.ids) & set(datasets.unlabeled.ids)
     else:
-        assert (len(sets.labeled), len(sets.unlabeled)) == (86, 70)
-    assert len(sets.val) == 175
-    metrics = train(config, sets, tmp_path)
+        assert (len(datasets.labeled), len(datasets.unlabeled)) == (86, 70)
+    assert len(datasets.val) == 175
+    metrics = train(config, datasets, tmp_path)
     assert metrics["bad_images"] == 0 and metrics["loss"] > 0
     for name in ("a", "b", "ensemble"):
-        assert metrics[f"ap_{name}"] == direct_ap(sets, tmp_path / f"{name}.json")
+        assert metrics[f"ap_{name}"] == direct_ap(datasets, tmp_path / f"{name}.json")
 
 
 def test_lspet_trains_with_its_own_fourteen_keypoints(lspet: Path, tmp_path: Path) -> None:
     config = small("lspet", lspet, labeled_count=24, unlabeled_count=24, val_count=20, input_size=(64, 64))
-    sets = load_datasets(config.data)
-    assert len(sets.skeleton) == 14 and len(sets.val) == 20
-    assert sets.skeleton.flip_order == [5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13]
-    metrics = train(config, sets, tmp_path)
+    datasets = load_datasets(config.data)
+    assert len(datasets.skeleton) == 14 and len(datasets.val) == 20
+    assert datasets.skeleton.flip_order == [5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 12, 13]
+    metrics = train(config, datasets, tmp_path)
     assert metrics["bad_images"] == 0
-    assert metrics["ap_a"] == direct_ap(sets, tmp_path / "a.json")
+    assert metrics["ap_a"] == direct_ap(datasets, tmp_path / "a.json")
 
 
 def of_samples(root: Path, file: str, **data: object) -> Config:
@@ -103,15 +103,15 @@ def of_samples(root: Path, file: str, **data: object) -> Config:
 def test_mpii_trains_and_is_measured_by_pckh(samples: Path, tmp_path: Path) -> None:
     config = of_samples(samples / "mpii", "test_mpii.json")
     config = dataclasses.replace(config, eval=dataclasses.replace(config.eval, metric="pckh"))
-    sets = load_datasets(config.data)
-    assert sets.ground_truth is None and len(sets.val) == 5
-    metrics = train(config, sets, tmp_path)
+    datasets = load_datasets(config.data)
+    assert datasets.ground_truth is None and len(datasets.val) == 5
+    metrics = train(config, datasets, tmp_path)
     assert metrics["step"] == 2 and metrics["bad_images"] == 0 and "ap" not in metrics
     groups = {"head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"}
     assert groups == {name.removesuffix("_pckh") for name in metrics if name.endswith("_pckh")}
     assert 0 <= metrics["pckh"] <= 1 and {"pckh_a", "pckh_reviewer_b", "pckh_ensemble", "pck"} <= metrics.keys()
     with pytest.raises(InputError, match=r"has no ap, only pckh and pck; set eval\.metric to pckh"):
-        require_metric(sets, "ap")
+        require_metric(datasets, "ap")
 
 
 @pytest.mark.parametrize(("name", "file", "people"), [("aic", "test_aic.json", 9),
@@ -119,17 +119,18 @@ def test_mpii_trains_and_is_measured_by_pckh(samples: Path, tmp_path: Path) -> N
 def test_aic_and_crowdpose_train_and_are_measured_by_ap(samples: Path, tmp_path: Path, name: str, file: str,
                                                         people: int) -> None:
     config = of_samples(samples / name, file)
-    sets = load_datasets(config.data)
-    assert len(sets.val) == people and len(sets.skeleton) == 14
-    metrics = train(config, sets, tmp_path)
+    datasets = load_datasets(config.data)
+    assert len(datasets.val) == people and len(datasets.skeleton) == 14
+    metrics = train(config, datasets, tmp_path)
     assert metrics["step"] == 2 and metrics["bad_images"] == 0 and 0 <= metrics["ap"] <= 1
-    perfect = oks_ap(str(sets.ground_truth), sets.scored_images,
-                     coco_results(sets.val, score_poses(sets.val, np.arange(people), truth_of(sets))), sets.skeleton)
+    perfect = oks_ap(str(datasets.ground_truth), datasets.scored_images,
+                     coco_results(datasets.val, score_poses(datasets.val, np.arange(people), truth_of(datasets))),
+                     datasets.skeleton)
     assert perfect["ap"] == pytest.approx(1.0)
 
 
-def truth_of(sets: Datasets) -> np.ndarray:
-    return np.concatenate([sets.val.keypoints, sets.val.keypoint_weights[..., None]], axis=-1)
+def truth_of(datasets: Datasets) -> np.ndarray:
+    return np.concatenate([datasets.val.keypoints, datasets.val.keypoint_weights[..., None]], axis=-1)
 
 
 def test_labels_of_mpii_and_images_of_aic_over_the_keypoints_that_both_have(samples: Path, tmp_path: Path) -> None:
@@ -139,29 +140,30 @@ def test_labels_of_mpii_and_images_of_aic_over_the_keypoints_that_both_have(samp
                         unlabeled_images="aic", keypoints=shared)
     config = dataclasses.replace(config, eval=dataclasses.replace(config.eval, metric="pckh"), data=dataclasses.replace(
         config.data, train_images="mpii", val_images="mpii"))
-    sets = load_datasets(config.data)
-    assert (len(sets.labeled), len(sets.unlabeled), len(sets.skeleton)) == (5, 9, 13)
+    datasets = load_datasets(config.data)
+    assert (len(datasets.labeled), len(datasets.unlabeled), len(datasets.skeleton)) == (5, 9, 13)
     joint = shared.index("left_knee")
-    np.testing.assert_array_equal(sets.val.keypoints[:, joint],
+    np.testing.assert_array_equal(datasets.val.keypoints[:, joint],
                                   load_people(samples / "mpii" / "test_mpii.json", samples)[0].keypoints[:, 4])
-    assert sets.unlabeled.keypoint_weights.sum() == 0
-    assert train(config, sets, tmp_path)["step"] == 2
+    assert datasets.unlabeled.keypoint_weights.sum() == 0
+    assert train(config, datasets, tmp_path)["step"] == 2
 
 
 def test_some_of_cocos_keypoints_are_scored_by_pycocotools_too(coco_small: Path) -> None:
     limbs = ("left_wrist", "right_wrist", "left_ankle", "right_ankle")
     config = small("coco-1k", coco_small, labeled_count=24, keypoints=limbs)
-    sets = load_datasets(config.data)
-    results = coco_results(sets.val, score_poses(sets.val, np.arange(len(sets.val)), truth_of(sets)))
-    assert oks_ap(str(sets.ground_truth), sets.scored_images, results, sets.skeleton)["ap"] == pytest.approx(1.0)
+    datasets = load_datasets(config.data)
+    results = coco_results(datasets.val, score_poses(datasets.val, np.arange(len(datasets.val)), truth_of(datasets)))
+    perfect = oks_ap(str(datasets.ground_truth), datasets.scored_images, results, datasets.skeleton)
+    assert perfect["ap"] == pytest.approx(1.0)
     with pytest.raises(InputError, match="there is no keypoint 'tail'"):
         load_datasets(dataclasses.replace(config.data, keypoints=("tail",)))
 
 
 def test_detected_boxes_are_suppressed_and_every_image_counts(samples: Path, tmp_path: Path) -> None:
     config = of_samples(samples / "crowdpose", "test_crowdpose.json", val_detections="test_crowdpose_det_AP_40.json")
-    sets = load_datasets(config.data)
-    assert len(sets.val) == 6 and sets.scored_images.tolist() == [103319, 106848]
-    metrics = train(config, sets, tmp_path)
+    datasets = load_datasets(config.data)
+    assert len(datasets.val) == 6 and datasets.scored_images.tolist() == [103319, 106848]
+    metrics = train(config, datasets, tmp_path)
     assert 0 <= metrics["ap"] <= 1 and "pck" not in metrics
     assert len(json.loads((tmp_path / "a.json").read_text())) <= 6

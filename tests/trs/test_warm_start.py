@@ -31,12 +31,12 @@ def starting_from(config: Config, *folders: Path) -> Config:
 
 
 @pytest.fixture
-def supervised(config: Config, sets: Datasets, tmp_path: Path) -> list[Path]:
+def supervised(config: Config, datasets: Datasets, tmp_path: Path) -> list[Path]:
     """Two supervised runs with a checkpoint each."""
     runs = []
     for seed in (1, 2):
         run = dataclasses.replace(config, method=SupervisedConfig(), train=dataclasses.replace(config.train, seed=seed))
-        training = loop.start(run, sets, build_method(run, len(sets.skeleton)), torch.device("cpu"))
+        training = loop.start(run, datasets, build_method(run, len(datasets.skeleton)), torch.device("cpu"))
         training.save(tmp_path / f"run{seed}" / "checkpoint_00000001")
         runs.append(tmp_path / f"run{seed}")
     return runs

@@ -1,4 +1,4 @@
-"""The three sets of a training, from the paths in its config: labeled, unlabeled, validation."""
+"""The three datasets of a training, from the paths in its config: labeled, unlabeled, validation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Datasets:
 
 
 def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
-    """Load the sets and draw the split, or use one that is given.
+    """Load the datasets and draw the split, or use one that is given.
 
     Raises:
         InputError: anything missing, malformed or empty; the message names it and the remedy.
@@ -54,13 +54,13 @@ def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
     if data.unlabeled_annotations is not None:
         unlabeled = _extra_people(root, data, len(skeleton))
     val, scored_images, ground_truth = validation(root, data, skeleton)
-    sets = Datasets(labeled, unlabeled.take(np.arange(len(unlabeled))[: data.unlabeled_count]), val, skeleton,
-                    ground_truth, scored_images, split)
+    datasets = Datasets(labeled, unlabeled.take(np.arange(len(unlabeled))[: data.unlabeled_count]), val, skeleton,
+                        ground_truth, scored_images, split)
     for name in ("labeled", "val"):
-        if len(getattr(sets, name)) == 0:
+        if len(getattr(datasets, name)) == 0:
             raise InputError(f"the {name} set is empty: no person with a labeled keypoint and a box; check the "
                              f"annotations under {root}")
-    return sets
+    return datasets
 
 
 def _extra_people(root: Path, data: DataConfig, keypoint_count: int) -> PersonTable:
@@ -102,9 +102,9 @@ def validation(root: Path, data: DataConfig, skeleton: Skeleton) -> Validation:
     return Validation(detected.take(np.isin(detected.image_ids, scored_images)), scored_images, ground_truth)
 
 
-def require_unlabeled(sets: Datasets) -> None:
+def require_unlabeled(datasets: Datasets) -> None:
     """Raises InputError if there is nothing unlabeled to learn from."""
-    if len(sets.unlabeled) == 0:
+    if len(datasets.unlabeled) == 0:
         raise InputError("the unlabeled set is empty: label fewer people (data.labeled_count), add images "
                          "(data.unlabeled_annotations), or choose the method supervised")
 

@@ -19,14 +19,14 @@ from trs.methods.build import build_method
 
 
 @pytest.fixture
-def runs(config: Config, sets: Datasets, tmp_path: Path) -> dict[str, Path]:
+def runs(config: Config, datasets: Datasets, tmp_path: Path) -> dict[str, Path]:
     """Folders of runs with a checkpoint of fresh networks each."""
     folders = {}
     for method in (TRSConfig(), DualConfig(), SSPCMConfig()):
         folder = folders[method.name] = tmp_path / method.name
         changed = dataclasses.replace(config, method=method)
-        write_run(Job(changed), sets.split, folder)
-        training = loop.start(changed, sets, build_method(changed, len(sets.skeleton)), torch.device("cpu"))
+        write_run(Job(changed), datasets.split, folder)
+        training = loop.start(changed, datasets, build_method(changed, len(datasets.skeleton)), torch.device("cpu"))
         training.save(folder / "checkpoint_00000000")
     return folders
 

@@ -46,32 +46,32 @@ def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
-def test_two_workers_find_the_same_pseudo_labels_as_one(config: Config, sets: Datasets, tmp_path: Path) -> None:
+def test_two_workers_find_the_same_pseudo_labels_as_one(config: Config, datasets: Datasets, tmp_path: Path) -> None:
     """From a network that has not been trained: its confidence is next to nothing, but has its highest place."""
     config = dataclasses.replace(config, method=DataDistillConfig(confidence_threshold=1e-12))
     first = first_stage(Job(config)).config
     labeled = []
     for workers in (1, 2):
         folder = tmp_path / str(workers)
-        training = loop.start(first, sets, build_method(first, len(sets.skeleton)), torch.device("cpu"))
+        training = loop.start(first, datasets, build_method(first, len(datasets.skeleton)), torch.device("cpu"))
         training.save(folder / "first_stage" / "checkpoint_00000000")
         wanted = dataclasses.replace(config, train=dataclasses.replace(config.train, workers=workers))
-        labeled.append(label_unlabeled(Job(wanted, TWO_CORES), store(sets), folder).load().unlabeled)
+        labeled.append(label_unlabeled(Job(wanted, TWO_CORES), store(datasets), folder).load().unlabeled)
     one, two = labeled
     assert len(one) == 40 and one.keypoint_weights.any()
     np.testing.assert_array_equal(one.keypoint_weights, two.keypoint_weights)
     np.testing.assert_allclose(one.keypoints, two.keypoints)
 
 
-def test_pseudo_labels_are_the_keypoints_that_were_predicted_with_enough_confidence(sets: Datasets) -> None:
-    keypoints = np.zeros((2, len(sets.skeleton), 3))
+def test_pseudo_labels_are_the_keypoints_that_were_predicted_with_enough_confidence(datasets: Datasets) -> None:
+    keypoints = np.zeros((2, len(datasets.skeleton), 3))
     keypoints[0, :, :2] = 7
     keypoints[0, 3, 2] = 0.3
     keypoints[1, :, 2] = 0.1
-    people = with_labels(sets.unlabeled, np.array([5, 2]), keypoints, 0.2)
+    people = with_labels(datasets.unlabeled, np.array([5, 2]), keypoints, 0.2)
     assert people.keypoint_weights.sum() == people.keypoint_weights[5, 3] == 1
     assert (people.keypoints[5] == 7).all()
-    assert sets.unlabeled.keypoint_weights.sum() == 0
+    assert datasets.unlabeled.keypoint_weights.sum() == 0
 
 
 @pytest.mark.slow

@@ -20,9 +20,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
 
 @pytest.fixture
-def streams(sets: Datasets, config: Config) -> dict[str, Stream]:
-    people = {"labeled": sets.labeled, "unlabeled": sets.unlabeled}
-    return {name: stream_of(table, sets.skeleton.flip_order, config) for name, table in people.items()}
+def streams(datasets: Datasets, config: Config) -> dict[str, Stream]:
+    people = {"labeled": datasets.labeled, "unlabeled": datasets.unlabeled}
+    return {name: stream_of(table, datasets.skeleton.flip_order, config) for name, table in people.items()}
 
 
 def stored(stream: Stream, kind: type[StoredStream] = StoredStream) -> StoredStream:

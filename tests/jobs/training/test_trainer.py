@@ -40,7 +40,7 @@ def train(config: Config, folder: Path, callbacks: tuple = (), max_failures: int
 
 
 @pytest.fixture(scope="module")
-def trained(config: Config, sets: Datasets, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
+def trained(config: Config, datasets: Datasets, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
     """A finished training of two epochs on one worker."""
     folder = tmp_path_factory.mktemp("runs") / "one"
     train(config, folder)
@@ -51,10 +51,10 @@ def weights(folder: Path) -> bytes:
     return (checkpoints.newest(folder) / "networks.safetensors").read_bytes()
 
 
-def test_a_run_leaves_its_config_its_split_its_metrics_and_its_poses(trained: Path, config: Config, sets: Datasets
+def test_a_run_leaves_its_config_its_split_its_metrics_and_its_poses(trained: Path, config: Config, datasets: Datasets
                                                                      ) -> None:
     assert configs.load(trained / "config.yaml") == config
-    assert load_split(trained / "split.json") == sets.split
+    assert load_split(trained / "split.json") == datasets.split
     assert [metrics["step"] for metrics in read_metrics(trained)] == [5, 10]
     assert {path.stem for path in (trained / "predictions").iterdir()} == \
         {"a", "b", "reviewer_a", "reviewer_b", "ensemble"}

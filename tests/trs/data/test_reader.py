@@ -13,8 +13,8 @@ from trs.errors import InputError
 
 
 @pytest.fixture
-def stream(sets: Datasets, config: Config) -> Stream:
-    return stream_of(sets.labeled, sets.skeleton.flip_order, config)
+def stream(datasets: Datasets, config: Config) -> Stream:
+    return stream_of(datasets.labeled, datasets.skeleton.flip_order, config)
 
 
 def test_the_same_samples_for_any_number_of_workers(stream: Stream) -> None:
@@ -31,13 +31,13 @@ def test_a_sample_differs_from_pass_to_pass(stream: Stream) -> None:
     assert all((first[i] != image).any() for i, image in zip(rows["id"][8:], rows["image"][8:], strict=True))
 
 
-def test_mirrored_samples_swap_left_and_right(sets: Datasets, config: Config) -> None:
+def test_mirrored_samples_swap_left_and_right(datasets: Datasets, config: Config) -> None:
     view = dataclasses.replace(config.view, scale=0.0, easy_rotation_probability=0.0)
-    plain, mirrored = (dataclasses.replace(stream_of(sets.labeled, sets.skeleton.flip_order, config),
+    plain, mirrored = (dataclasses.replace(stream_of(datasets.labeled, datasets.skeleton.flip_order, config),
                                            view=dataclasses.replace(view, flip_probability=p)).read(range(8))
                        for p in (0.0, 1.0))
     np.testing.assert_array_equal(plain["id"], mirrored["id"])
-    expected = plain["keypoints"][:, sets.skeleton.flip_order] * [-1, 1] + [64, 0]
+    expected = plain["keypoints"][:, datasets.skeleton.flip_order] * [-1, 1] + [64, 0]
     np.testing.assert_allclose(mirrored["keypoints"], expected, atol=1e-4)
     assert np.abs(plain["image"][:, :, ::-1].astype(int) - mirrored["image"]).max() <= 1
 
@@ -45,16 +45,16 @@ def test_mirrored_samples_swap_left_and_right(sets: Datasets, config: Config) ->
 def test_a_bad_image_is_replaced_and_named(drawn_root: Path, config: Config, tmp_path: Path) -> None:
     root = shutil.copytree(drawn_root, tmp_path / "people")
     data = dataclasses.replace(config.data, root=str(root))
-    sets = load_datasets(data)
-    victim = Path(sets.labeled.root, str(sets.labeled.files[0]))
+    datasets = load_datasets(data)
+    victim = Path(datasets.labeled.root, str(datasets.labeled.files[0]))
     victim.write_bytes(victim.read_bytes()[:200])
-    rows = stream_of(sets.labeled, sets.skeleton.flip_order, config).read(range(8))
-    assert len(rows["image"]) == 8 and sets.labeled.ids[0] not in rows["id"]
+    rows = stream_of(datasets.labeled, datasets.skeleton.flip_order, config).read(range(8))
+    assert len(rows["image"]) == 8 and datasets.labeled.ids[0] not in rows["id"]
     assert [victim.name in reason for reason in rows["bad"]].count(True) == 1
-    for file in sets.labeled.files:
-        Path(sets.labeled.root, str(file)).unlink()
+    for file in datasets.labeled.files:
+        Path(datasets.labeled.root, str(file)).unlink()
     with pytest.raises(InputError, match="images in a row cannot be read"):
-        stream_of(sets.labeled, sets.skeleton.flip_order, config).read(range(1))
+        stream_of(datasets.labeled, datasets.skeleton.flip_order, config).read(range(1))
 
 
 def test_read_ahead_keeps_the_order(stream: Stream) -> None:

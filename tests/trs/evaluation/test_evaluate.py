@@ -42,13 +42,13 @@ def direct_ap(ground_truth: Path, results: Path, sigmas) -> float:
     return evaluation.stats[0]
 
 
-def test_perfect_poses_score_1_and_noise_lowers_it(sets: Datasets) -> None:
-    rows = np.arange(len(sets.val))
-    scores = [oks_ap(sets.ground_truth, sets.val.image_ids, results_of(sets.val, rows, noisy_poses(sets.val, noise)),
-                     sets.skeleton)["ap"] for noise in (0.0, 0.03, 0.3)]
+def test_perfect_poses_score_1_and_noise_lowers_it(datasets: Datasets) -> None:
+    val, rows = datasets.val, np.arange(len(datasets.val))
+    scores = [oks_ap(datasets.ground_truth, val.image_ids, results_of(val, rows, noisy_poses(val, noise)),
+                     datasets.skeleton)["ap"] for noise in (0.0, 0.03, 0.3)]
     assert scores[0] == pytest.approx(1.0)
     assert 0.2 < scores[1] < 0.95 and scores[2] < 0.05
-    assert oks_ap(sets.ground_truth, sets.val.image_ids, [], sets.skeleton)["ap"] == 0
+    assert oks_ap(datasets.ground_truth, datasets.val.image_ids, [], datasets.skeleton)["ap"] == 0
 
 
 @pytest.mark.parametrize("dataset", ["coco_small", "lspet"])
@@ -64,54 +64,55 @@ def test_ap_equals_pycocotools_on_the_written_file(dataset: str, request, tmp_pa
     assert ours == direct_ap(truth, written, skeleton.sigmas)
 
 
-def test_the_category_may_have_any_number(sets: Datasets, tmp_path: Path) -> None:
-    content = json.loads(Path(sets.ground_truth).read_text())
+def test_the_category_may_have_any_number(datasets: Datasets, tmp_path: Path) -> None:
+    content = json.loads(Path(datasets.ground_truth).read_text())
     content["categories"][0]["id"] = 0
     for record in content["annotations"]:
         record["category_id"] = 0
         del record["num_keypoints"], record["iscrowd"]  # some datasets leave them out
     truth = tmp_path / "annotations.json"
     truth.write_text(json.dumps(content))
-    people, skeleton, _ = load_people(truth, Path(sets.val.root))
+    people, skeleton, _ = load_people(truth, Path(datasets.val.root))
     rows, poses = np.arange(len(people)), noisy_poses(people, 0.03)
     found = oks_ap(str(truth), people.image_ids, results_of(people, rows, poses, skeleton.category_id), skeleton)
-    expected = oks_ap(sets.ground_truth, sets.val.image_ids, results_of(sets.val, rows, poses), sets.skeleton)
+    expected = oks_ap(datasets.ground_truth, datasets.val.image_ids, results_of(datasets.val, rows, poses),
+                      datasets.skeleton)
     assert skeleton.category_id == 0 and found == expected and 0.2 < found["ap"] < 0.95
 
 
-def test_a_worker_without_images_fits_the_others(sets: Datasets, config: Config) -> None:
+def test_a_worker_without_images_fits_the_others(datasets: Datasets, config: Config) -> None:
     """More workers than batches: what the idle ones gather has the types of what the others do."""
-    method = build_method(config, len(sets.skeleton))
+    method = build_method(config, len(datasets.skeleton))
 
     def poses(batches):
-        crops = read_crops(sets.val, batches, config.data.input_size, [])
-        return predict(method.networks, method.peers, crops, config.eval, "last", sets.skeleton.flip_order,
+        crops = read_crops(datasets.val, batches, config.data.input_size, [])
+        return predict(method.networks, method.peers, crops, config.eval, "last", datasets.skeleton.flip_order,
                        torch.device("cpu"))["a"]
 
     idle, busy = poses([]), poses([np.arange(3)])
     assert (idle.rows.dtype, idle.keypoints.dtype) == (busy.rows.dtype, busy.keypoints.dtype)
 
 
-def test_the_order_of_the_poses_does_not_matter(sets: Datasets) -> None:
-    rows, poses = np.arange(len(sets.val)), noisy_poses(sets.val, 0.03)
+def test_the_order_of_the_poses_does_not_matter(datasets: Datasets) -> None:
+    rows, poses = np.arange(len(datasets.val)), noisy_poses(datasets.val, 0.03)
     shuffled = np.random.default_rng(1).permutation(len(rows))
-    assert results_of(sets.val, rows, poses) == results_of(sets.val, rows[shuffled], poses[shuffled])
+    assert results_of(datasets.val, rows, poses) == results_of(datasets.val, rows[shuffled], poses[shuffled])
 
 
-def test_keypoints_survive_the_way_into_the_crop_and_back(sets: Datasets, config: Config) -> None:
+def test_keypoints_survive_the_way_into_the_crop_and_back(datasets: Datasets, config: Config) -> None:
     """Ground truth -> heatmaps of the crop -> decoded -> image -> file: within a tenth of a pixel of the input."""
-    crops = next(read_crops(sets.val, [np.arange(len(sets.val))], config.data.input_size, []))
-    forward = np.stack([geometry.crop_matrix(box, config.data.input_size) for box in sets.val.boxes])
-    keypoints = np.stack([geometry.transform(k, m) for k, m in zip(sets.val.keypoints, forward, strict=True)])
-    heatmaps, weights = encode(torch.tensor(keypoints, dtype=torch.float32), torch.tensor(sets.val.keypoint_weights),
-                               (16, 16))
+    crops = next(read_crops(datasets.val, [np.arange(len(datasets.val))], config.data.input_size, []))
+    forward = np.stack([geometry.crop_matrix(box, config.data.input_size) for box in datasets.val.boxes])
+    keypoints = np.stack([geometry.transform(k, m) for k, m in zip(datasets.val.keypoints, forward, strict=True)])
+    heatmaps, weights = encode(torch.tensor(keypoints, dtype=torch.float32),
+                               torch.tensor(datasets.val.keypoint_weights), (16, 16))
     poses = poses_in_image(heatmaps, torch.as_tensor(crops.matrices), "dark").numpy()
     labeled = weights.numpy() > 0
     pixels = 1 / np.linalg.norm(forward[:, 0, :2], axis=1)  # image pixels in a pixel of the input
-    error = np.linalg.norm(poses[..., :2] - sets.val.keypoints, axis=-1) / pixels[:, None]
+    error = np.linalg.norm(poses[..., :2] - datasets.val.keypoints, axis=-1) / pixels[:, None]
     assert error[labeled].max() < 0.1
-    written = results_of(sets.val, crops.rows, poses)
-    truth = {a["image_id"]: a for a in json.loads(Path(sets.ground_truth).read_text())["annotations"]}
+    written = results_of(datasets.val, crops.rows, poses)
+    truth = {a["image_id"]: a for a in json.loads(Path(datasets.ground_truth).read_text())["annotations"]}
     for result in written:
         expected = np.array(truth[result["image_id"]]["keypoints"]).reshape(-1, 3)
         found = np.array(result["keypoints"]).reshape(-1, 3)
@@ -119,21 +120,21 @@ def test_keypoints_survive_the_way_into_the_crop_and_back(sets: Datasets, config
         assert np.abs(found[seen, :2] - expected[seen, :2]).max() < 0.3
 
 
-def test_an_unreadable_image_is_a_missed_person(sets: Datasets, config: Config, tmp_path: Path) -> None:
+def test_an_unreadable_image_is_a_missed_person(datasets: Datasets, config: Config, tmp_path: Path) -> None:
     sentences: list[str] = []
-    broken = sets.val.take(np.arange(4))
+    broken = datasets.val.take(np.arange(4))
     broken.files[2] = "gone.jpg"
     found = list(read_crops(broken, [np.array([0, 1]), np.array([2]), np.array([3])], (64, 64), sentences))
     assert [crops.rows.tolist() for crops in found] == [[0, 1], [3]]
     assert len(sentences) == 1 and "gone.jpg" in sentences[0]
 
 
-def test_the_ensemble_is_the_mean_heatmap(sets: Datasets, config: Config) -> None:
+def test_the_ensemble_is_the_mean_heatmap(datasets: Datasets, config: Config) -> None:
     method = build_method(config, 17)
-    crops = list(read_crops(sets.val, [np.arange(5)], config.data.input_size, []))
-    found = predict(method.networks, ("a", "b"), crops, EvalConfig(), "last", sets.skeleton.flip_order,
+    crops = list(read_crops(datasets.val, [np.arange(5)], config.data.input_size, []))
+    found = predict(method.networks, ("a", "b"), crops, EvalConfig(), "last", datasets.skeleton.flip_order,
                     torch.device("cpu"))
-    same = predict(method.networks, ("a", "a"), crops, EvalConfig(), "last", sets.skeleton.flip_order,
+    same = predict(method.networks, ("a", "a"), crops, EvalConfig(), "last", datasets.skeleton.flip_order,
                    torch.device("cpu"))
     torch.testing.assert_close(same["ensemble"].keypoints, found["a"].keypoints)
     assert not torch.equal(found["ensemble"].keypoints, found["a"].keypoints)
@@ -156,11 +157,11 @@ def test_fuse_takes_the_last_level_or_the_mean() -> None:
     torch.testing.assert_close(mean, levels.mean(0))
 
 
-def test_evaluate_names_every_network_and_hands_out_the_results(sets: Datasets, config: Config) -> None:
+def test_evaluate_names_every_network_and_hands_out_the_results(datasets: Datasets, config: Config) -> None:
     kept = {}
-    metrics = evaluate(build_method(config, 17), sets, config, torch.device("cpu"), [],
+    metrics = evaluate(build_method(config, 17), datasets, config, torch.device("cpu"), [],
                        lambda name, results: kept.update({name: results}))
     assert kept.keys() == {"a", "b", "reviewer_a", "reviewer_b", "ensemble"}
-    assert all(len(results) == len(sets.val) for results in kept.values())
+    assert all(len(results) == len(datasets.val) for results in kept.values())
     assert metrics["ap"] == pytest.approx((metrics["ap_a"] + metrics["ap_b"]) / 2)
     assert metrics["ap"] < 0.05  # nobody has learned anything yet

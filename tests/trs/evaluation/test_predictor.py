@@ -15,8 +15,8 @@ from trs.evaluation.predictor import load_predictor
 from trs.methods.build import build_method
 
 
-def test_a_checkpoint_needs_no_pretrained_weights(config: Config, sets: Datasets, tmp_path: Path) -> None:
-    training = loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
+def test_a_checkpoint_needs_no_pretrained_weights(config: Config, datasets: Datasets, tmp_path: Path) -> None:
+    training = loop.start(config, datasets, build_method(config, len(datasets.skeleton)), torch.device("cpu"))
     absent = dataclasses.replace(config, model=dataclasses.replace(config.model, pretrained="gone.safetensors"))
     dataclasses.replace(training, config=absent).save(tmp_path / "checkpoint_00000000")
     predictor = load_predictor(tmp_path, torch.device("cpu"))

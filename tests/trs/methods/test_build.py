@@ -19,12 +19,12 @@ NETWORKS = {"sspcm": {"a", "b", "c"}, "trs": {"a", "b", "reviewer_a", "reviewer_
 
 
 @pytest.mark.parametrize("name", METHOD_NAMES)
-def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, sets: Datasets) -> None:
+def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, datasets: Datasets) -> None:
     config = dataclasses.replace(config, method=METHOD_NAMES[name](),
                                  train=dataclasses.replace(config.train, epochs=1, batch_size=20))
-    training = loop.start(config, sets, build_method(config, len(sets.skeleton)), torch.device("cpu"))
-    streams = {name: stream_of(people, sets.skeleton.flip_order, config)
-               for name, people in (("labeled", sets.labeled), ("unlabeled", sets.unlabeled))}
+    training = loop.start(config, datasets, build_method(config, len(datasets.skeleton)), torch.device("cpu"))
+    streams = {name: stream_of(people, datasets.skeleton.flip_order, config)
+               for name, people in (("labeled", datasets.labeled), ("unlabeled", datasets.unlabeled))}
     host = loop.PlainHost(streams)
     loop.train(training, host)
     (last,) = host.reports

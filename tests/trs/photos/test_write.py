@@ -27,7 +27,7 @@ def predictor(checkpoint_folder: Path) -> Predictor:
 
 
 def test_with_the_annotated_boxes_it_predicts_what_the_evaluation_predicts(
-        predictor: Predictor, config: Config, sets: Datasets, drawn_root: Path, tmp_path: Path) -> None:
+        predictor: Predictor, config: Config, datasets: Datasets, drawn_root: Path, tmp_path: Path) -> None:
     images = drawn_root / config.data.val_images
     find_boxes = read_boxes(drawn_root / config.data.val_annotations, 0.5)
     bad = predict_files(PhotoPredictor(predictor, find_boxes=find_boxes), find_files([images]), tmp_path, print)
@@ -35,12 +35,12 @@ def test_with_the_annotated_boxes_it_predicts_what_the_evaluation_predicts(
     found = {(record["image_id"], *record["bbox"]): record for record in
              json.loads((tmp_path / "predictions.json").read_text())}
     evaluated: dict[str, list] = {}
-    evaluate(predictor.method, sets, config, torch.device("cpu"), [],
+    evaluate(predictor.method, datasets, config, torch.device("cpu"), [],
              lambda name, results: evaluated.update({name: results}))
-    assert len(found) == len(evaluated["ensemble"]) == len(sets.val)
-    order = np.argsort(sets.val.ids)
+    assert len(found) == len(evaluated["ensemble"]) == len(datasets.val)
+    order = np.argsort(datasets.val.ids)
     for row, expected in zip(order, evaluated["ensemble"], strict=True):
-        record = found[int(sets.val.image_ids[row]), *sets.val.boxes[row]]
+        record = found[int(datasets.val.image_ids[row]), *datasets.val.boxes[row]]
         np.testing.assert_allclose(record["keypoints"], expected["keypoints"], atol=2e-3)
         assert record["score"] == pytest.approx(expected["score"], abs=1e-4)
     assert {file.stem for file in tmp_path.glob("*.jpg")} == {file.stem for file in images.iterdir()}
