@@ -49,7 +49,8 @@ else:
 class Command:
     """Train what a table needs, several trainings at a time, and write it as Markdown, CSV and JSON.
 
-    Interrupted, it goes on where it was; what is done is never trained again, also if another table asks for it.
+    After an interruption the same command resumes it; what is done is never trained again, also if another table
+    asks for it.
     Settings reach every training, and what it starts from; those that are not given are the table's own.
     """
 
@@ -92,7 +93,7 @@ def main(arguments: list[str]) -> None:
         done = True
     finally:
         if not done:
-            print("stopped; the same command goes on where it was", file=sys.stderr)
+            print("stopped; the same command resumes it", file=sys.stderr)
     if table.draw is not None and not failures:
         target = folder.path / f"{command.table}.png"
         draw(table, target, folder)
@@ -111,9 +112,9 @@ def _train(table: Table, name: str, runs: list[Run], folder: RunsFolder, concurr
     def tell(end: Ended) -> None:
         ended.append(end)
         metrics, remaining = folder.result(end.run), (time.monotonic() - began) / len(ended) * (left - len(ended))
-        told = f"FAILED: {end.failure}" if end.failure is not None or metrics is None else "  ".join(
+        said = f"FAILED: {end.failure}" if end.failure is not None or metrics is None else "  ".join(
             f"{METRIC_NAMES[metric]} {metrics[metric]:.3f}" for metric in METRIC_NAMES if metric in metrics)
-        print(f"[{len(ended)}/{left}] {titles.get(end.run, end.run.name)}  {told}  {duration(end.seconds)}, about "
+        print(f"[{len(ended)}/{left}] {titles.get(end.run, end.run.name)}  {said}  {duration(end.seconds)}, about "
               f"{duration(remaining)} left", flush=True)
         write(table, name, folder)
 

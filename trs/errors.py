@@ -13,14 +13,14 @@ class InputError(ValueError):
 class Interruption(Enum):
     """Why a training ends before its last step, the stronger reason first."""
 
-    STOP = "it was told to"
+    STOP = "a stop was asked for"
     LEAVE = "a machine is about to be taken away"
 
 
 class Interrupted(Exception):
     """A training was interrupted after a step; its state is saved.
 
-    stop: whether it was told to stop for good, and not only to leave a machine that is about to be taken away.
+    stop: whether it is to stop for good, and not only to leave a machine that is about to be taken away.
     """
 
     def __init__(self, step: int, stop: bool) -> None:

@@ -137,7 +137,7 @@ class Training:
 
     @property
     def steps_per_epoch(self) -> int:
-        """An epoch is one pass over the larger set, whichever sets the method reads: equal epochs, equal steps."""
+        """An epoch is one pass over the larger of the two datasets, whichever the method reads: equal epochs, equal steps."""
         larger = max(len(self.datasets.labeled), len(self.datasets.unlabeled))
         return math.ceil(larger / (self.config.train.batch_size * self.config.train.workers))
 
@@ -154,7 +154,7 @@ class Training:
 
 def start(config: Config, datasets: Datasets, method: Method, device: torch.device,
           resumed: Checkpoint | None = None) -> Training:
-    """A fresh training, a warm-started one (`train.init_from`), or one that goes on from a checkpoint.
+    """Make a fresh training, a warm-started one (`train.init_from`), or one that is resumed from a checkpoint.
 
     Raises:
         InputError: a checkpoint that does not fit.

@@ -53,7 +53,7 @@ def _start_here() -> None:
 def address_for_children() -> Iterator[None]:
     """Processes of the cluster that starts inside inherit its address.
 
-    Ray's own helpers look for it on the machine when they are not told, and give up where several clusters run: the
+    Without it Ray's own helpers look for one on the machine, and give up where several clusters run: the
     reservations of stopped trials would then never be freed, and the next trial would wait for ever.
     """
     with socket.socket() as free:
@@ -78,7 +78,7 @@ def quieten() -> None:
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     # Tune would write each trial's scores once more, as CSV, JSON and TensorBoard events.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    # A search that goes on with a trial which its kill found at its end has nothing new to report: the study knows all.
+    # A resumed search may find that a trial was killed at its very end and has nothing new to report.
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     logging.getLogger("ray.train").setLevel(logging.WARNING)
     # Ray Data warns of what we want: no progress bars, and CPUs that are all at work.

@@ -13,7 +13,7 @@ from jobs.run_folder.layout import EVENTS_FILE, FAILURES_FILE, MISTAKE_FILE, app
 from trs import checkpoint as checkpoints
 from trs.errors import InputError, Interrupted
 
-_STORAGE = {errno.ENOSPC: "make room and go on with --resume", errno.EDQUOT: "make room and go on with --resume",
+_STORAGE = {errno.ENOSPC: "make room and resume with --resume", errno.EDQUOT: "make room and resume with --resume",
             errno.EROFS: "choose another --out", errno.EACCES: "choose another --out or --data.root"}
 """What to do about an error of the storage."""
 

@@ -12,7 +12,7 @@ from trs.errors import InputError
 
 DRIVER = {"node:__internal_head__": 1e-3}
 """Resources of whoever drives a training beside others. It only waits, so it takes no CPU from the workers; it waits on
-the head, which outlives the nodes that come and go, and with it the training goes on when those are lost."""
+the head, which outlives the nodes that come and go, and with it the training survives their loss."""
 
 
 def resources() -> dict[str, float]:

@@ -6,7 +6,7 @@
     a node that is drained              `ray drain-node`, a Kubernetes pod that ends, `jobs/deploy/spot.py`
 
 Workers ask after each step; the loop saves, and raises `trs.errors.Interrupted`. After the first the run ends, to be
-resumed with --resume; after the others it goes on elsewhere.
+resumed with --resume; after the others Ray restarts it elsewhere.
 """
 
 from __future__ import annotations

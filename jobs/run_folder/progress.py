@@ -47,7 +47,7 @@ class Progress:
             metric.set_default_tags(tags)
 
     def began(self, step: int, workers: int, wanted: int) -> None:
-        """Note a start; one that goes on says from where, with how many workers, and what is done again."""
+        """Note a start; a resumed one says from where, with how many workers, and how many steps are repeated."""
         before = read_position(self.folder)
         if before is not None:
             lost = max(0, before.step - step)

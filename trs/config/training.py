@@ -16,7 +16,7 @@ class TrainConfig:
     """The optimization: whatever changes what is learned, and nothing about machines."""
 
     epochs: int = field(default=100, metadata=SHARED)
-    """Passes over the larger of the two sets."""
+    """Passes over the larger dataset, the labeled or the unlabeled one."""
     batch_size: int = 32
     """Labeled images, and as many unlabeled ones, per worker and step; a step of `workers` such shares."""
     learning_rate: float = 1e-3

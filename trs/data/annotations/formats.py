@@ -1,4 +1,4 @@
-"""People from an annotation file of any known format, told by what the file holds."""
+"""People from an annotation file of any known format; which one it is follows from what the file holds."""
 
 from __future__ import annotations
 
