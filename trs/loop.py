@@ -137,7 +137,7 @@ class Training:
 
     @property
     def steps_per_epoch(self) -> int:
-        """An epoch passes over the larger of the two datasets, whichever the method reads: equal epochs, equal steps."""
+        """An epoch passes over the larger of the two datasets, whichever the method reads: equal epochs are equal."""
         larger = max(len(self.datasets.labeled), len(self.datasets.unlabeled))
         return math.ceil(larger / (self.config.train.batch_size * self.config.train.workers))
 
