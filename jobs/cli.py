@@ -6,6 +6,7 @@ import argparse
 import ast
 import dataclasses
 import datetime
+import functools
 import inspect
 import itertools
 import os
@@ -25,6 +26,7 @@ from jobs.cluster.stopping import Stopped
 from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import CONFIG_FILE
 from trs.config import METHOD_NAMES, Config
+from trs.config.files import MACHINES
 from trs.errors import InputError
 from trs.presets import PRESETS
 
@@ -70,9 +72,9 @@ class Command:
         """The training and its machines."""
         return Job(self.settings, self.cluster)
 
-    @property
+    @functools.cached_property
     def folder(self) -> Path:
-        """The run's folder, absolute."""
+        """The run's folder, absolute; without a name it has the time of the first look."""
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         return (self.out / (self.resume or self.name or f"{self.title}-{stamp}")).absolute()
 
@@ -114,8 +116,7 @@ def parse(kind: type[CommandType], arguments: list[str], program: str) -> Comman
 
 def moved_options(arguments: list[str]) -> list[str]:
     """Rewrite the options that had another name in 0.1, and say so in a line each."""
-    moved = {f"--train.{no}{option.name}": f"--{no}{option.name}" for option in dataclasses.fields(ClusterConfig)
-             for no in ("", "no_")}
+    moved = {f"--train.{no}{name}": f"--{no}{name}" for name in MACHINES for no in ("", "no_")}
     found = []
     for argument in arguments:
         name, equals, value = argument.partition("=")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import sys
 from dataclasses import dataclass, field
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING
 import tyro
 
 from jobs import cli
+from jobs import config as jobs_config
 from jobs.cluster.connect import connect
 from jobs.config import ClusterConfig, Job
-from jobs.run_folder.layout import BAD_IMAGES_FILE
+from jobs.run_folder.layout import BAD_IMAGES_FILE, CONFIG_FILE
 from jobs.training.evaluation import evaluate
 from trs import checkpoint as checkpoints
 from trs import config as configs
@@ -47,6 +49,12 @@ class Command:
     eval: EvalOptions = field(default_factory=dict)
 
 
+def _machines(run: Path) -> ClusterConfig:
+    """The machines of the run that a checkpoint lies in, or the default ones where it lies alone."""
+    file = run / CONFIG_FILE
+    return jobs_config.load(file).cluster if file.exists() else ClusterConfig()
+
+
 def main(arguments: list[str]) -> None:
     """Evaluate, and print the protocol and a line for each metric."""
     command = tyro.cli(Command, args=arguments, prog="python -m jobs.evaluate")
@@ -55,7 +63,8 @@ def main(arguments: list[str]) -> None:
         data=command.data, eval=command.eval, train={"workers": command.workers}))
     out = (command.out or checkpoint.parent / "evaluation").absolute()
     connect()
-    metrics = evaluate(checkpoint, Job(config, ClusterConfig(use_gpu=command.use_gpu)), out)
+    machines = dataclasses.replace(_machines(checkpoint.parent), use_gpu=command.use_gpu, min_workers=None)
+    metrics = evaluate(checkpoint, Job(config, machines), out)
     print(checkpoint)
     for measure, names in itertools.groupby(sorted(metrics, key=measure_of), key=measure_of):
         print(protocol(config, metric=measure))

@@ -1,4 +1,4 @@
-"""A trained network for those who deploy it: `python -m jobs.export RUN_OR_CHECKPOINT --out pose.onnx`."""
+"""A trained network for those who deploy it: `python -m jobs.export RUN_OR_CHECKPOINT --name pose.onnx`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ class Command:
 
     checkpoint: tyro.conf.Positional[Path]
     """A checkpoint's folder, or a run's, whose latest checkpoint is taken."""
-    out: Path = Path("pose.onnx")
-    """The file to write."""
+    out: Path = Path(".")
+    """Folder for the file."""
+    name: str = "pose.onnx"
+    """Name of the file."""
     network: str = "a"
     """Which network, such as a or reviewer_a; `ensemble` computes all peers."""
 
@@ -31,14 +33,18 @@ def main(arguments: list[str]) -> None:
     """Export, and say what the file takes and gives."""
     command = tyro.cli(Command, args=arguments, prog="python -m jobs.export")
     require_onnx()
-    if not command.out.absolute().parent.is_dir():
-        raise InputError(f"there is no folder {command.out.parent} to write {command.out.name} to")
+    file = command.out / command.name
+    if command.out.suffix == ".onnx":
+        file = command.out
+        print(f"note: --out names a folder now: --out {file.parent} --name {file.name}", file=sys.stderr)
+    if not file.absolute().parent.is_dir():
+        raise InputError(f"there is no folder {file.parent} to write {file.name} to")
     predictor = load_predictor(command.checkpoint, torch.device("cpu"))
     if command.network not in predictor.names:
         raise InputError(f"--network {command.network}: this checkpoint has {', '.join(predictor.names)}")
-    difference = export(predictor, command.network, command.out)
+    difference = export(predictor, command.network, file)
     height, width = predictor.config.data.input_size
-    print(f"{command.out}: network {command.network}, images [B, {height}, {width}, 3] uint8 RGB -> heatmaps, "
+    print(f"{file}: network {command.network}, images [B, {height}, {width}, 3] uint8 RGB -> heatmaps, "
           f"keypoints [B, {len(predictor.skeleton)}, 3] of x, y, confidence; differs from the checkpoint by "
           f"{difference:.1g}")
 

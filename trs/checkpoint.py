@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import functools
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ from trs.files import whole_folder
 from trs.skeleton import Skeleton
 
 _NETWORKS, _OPTIMIZER, _STATE = "networks.safetensors", "optimizer.safetensors", "state.json"
+_NAME = re.compile(r"checkpoint_\d{8,}")
+"""A checkpoint's folder; 0.1 left half-written ones under names that begin alike."""
 _FORMAT = 2
 """1 had the next rows among the counters, and the machines in the config; it is read too."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
@@ -67,9 +69,17 @@ def folder_name(step: int) -> str:
     return f"checkpoint_{step:08d}"
 
 
-def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, counters: Counters, config: Config,
-         skeleton: Skeleton) -> None:
+def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, counters: Counters,
+         config: dict[str, Any], skeleton: Skeleton) -> None:
     """Write a checkpoint; the folder appears whole or not at all.
+
+    Args:
+        folder: its name, see `folder_name`.
+        networks: every network of the method.
+        optimizer: of the trained ones.
+        counters: how far the training is.
+        config: as plain values, which a training makes once for all its checkpoints.
+        skeleton: of the keypoints.
 
     Raises:
         InputError: the storage is full or cannot be written; what was there before is as it was.
@@ -85,23 +95,17 @@ def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, co
                          "and resume") from error
 
 
-def _write(partial: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, counters: Counters, config: Config,
-           skeleton: Skeleton) -> None:
+def _write(partial: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, counters: Counters,
+           config: dict[str, Any], skeleton: Skeleton) -> None:
     save_file(_contiguous(networks.state_dict()), partial / _NETWORKS)
     save_file(_contiguous(_flatten(optimizer)), partial / _OPTIMIZER)
-    state = {"format": _FORMAT, "counters": dataclasses.asdict(counters), "config": _plain(config),
+    state = {"format": _FORMAT, "counters": dataclasses.asdict(counters), "config": config,
              "skeleton": dataclasses.asdict(skeleton),
              "sha256": {name: _sha256(partial / name) for name in (_NETWORKS, _OPTIMIZER)}}
     (partial / _STATE).write_text(json.dumps(state, indent=1))
     for file in partial.iterdir():  # on the disk before its name is: a machine may vanish as well as a process
         with file.open("rb") as written:
             os.fsync(written.fileno())
-
-
-@functools.lru_cache(maxsize=1)
-def _plain(config: Config) -> dict[str, Any]:
-    """A training writes the same config again and again."""
-    return configs.to_dict(config)
 
 
 def load(folder: Path) -> Checkpoint:
@@ -161,7 +165,8 @@ def newest(folder: Path) -> Path:
 
 def of_run(folder: Path) -> list[Path]:
     """List a run's checkpoints, the oldest first."""
-    return sorted(state.parent for state in folder.glob(f"checkpoint_*/{_STATE}"))
+    found = (state.parent for state in folder.glob(f"checkpoint_*/{_STATE}"))
+    return sorted(path for path in found if _NAME.fullmatch(path.name))
 
 
 def _flatten(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ the training stays the same but for BatchNorm's running statistics, which then s
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import sys
@@ -25,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from trs import checkpoint as checkpoints
+from trs import config as configs
 from trs import schedule
 from trs.checkpoint import Checkpoint, Counters
 from trs.config import Config
@@ -36,7 +38,7 @@ from trs.distributed import rank, sum_over_workers, world_size
 from trs.errors import InputError, Interrupted, Interruption
 from trs.evaluation.evaluate import evaluate
 from trs.methods.base import Forward, Method
-from trs.warm_start import restore_networks, restore_optimizer, warm_start
+from trs.warm_start import load_given, restore_networks, restore_optimizer, warm_start
 
 bad_images = logging.getLogger("trs.bad_images")
 """Told a sentence about each image that cannot be used."""
@@ -146,10 +148,14 @@ class Training:
         """The shares of a step that are this worker's."""
         return range(rank(), self.config.train.workers, world_size())
 
+    @functools.cached_property
+    def _plain_config(self) -> dict[str, Any]:
+        return configs.to_dict(self.config)
+
     def save(self, folder: Path) -> None:
         """Write the whole state."""
-        checkpoints.save(folder, self.method.networks, self.optimizer, self.counters, self.config,
-                         self.datasets.skeleton)
+        checkpoints.save(folder, self.method.networks, self.optimizer, self.counters,
+                         self._plain_config, self.datasets.skeleton)
 
 
 def start(config: Config, datasets: Datasets, method: Method, device: torch.device,
@@ -160,8 +166,7 @@ def start(config: Config, datasets: Datasets, method: Method, device: torch.devi
         InputError: a checkpoint that does not fit.
     """
     if resumed is None and config.train.init_from:
-        given = [checkpoints.load(checkpoints.newest(Path(folder))) for folder in config.train.init_from]
-        warm_start(method.networks, method.peers, given)
+        warm_start(method.networks, method.peers, load_given(config.train.init_from))
     method.networks.to(device)
     optimizer = torch.optim.Adam(method.trained.parameters(), config.train.learning_rate, fused=True)
     training = Training(config, datasets, method, optimizer, device)

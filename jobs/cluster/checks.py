@@ -101,7 +101,7 @@ def _object_store(job: Job) -> str | None:
     if wanted <= there:
         return None
     return (f"{job.config.train.workers} workers read ahead up to {wanted / 2**20:.0f} MiB, the object store holds "
-            f"{there / 2**20:.0f} MiB; start Ray with a larger --object-store-memory, or lower --workers")
+            f"{there / 2**20:.0f} MiB; start Ray with a larger --object-store-memory, or lower train.workers")
 
 
 def _dashboard() -> Iterator[Finding]:

@@ -12,8 +12,9 @@ from ray.train import UserCallback
 from jobs.run_folder.layout import EVENTS_FILE, FAILURES_FILE, MISTAKE_FILE, append_line
 from trs import checkpoint as checkpoints
 from trs.errors import InputError, Interrupted
+from trs.files import write_text
 
-_STORAGE = {errno.ENOSPC: "make room and resume with --resume", errno.EDQUOT: "make room and resume with --resume",
+_STORAGE = {errno.ENOSPC: "make room and resume", errno.EDQUOT: "make room and resume",
             errno.EROFS: "choose another --out", errno.EACCES: "choose another --out or --data.root"}
 """What to do about an error of the storage."""
 
@@ -55,7 +56,7 @@ class Failures(UserCallback):
             mistake = self._count(cause_of(errors))
         if mistake is not None:
             with contextlib.suppress(OSError):  # the mistake may be a storage that is full
-                (self.folder / MISTAKE_FILE).write_text(mistake)
+                write_text(self.folder / MISTAKE_FILE, mistake)
             raise InputError(mistake)
 
     def _count(self, cause: str) -> str | None:
@@ -67,7 +68,7 @@ class Failures(UserCallback):
         if self.failures <= self.max_failures:
             return None
         return (f"the training has failed {self.failures} times in a row from the same checkpoint, the last time by "
-                f"{cause} (see {FAILURES_FILE}); mend it and resume with --resume, or raise --max-failures")
+                f"{cause} (see {FAILURES_FILE}); mend it and resume, or raise --max-failures")
 
     def _newest(self) -> str:
         try:

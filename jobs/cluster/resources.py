@@ -38,12 +38,12 @@ def require_resources(job: Job) -> None:
         if wanted > there[name] + 1e-6:
             raise InputError(
                 f"one training asks for {wanted:g} {name}s ({workers} workers), the cluster has "
-                f"{there[name]:g}; lower --workers, --cpus-per-worker or --data-cpus")
+                f"{there[name]:g}; lower train.workers, --cpus-per-worker or --data-cpus")
     places = worker_places(job)
     if places is not None and places < workers:
         gpu = " and a GPU" if cluster.use_gpu else ""
         raise InputError(f"{workers} workers of {cluster.cpus_per_worker:g} CPUs{gpu} each are asked for, and the "
-                         f"cluster's nodes have room for {places}; lower --workers or --cpus-per-worker")
+                         f"cluster's nodes have room for {places}; lower train.workers or --cpus-per-worker")
 
 
 def worker_places(job: Job) -> int | None:

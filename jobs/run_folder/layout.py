@@ -21,6 +21,7 @@ from pathlib import Path
 from jobs import config as jobs_config
 from jobs.config import Job
 from trs.data.split import Split, save_split
+from trs.files import leftovers
 
 CONFIG_FILE, SPLIT_FILE, METRICS_FILE = "config.yaml", "split.json", "metrics.jsonl"
 BAD_IMAGES_FILE = "bad_images.txt"
@@ -32,6 +33,9 @@ FIRST_STAGE, STOP_FILE = "first_stage", "stop"
 def write_run(job: Job, split: Split, folder: Path) -> None:
     """Write what a run is: config.yaml and split.json; an earlier mistake may have been mended by now."""
     folder.mkdir(parents=True, exist_ok=True)
+    for name in (CONFIG_FILE, SPLIT_FILE, METRICS_FILE, PROGRESS_FILE, MISTAKE_FILE):
+        for left in leftovers(folder / name):  # of an earlier start that was killed
+            left.unlink(missing_ok=True)
     (folder / MISTAKE_FILE).unlink(missing_ok=True)
     jobs_config.save(job, folder / CONFIG_FILE)
     save_split(split, folder / SPLIT_FILE)

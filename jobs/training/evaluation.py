@@ -16,10 +16,12 @@ from jobs.config import Job
 from jobs.run_folder.layout import BAD_IMAGES_FILE, append_line
 from jobs.training.assignment import Assignment, do_once
 from jobs.training.datasets import store
+from trs.checkpoint import read_skeleton
 from trs.data.datasets import load_datasets
+from trs.errors import InputError
 from trs.evaluation import evaluate as evaluation
 from trs.evaluation.predictor import load_predictor
-from trs.evaluation.results import write_results
+from trs.evaluation.results import PREDICTIONS, write_results
 from trs.files import write_text
 
 METRICS_FILE = "metrics.json"
@@ -38,7 +40,10 @@ def evaluate(checkpoint: Path, job: Job, out: Path) -> dict[str, float]:
     Raises:
         InputError: a checkpoint or data that cannot be used.
     """
-    datasets = load_datasets(job.config.data)
+    datasets, skeleton = load_datasets(job.config.data), read_skeleton(checkpoint)
+    if skeleton.names != datasets.skeleton.names:
+        raise InputError(f"{checkpoint} has the keypoints {', '.join(skeleton.names)}, the data have "
+                         f"{', '.join(datasets.skeleton.names)}; choose with data.keypoints those of the checkpoint")
     job = all_or_none(Job(job.config, dataclasses.replace(job.cluster, data_cpus=1e-3)))  # the workers read
     require_resources(job)
     out.mkdir(parents=True, exist_ok=True)
@@ -59,7 +64,7 @@ def evaluate_per_worker(settings: dict[str, Any]) -> dict[str, float]:
     method = load_predictor(assignment.checkpoint, device).method
     unreadable: list[str] = []
     metrics = evaluation.evaluate(method, assignment.datasets.load(), job.config, device, unreadable,
-                                  lambda name, results: write_results(out / "predictions", name, results))
+                                  lambda name, results: write_results(out / PREDICTIONS, name, results))
     for sentence in unreadable:
         append_line(out / BAD_IMAGES_FILE, sentence)
     return metrics

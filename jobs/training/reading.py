@@ -30,9 +30,9 @@ from ray.data.block import Block, BlockAccessor, BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 
 from jobs.config import WINDOW_BYTES
-from trs.config import ViewConfig
+from trs.config import Config
 from trs.data.person_table import PersonTable
-from trs.data.reader import Rows, Stream, delayed
+from trs.data.reader import Rows, Stream, delayed, stream_of
 
 FIRST_WINDOW = 4
 """Steps in the first window, so that the training begins soon; each further one has twice as many, up to the limit."""
@@ -49,17 +49,17 @@ class StoredStream:
     """A `trs.data.reader.Stream` whose people lie in the object store.
 
     people: the reference of a `PersonTable`.
+    flip_order: the keypoint that each keypoint becomes in a mirror image.
+    config: of the training.
     """
 
     people: ray.ObjectRef[PersonTable]
     flip_order: list[int]
-    input_size: tuple[int, int]
-    view: ViewConfig
-    seed: int
+    config: Config
 
     def load(self) -> Stream:
         """The stream, with the table in the node's shared memory."""
-        return Stream(ray.get(self.people), self.flip_order, self.input_size, self.view, self.seed)
+        return stream_of(ray.get(self.people), self.flip_order, self.config)
 
 
 def read_shares(streams: dict[str, StoredStream], data_cpus: float, shares: Iterator[dict[str, range]]
@@ -71,7 +71,7 @@ def read_shares(streams: dict[str, StoredStream], data_cpus: float, shares: Iter
         data_cpus: CPUs of this worker's reading tasks, shared among the streams that it reads.
         shares: the rows of each share by stream.
     """
-    height, width = next(iter(streams.values())).input_size
+    height, width = next(iter(streams.values())).config.data.input_size
     reader = _Reader(streams, data_cpus)
     try:
         started = (reader.start(window) for window in _windows(shares, 3 * height * width))

@@ -25,7 +25,7 @@ from trs import checkpoint as checkpoints
 from trs import loop
 from trs.data.reader import Rows
 from trs.errors import InputError, Interrupted, Interruption
-from trs.evaluation.results import write_results
+from trs.evaluation.results import PREDICTIONS, write_results
 from trs.loop import Training
 from trs.methods.base import Forward
 from trs.methods.build import build_method
@@ -98,8 +98,7 @@ class RayHost:
     def read(self, shares: Iterator[loop.ShareRows]) -> Iterator[dict[str, Rows]]:
         """Read with Ray Data."""
         config, stored = self.job.config, self.assignment.datasets
-        streams = {name: StoredStream(people, stored.skeleton.flip_order, config.data.input_size, config.view,
-                                      config.train.seed)
+        streams = {name: StoredStream(people, stored.skeleton.flip_order, config)
                    for name, people in (("labeled", stored.labeled), ("unlabeled", stored.unlabeled))}
         return read_shares(streams, self.job.cluster.data_cpus, shares)
 
@@ -123,7 +122,7 @@ class RayHost:
 
     def keep(self, predictor: str, results: list[dict[str, Any]]) -> None:
         """Write the poses of an evaluation."""
-        write_results(self.folder / "predictions", predictor, results)
+        write_results(self.folder / PREDICTIONS, predictor, results)
 
     def report(self, metrics: Metrics) -> None:
         """Append the metrics to the run's, and hand them to Ray Train, which hands them to a search."""

@@ -51,3 +51,9 @@ def test_no_more_workers_are_needed_than_there_are() -> None:
 def test_an_unknown_key_among_the_machines_is_named() -> None:
     with pytest.raises(InputError, match="gpus"):
         jobs_config.from_dict({**jobs_config.to_dict(Job()), "cluster": {"gpus": 4}})
+
+
+def test_an_empty_section_is_the_default_and_another_thing_is_named() -> None:
+    assert jobs_config.from_dict({**configs.to_dict(Config()), "cluster": None}) == Job()
+    with pytest.raises(InputError, match="section cluster must hold fields"):
+        jobs_config.from_dict({**configs.to_dict(Config()), "cluster": [1]})

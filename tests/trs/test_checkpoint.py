@@ -2,6 +2,7 @@
 import copy
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -190,7 +191,10 @@ def test_the_newest_two_checkpoints_and_the_best_are_kept(saved, tmp_path: Path)
     training, _ = saved
     for step in (1, 2, 3, 4, 5):
         training.save(tmp_path / checkpoints.folder_name(step))
-    (tmp_path / ".checkpoint_00000006.0a1b2c3d.partial").mkdir()  # what a kill has left
+    for left in (".checkpoint_00000006.0a1b2c3d.partial", "checkpoint_00000006.partial",
+                 "checkpoint_00000005.before.partial"):
+        shutil.copytree(tmp_path / "checkpoint_00000005", tmp_path / left)  # what a kill has left, now and in 0.1
+    assert checkpoints.newest(tmp_path).name == "checkpoint_00000005"
     prune(tmp_path, [2])
     kept = sorted(path.name for path in tmp_path.iterdir() if "checkpoint_" in path.name)
     assert kept == ["checkpoint_00000002", "checkpoint_00000004", "checkpoint_00000005"]

@@ -56,7 +56,7 @@ class DataConfig:
     max_bad_images: float = field(default=0.01, metadata=OWN)
     """Share of unreadable images above which the run stops."""
     drawn_people: int = 0
-    """Draw this many labeled-format people into `root` if it does not exist: the demo's dataset."""
+    """Draw this many people in COCO's format into `root` if it does not exist: the demo's dataset."""
 
     def __post_init__(self) -> None:
         height, width = self.input_size

@@ -73,17 +73,18 @@ def change(config: Config, values: Mapping[str, Any]) -> Config:
     return dataclasses.replace(config, **changed)
 
 
-_MACHINES = ("use_gpu", "cpus_per_worker", "data_cpus", "min_workers", "resize_seconds", "checkpoint_every",
+MACHINES = ("use_gpu", "cpus_per_worker", "data_cpus", "min_workers", "resize_seconds", "checkpoint_every",
              "max_failures")
-"""What files hold in `train` that were written before there was a section `cluster`."""
+"""What 0.1 had in `train`, before there was a section `cluster`: its files and its options are still read."""
 
 
 def sections(plain: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a file says of what a training learns, and of where it runs, which is not this library's business."""
-    train, cluster = plain.get("train"), plain.get("cluster", {})
+    train, cluster = plain.get("train"), plain.get("cluster") or {}
+    require(isinstance(cluster, dict), "the section cluster must hold fields")
     if isinstance(train, dict):
-        cluster = {name: train[name] for name in _MACHINES if name in train} | cluster
-        train = {name: value for name, value in train.items() if name not in _MACHINES}
+        cluster = {name: train[name] for name in MACHINES if name in train} | cluster
+        train = {name: value for name, value in train.items() if name not in MACHINES}
     learned = {name: train if name == "train" else value for name, value in plain.items() if name != "cluster"}
     return learned, cluster
 
@@ -128,7 +129,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         plain = yaml.safe_load(path.read_text())
     except OSError as error:
         raise InputError(f"cannot read the config {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not plain YAML: {str(error).splitlines()[0]}") from error
     require(isinstance(plain, dict), f"{path} holds no config: expected keys such as data, model, method")
     sections: dict[str, Any] = plain

@@ -57,7 +57,7 @@ def test_a_mistake_is_found_wherever_ray_has_wrapped_it() -> None:
     assert find_mistake(WorkerGroupError("failed", {0: RuntimeError(), 1: mistake})) == "no image can be read"
     full = OSError(errno.ENOSPC, "No space left on device", "/shared/a")
     assert find_mistake(ControllerError(full)) == (
-        "/shared/a cannot be written: No space left on device; make room and resume with --resume")
+        "/shared/a cannot be written: No space left on device; make room and resume")
     assert find_mistake(OSError(errno.ECONNRESET, "reset")) is None and find_mistake(RuntimeError()) is None
 
 

@@ -1,7 +1,7 @@
 import dataclasses
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +25,16 @@ def streams(datasets: Datasets, config: Config) -> dict[str, Stream]:
     return {name: stream_of(table, datasets.skeleton.flip_order, config) for name, table in people.items()}
 
 
-def stored(stream: Stream, kind: type[StoredStream] = StoredStream) -> StoredStream:
-    return kind(**vars(stream) | {"people": ray.put(stream.people)})
+@pytest.fixture
+def stored(config: Config) -> Callable[..., StoredStream]:
+    """Puts the people of a stream into the object store."""
+    return lambda stream, kind=StoredStream: kind(ray.put(stream.people), stream.flip_order, config)
 
 
-def test_ray_data_gives_the_rows_that_a_plain_reader_gives(streams: dict[str, Stream],
+Store = Callable[..., StoredStream]
+
+
+def test_ray_data_gives_the_rows_that_a_plain_reader_gives(streams: dict[str, Stream], stored: Store,
                                                                monkeypatch: pytest.MonkeyPatch) -> None:
     """Two streams of unequal length, over several passes and several windows, in order and to the last bit."""
     shares = [{name: batch_rows(step + 1, 4) for name in streams} for step in range(12)]
@@ -46,8 +51,8 @@ def test_ray_data_gives_the_rows_that_a_plain_reader_gives(streams: dict[str, St
 
 
 @pytest.mark.parametrize("cpus", [1.5, 2])
-def test_as_many_tasks_read_at_a_time_as_there_are_cpus(streams: dict[str, Stream], tmp_path: Path, cpus: float
-                                                        ) -> None:
+def test_as_many_tasks_read_at_a_time_as_there_are_cpus(streams: dict[str, Stream], stored: Store, tmp_path: Path,
+                                                        cpus: float) -> None:
     class Met(Stream):
         """Waits in its first read for one in another process."""
 
@@ -68,7 +73,7 @@ def test_as_many_tasks_read_at_a_time_as_there_are_cpus(streams: dict[str, Strea
     assert len(list(read_shares({"labeled": waiting}, cpus, shares))) == 4
 
 
-def test_a_bad_image_is_named_in_its_row(streams: dict[str, Stream]) -> None:
+def test_a_bad_image_is_named_in_its_row(streams: dict[str, Stream], stored: Store) -> None:
     files = streams["labeled"].people.files.copy()
     files[0] = "gone.jpg"
     people = dataclasses.replace(streams["labeled"].people, files=files)
@@ -79,7 +84,8 @@ def test_a_bad_image_is_named_in_its_row(streams: dict[str, Stream]) -> None:
 
 
 def test_workers_that_hold_every_cpu_get_their_images_from_their_own_node(
-        streams: dict[str, Stream], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+        streams: dict[str, Stream], stored: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        ) -> None:
     @ray.remote(num_cpus=8)
     class Everything:
         def held(self) -> bool:
