@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from jobs.cluster.connect import quieten
+from trs import checkpoint as checkpoints
 from trs import loop
 from trs.config import Config
 from trs.data.datasets import Datasets, load_datasets
@@ -63,6 +64,18 @@ def checkpoint_folder(config: Config, datasets: Datasets, tmp_path_factory: pyte
     training = loop.start(config, datasets, build_method(config, len(datasets.skeleton)), torch.device("cpu"))
     training.save(folder / "checkpoint_00000000")
     return folder
+
+
+@pytest.fixture
+def saved(config: Config, datasets: Datasets, tmp_path: Path) -> tuple[loop.Training, Path]:
+    """A training after a step, and its checkpoint."""
+    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    for parameter in training.method.trained.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    training.optimizer.step()
+    training.counters = checkpoints.Counters(step=3, bad_images=1)
+    training.save(tmp_path / "checkpoint")
+    return training, tmp_path / "checkpoint"
 
 
 def shared_data(name: str) -> Path:
