@@ -1,6 +1,7 @@
 """Every private name of Ray that this project leans on, each with its reason; checked with Ray 2.60.
 
-Nothing else imports from Ray's private modules: what an update of Ray may break is here.
+Nothing else imports from Ray's private modules: what an update of Ray may break is here. Numbers are those of issues and
+pull requests at https://github.com/ray-project/ray.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ray.train.v2._internal.execution.context import get_train_context
 from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-if TYPE_CHECKING:  # `ray.train` swaps its classes for those of V2 when it is imported; type checkers see the old ones
+if TYPE_CHECKING:  # `ray.train` swaps its classes for V2's when it is imported; type checkers see V1's (#57570)
     from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
     from ray.train.v2.api.result import Result
     from ray.train.v2.torch.torch_trainer import TorchTrainer
@@ -33,7 +34,7 @@ __all__ = [
 
 
 def dashboard_address() -> str | None:
-    """The dashboard's host and port, or None without one; no public call tells it to a process that joins later."""
+    """The dashboard's host and port, or None without one; no public call names it to a process that joins later."""
     return get_dashboard_url() or None
 
 
@@ -41,20 +42,23 @@ def pin_autoscaling_coordinator() -> None:
     """Make the actor that divides the cluster among trainings, on this process's node.
 
     Ray pins it to the node of whoever asks for it first (`soft=False` in `get_or_create_autoscaling_coordinator`).
-    Left to a worker, it would die with that worker's node, and nothing could start again.
+    Left to a worker, it would die with that worker's node, and nothing could start again (#62260).
     """
     get_or_create_autoscaling_coordinator()
 
 
 def autoscaler_limits() -> dict[str, float]:
-    """The resources that the autoscaler may grow the cluster to; empty where it tells none."""
+    """The resources that the autoscaler may grow the cluster to; empty where it reports none.
+
+    The public call that #49501 asks for does not exist; #49568 brought this one.
+    """
     return {name: float(amount) for name, amount in (state.get_max_resources_from_cluster_config() or {}).items()}
 
 
 def is_being_drained() -> bool:
     """Whether the node of any worker of this training is being drained; to be asked by a worker.
 
-    The public `ray.train.get_preemption_info` would make all workers wait for one another in each step.
+    The public `ray.train.get_preemption_info` would make all workers wait for one another in each step (#64360).
     """
     return get_train_context().preemption_context.preemption_info is not None
 
@@ -63,7 +67,7 @@ class SignalledBackend(_TorchBackend):
     """Ray Train's process group for torch, which calls `in_main_thread` in each worker's main thread.
 
     Only a main thread may set signal handlers, and the training runs in another one. Ray Train has no public hook
-    there: its public callbacks are run in the controller.
+    there: its public callbacks are run in the controller (#63968).
     """
 
     @staticmethod
@@ -80,7 +84,7 @@ def put_report_queue_here() -> None:
     """Let a trial's driver keep the queue of its reports on its own node.
 
     Ray Train's reports reach Ray Tune through a queue that Tune would put on any node, and with that node the trial
-    would be lost. Tune has no option for where it lies.
+    would be lost. Tune has no option for where it lies (#55556 brought the queue).
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     session = get_session()
