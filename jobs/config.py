@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cattrs
 import yaml
 
 from trs import config as configs
+from trs import presets
 from trs.config import Config
-from trs.config.files import explain, read_yaml, sections
+from trs.config.files import converter, explain, read_yaml, sections
 from trs.errors import InputError
 from trs.files import write_text
-from trs.presets import PRESETS
 
 
 @dataclass(frozen=True)
@@ -66,23 +65,19 @@ TWO_CORES = ClusterConfig(cpus_per_worker=0.7, data_cpus=0.25)
 """Room on two CPU cores for two workers and what reads for them."""
 
 
-_CLUSTERS = {"demo": TWO_CORES, "lspet-small": TWO_CORES}
-"""Of the presets for small machines."""
+_CLUSTERS: dict[Callable[[], Config], ClusterConfig] = {presets.demo: TWO_CORES, presets.lspet_small: TWO_CORES}
+"""The machines of the presets for small ones."""
 
 
 def preset(name: str) -> Job:
     """A preset's training, on machines that suit it."""
-    return Job(PRESETS[name](), _CLUSTERS.get(name, ClusterConfig()))
-
-
-@functools.cache
-def _converter() -> cattrs.Converter:
-    return cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+    make = presets.PRESETS[name]
+    return Job(make(), _CLUSTERS.get(make, ClusterConfig()))
 
 
 def to_dict(job: Job) -> dict[str, Any]:
     """The job as plain values: the sections of its config, and a section `cluster`."""
-    return {**configs.to_dict(job.config), "cluster": _converter().unstructure(job.cluster)}
+    return {**configs.to_dict(job.config), "cluster": converter().unstructure(job.cluster)}
 
 
 def from_dict(plain: dict[str, Any]) -> Job:
@@ -93,7 +88,7 @@ def from_dict(plain: dict[str, Any]) -> Job:
     """
     config, cluster = configs.from_dict(plain), sections(plain)[1]
     try:
-        return Job(config, _converter().structure(cluster, ClusterConfig))
+        return Job(config, converter().structure(cluster, ClusterConfig))
     except Exception as error:
         raise explain(error) from error
 

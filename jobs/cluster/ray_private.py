@@ -1,7 +1,7 @@
 """Every private name of Ray that this project leans on, each with its reason; checked with Ray 2.60.
 
-Nothing else imports from Ray's private modules: what an update of Ray may break is here. Numbers are those of issues and
-pull requests at https://github.com/ray-project/ray.
+Nothing else imports from Ray's private modules: what an update of Ray may break is here. Numbers are issues and pull
+requests of https://github.com/ray-project/ray.
 """
 
 from __future__ import annotations

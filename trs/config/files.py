@@ -20,12 +20,13 @@ from trs.files import write_text
 
 
 @functools.cache
-def _converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True,
-                                 unstruct_collection_overrides={tuple: list})
+def converter() -> cattrs.Converter:
+    """The one converter of a process, between dataclasses and plain values; to make one takes milliseconds."""
+    made = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True,
+                            unstruct_collection_overrides={tuple: list})
     cattrs.strategies.configure_tagged_union(
-        MethodConfig, converter, tag_name="name", tag_generator=_name_of)
-    return converter
+        MethodConfig, made, tag_name="name", tag_generator=_name_of)
+    return made
 
 
 def _name_of(kind: type[MethodSettings]) -> str:
@@ -34,7 +35,7 @@ def _name_of(kind: type[MethodSettings]) -> str:
 
 def to_dict(config: Config) -> dict[str, Any]:
     """The config as plain numbers, strings, lists and dictionaries, fit for YAML and JSON."""
-    plain: dict[str, Any] = _converter().unstructure(config)
+    plain: dict[str, Any] = converter().unstructure(config)
     return plain
 
 
@@ -45,7 +46,7 @@ def from_dict(plain: dict[str, Any]) -> Config:
         InputError: an unknown key, a wrong type or a value out of range, named.
     """
     try:
-        return _converter().structure(sections(plain)[0], Config)
+        return converter().structure(sections(plain)[0], Config)
     except Exception as error:
         raise explain(error) from error
 
@@ -66,8 +67,8 @@ def change(config: Config, values: Mapping[str, Any]) -> Config:
             raise InputError(f"there is no setting {section}.{next(iter(fields))}".rstrip("."))
         kind = type(getattr(config, section))
         try:
-            changed[section] = _converter().structure(
-                _converter().unstructure(getattr(config, section)) | fields, kind)
+            changed[section] = converter().structure(
+                converter().unstructure(getattr(config, section)) | fields, kind)
         except Exception as error:
             raise explain(error, f"{section}: ") from error
     return dataclasses.replace(config, **changed)

@@ -66,4 +66,4 @@ def test_what_cannot_be_changed_is_named(name: str, value: object, words: str) -
 def test_a_kept_converter_does_the_work() -> None:
     """A new one for each call made `to_dict` and `from_dict` a hundred times slower."""
     from trs.config import files
-    assert files._converter() is files._converter()
+    assert files.converter() is files.converter()
