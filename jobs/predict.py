@@ -14,7 +14,8 @@ import tyro
 from jobs import cli
 from trs.data.annotations.boxes import read_boxes
 from trs.errors import InputError
-from trs.evaluation.predictor import ENSEMBLE, load_predictor
+from trs.evaluation.predictor import load_predictor
+from trs.evaluation.protocol import ENSEMBLE
 from trs.photos.files import find_files
 from trs.photos.predict import PhotoPredictor
 from trs.photos.write import predict_files

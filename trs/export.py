@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from trs.data.batch import normalize
 from trs.data.heatmaps import decode_quarter
 from trs.errors import InputError
-from trs.evaluation.predictor import ENSEMBLE, Predictor
+from trs.evaluation.predictor import Predictor
+from trs.evaluation.protocol import ENSEMBLE
 from trs.files import whole_file
 from trs.models.inference import read_heatmaps
 

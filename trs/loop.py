@@ -41,7 +41,7 @@ from trs.methods.base import Forward, Method
 from trs.warm_start import load_given, restore_networks, restore_optimizer, warm_start
 
 bad_images = logging.getLogger("trs.bad_images")
-"""Told a sentence about each image that cannot be used."""
+"""Gets a warning for each image that cannot be used, with its name and the reason."""
 
 Metrics = dict[str, float]
 ShareRows = dict[str, range]

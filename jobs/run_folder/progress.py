@@ -42,7 +42,7 @@ class Progress:
             "data_wait": "Share of the time that the training waits for images.",
             "score": "The metric that the run is judged by, after its last evaluation.",
             "bad_images": "Images that could not be used."}.items()}
-        self._lost = Counter("trs_lost_steps", "Steps done again after a restart.", tuple(tags))
+        self._lost = Counter("trs_lost_steps", "Steps repeated after a restart.", tuple(tags))
         for metric in (*self.gauges.values(), self._lost):
             metric.set_default_tags(tags)
 
@@ -63,7 +63,7 @@ class Progress:
         self._written = time.monotonic()
         with contextlib.suppress(OSError):  # to be seen is not worth the end of a training
             write_text(self.folder / PROGRESS_FILE,
-                        json.dumps(asdict(Position(step, self.total_steps, time.time()))))
+                       json.dumps(asdict(Position(step, self.total_steps, time.time()))))
         self.gauges["step"].set(step)
 
     def evaluated(self, metrics: Metrics, score: str) -> None:

@@ -1,4 +1,4 @@
-"""The datasets in Ray's object store: put there once, whoever trains on them how often."""
+"""The datasets in Ray's object store, put there once for all trainings that share them."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from trs.evaluation.oks import ScoredPoses, coco_results, oks_ap, score_poses
 from trs.evaluation.oks_nms import oks_nms
 from trs.evaluation.pck import pck, pckh
 from trs.evaluation.predict import gather, predict, share_of_crops
+from trs.evaluation.protocol import ENSEMBLE
 from trs.methods.base import Method
 
 Keep = Callable[[str, list[dict[str, Any]]], object]
@@ -43,7 +44,7 @@ def evaluate(method: Method, datasets: Datasets, config: Config, device: torch.d
         return {}
     scores = {name: _score(datasets, config, rows, keypoints, functools.partial(keep, name))
               for name, (rows, keypoints) in poses.items()}
-    means = {metric: float(np.mean([scores[name][metric] for name in method.scored])) for metric in scores["ensemble"]}
+    means = {metric: float(np.mean([scores[name][metric] for name in method.scored])) for metric in scores[ENSEMBLE]}
     return {**means, **{f"{metric}_{name}": score[metric] for name, score in scores.items() for metric in MEASURES
                         if metric in score}}
 

@@ -21,6 +21,7 @@ from trs.data.images import BadImage
 from trs.data.person_table import PersonTable
 from trs.data.reader import delayed
 from trs.distributed import gather_rows, rank, world_size
+from trs.evaluation.protocol import ENSEMBLE
 from trs.models.inference import poses_in_image, read_heatmaps
 
 
@@ -79,7 +80,7 @@ def predict(networks: Mapping[str, nn.Module], ensemble: Iterable[str], crops: I
 
     The networks are put into eval mode. Every network sees each image once; the ensemble costs no forward pass.
     """
-    found: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in (*networks, "ensemble")}
+    found: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in (*networks, ENSEMBLE)}
     members = list(ensemble)
     for network in networks.values():
         network.eval()
@@ -87,7 +88,7 @@ def predict(networks: Mapping[str, nn.Module], ensemble: Iterable[str], crops: I
         images = normalize(torch.as_tensor(batch.images).to(device))
         heatmaps = {name: read_heatmaps(network, images, config.flip_test, fuse, flip_order)
                     for name, network in networks.items()}
-        heatmaps["ensemble"] = torch.stack([heatmaps[name] for name in members]).mean(0)
+        heatmaps[ENSEMBLE] = torch.stack([heatmaps[name] for name in members]).mean(0)
         rows = torch.as_tensor(batch.rows, device=device)
         matrices = torch.as_tensor(batch.matrices, device=device)
         for name, maps in heatmaps.items():

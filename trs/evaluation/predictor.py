@@ -22,13 +22,12 @@ from trs.data import geometry
 from trs.data.batch import normalize
 from trs.errors import InputError
 from trs.evaluation.predict import Crops
+from trs.evaluation.protocol import ENSEMBLE
 from trs.methods.base import Method
 from trs.methods.build import build_method
 from trs.models.inference import poses_in_image, read_heatmaps
 from trs.skeleton import Skeleton
 from trs.warm_start import restore_networks
-
-ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True)

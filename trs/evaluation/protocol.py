@@ -7,6 +7,8 @@ from pathlib import Path
 from trs.config import Config
 from trs.data.annotations import mpii
 
+ENSEMBLE = "ensemble"
+"""The name of the peers' mean heatmap, beside those of the networks."""
 METRIC_NAMES = {"ap": "AP", "pckh": "PCKh", "pck": "PCK"}
 
 _MEASURES = {"ap": "COCO OKS-AP", "pckh": "PCKh@0.5 without pelvis and thorax",

@@ -10,6 +10,7 @@ import numpy as np
 
 from trs.data.person_table import PersonTable
 from trs.errors import InputError
+from trs.evaluation.protocol import ENSEMBLE
 from trs.files import write_text
 
 
@@ -24,7 +25,7 @@ def write_results(folder: Path, name: str, results: list[dict[str, Any]]) -> Pat
 PREDICTIONS = "predictions"
 
 
-_PREDICTORS = ("ensemble", "a")
+_PREDICTORS = (ENSEMBLE, "a")
 """Whose poses count: of these the first that a run has."""
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from trs.data.annotations.boxes import FindBoxes, whole_image
 from trs.evaluation.oks import coco_result, mean_confidence
 from trs.evaluation.predict import Crops
-from trs.evaluation.predictor import ENSEMBLE, Predictor
+from trs.evaluation.predictor import Predictor
+from trs.evaluation.protocol import ENSEMBLE
 from trs.photos.files import Photo
 from trs.visualize import draw_skeleton, enlarge, grid, overlay_heatmap, sheet
 

@@ -26,6 +26,7 @@ from trs.data.images import BadImage
 from trs.data.person_table import PersonTable
 from trs.errors import InputError
 from trs.evaluation.oks import keypoint_scores, oks, similarities
+from trs.evaluation.protocol import ENSEMBLE
 from trs.evaluation.results import predicted_people, read_results, stack_poses
 from trs.skeleton import Skeleton
 from trs.visualize import draw_skeleton, grid
@@ -143,7 +144,7 @@ def make_gallery(board: Leaderboard, people: Validation, count: int = 8) -> Gall
             poses = best if entry is board.best else _Poses.of(read_results(board.run_folder(entry))[1], best.people,
                                                                people.skeleton)
             predictions[entry.name] = poses.within(crops)
-    network = "the ensemble of the networks" if predictor == "ensemble" else f"network {predictor}"
+    network = "the ensemble of the networks" if predictor == ENSEMBLE else f"network {predictor}"
     return Gallery([crop.person() for crop in crops], predictions, people.skeleton,
                    f"Predicted by {network}; evenly spread from the best to the worst of {len(best.people)} validation "
                    "people.", len(best.people))
