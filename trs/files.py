@@ -1,17 +1,47 @@
-"""Files and folders that appear whole or not at all.
+"""Files and folders that appear whole or not at all, and files that end when they are read.
 
-Whoever reads them, and whatever happens meanwhile, finds the old content or the new one. Each writer writes under a
-name of its own, so that two writers of one file do not meet.
+Whoever reads what is written here, and whatever happens meanwhile, finds the old content or the new one. Each writer
+writes under a name of its own, so that two writers of one file do not meet. A file from elsewhere may be a pipe that
+never ends or a device that never runs dry; only regular files of a bounded size are read.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+
+LARGEST = 2 << 30
+"""Bytes of the largest file that is read unless a reader says otherwise: far beyond any annotations or weights."""
+
+
+def read_bytes(path: Path, limit: int = LARGEST) -> bytes:
+    """Read a regular file of at most `limit` bytes.
+
+    Raises:
+        OSError: the file cannot be read, is larger, or is no regular file; a pipe without a writer does not block.
+    """
+    with open(path, "rb", opener=_open_regular) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read() if size <= limit else b""
+    if max(size, len(content)) > limit:  # the latter where it grew meanwhile, or the file system knows no sizes
+        raise OSError(errno.EFBIG, f"is larger than {limit} bytes", str(path))
+    return content
+
+
+def read_text(path: Path, limit: int = LARGEST) -> str:
+    """Read a regular file of UTF-8, with a byte order mark or without.
+
+    Raises:
+        OSError: see `read_bytes`.
+        UnicodeDecodeError: a ValueError; the file is not UTF-8.
+    """
+    return read_bytes(path, limit).decode("utf-8-sig")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -76,3 +106,16 @@ def leftovers(path: Path) -> Iterator[Path]:
 
 def _partial(path: Path) -> Path:
     return path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+
+
+def _open_regular(name: str, flags: int) -> int:
+    try:
+        descriptor = os.open(name, flags | os.O_NONBLOCK)  # else a pipe waits here for its writer
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket, or a device that is not there
+            raise OSError(errno.EINVAL, "is not a regular file", name) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is not a regular file", name)
+    return descriptor

@@ -1,8 +1,11 @@
-"""Files and folders appear whole or not at all, whoever else writes and whatever ends the process."""
+"""Files and folders appear whole or not at all, and what never ends is not read."""
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -10,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from trs.files import whole_file, whole_folder, write_bytes, write_text
+from trs.files import read_bytes, read_text, whole_file, whole_folder, write_bytes, write_text
 
 
 def names(folder: Path) -> set[str]:
@@ -98,3 +101,54 @@ def test_of_two_that_replace_a_folder_at_once_one_wins(tmp_path: Path) -> None:
         with whole_folder(folder, replace=True) as quick:
             (quick / "quick").touch()
     assert names(folder) == {"slow"} and names(tmp_path) == {"folder"}
+
+
+def test_a_file_is_read_with_or_without_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"\xef\xbb\xbf{\"\xc3\xa9\": 1}")
+    assert read_text(path) == '{"\u00e9": 1}' and read_bytes(path, 12).startswith(b"\xef")
+    path.write_bytes("{}".encode("utf-16"))
+    with pytest.raises(UnicodeDecodeError):
+        read_text(path)
+    with pytest.raises(FileNotFoundError):
+        read_text(tmp_path / "none")
+
+
+def of_a_kind(kind: str, path: Path) -> Path:
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(os.path.relpath(path))  # the whole name may be too long for a socket
+    else:
+        path.symlink_to(kind)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "socket", "/dev/zero", "/dev/null"])
+def test_only_regular_files_are_read(tmp_path: Path, kind: str) -> None:
+    """In a process of its own, since what is broken never ends."""
+    path = of_a_kind(kind, tmp_path / "a.json")
+    program = ("import sys\nfrom pathlib import Path\nfrom trs.files import read_text\n"
+               "try:\n    read_text(Path(sys.argv[1]))\nexcept OSError as error:\n    print(error.strerror)\n")
+    ended = subprocess.run([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[2], timeout=60,
+                           capture_output=True, text=True)
+    assert ended.stdout == "is not a regular file\n", ended.stderr
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    with open(path, "wb") as file:
+        file.truncate(3 << 30)
+    program = ("import resource, sys\nfrom pathlib import Path\nfrom trs.files import read_bytes\n"
+               "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+               "try:\n    read_bytes(Path(sys.argv[1]))\nexcept OSError as error:\n    print(error.errno)\n")
+    ended = subprocess.run([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[2], timeout=60,
+                           capture_output=True, text=True)
+    assert ended.stdout == f"{errno.EFBIG}\n", ended.stderr
+    path.write_bytes(b"12345")
+    assert read_bytes(path, 5) == b"12345"
+    with pytest.raises(OSError, match="is larger than 4 bytes"):
+        read_bytes(path, 4)
