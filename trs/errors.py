@@ -10,6 +10,10 @@ class InputError(ValueError):
     """
 
 
+class Diverged(InputError):
+    """Gradients, weights or poses are NaN or infinite; other settings may keep them finite."""
+
+
 class Interruption(Enum):
     """Why a training ends before its last step, the stronger reason first."""
 

@@ -33,7 +33,7 @@ class ExportedNetwork(nn.Module):
         super().__init__()
         names = predictor.method.peers if name == ENSEMBLE else (name,)
         self.networks = nn.ModuleList(predictor.method.predictors[one] for one in names)
-        self.fuse, self.flip_order = predictor.config.model.fuse, predictor.skeleton.flip_order
+        self.fuse = predictor.config.model.fuse
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Predict the poses in crops of the training's input size.
@@ -47,7 +47,7 @@ class ExportedNetwork(nn.Module):
                 quarter of a cell) and confidence.
         """
         normalized = normalize(images)
-        heatmaps = torch.stack([read_heatmaps(network, normalized, False, self.fuse, self.flip_order)
+        heatmaps = torch.stack([read_heatmaps(network, normalized, self.fuse, None)
                                 for network in self.networks]).mean(0)
         keypoints, confidence = decode_quarter(heatmaps)
         return heatmaps, torch.cat([keypoints, confidence[..., None]], dim=-1)

@@ -35,7 +35,7 @@ from trs.data.datasets import Datasets
 from trs.data.reader import Rows, Stream, read_ahead
 from trs.data.sampler import batch_rows
 from trs.distributed import rank, sum_over_workers, world_size
-from trs.errors import InputError, Interrupted, Interruption
+from trs.errors import Diverged, InputError, Interrupted, Interruption
 from trs.evaluation.evaluate import evaluate
 from trs.methods.base import Forward, Method
 from trs.warm_start import load_given, restore_networks, restore_optimizer, warm_start
@@ -120,10 +120,6 @@ class PlainHost:
         """Append to the reports."""
         self.reports.append(metrics)
         self.reported_step = int(metrics["step"])
-
-
-class Diverged(InputError):
-    """The gradients stayed NaN or infinite; other settings may keep them finite."""
 
 
 @dataclass

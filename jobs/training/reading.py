@@ -49,12 +49,12 @@ class StoredStream:
     """A `trs.data.reader.Stream` whose people lie in the object store.
 
     people: the reference of a `PersonTable`.
-    flip_order: the keypoint that each keypoint becomes in a mirror image.
+    flip_order: the keypoint that each keypoint becomes in a mirror image, see `trs.data.reader.Stream`.
     config: of the training.
     """
 
     people: ray.ObjectRef[PersonTable]
-    flip_order: list[int]
+    flip_order: list[int] | None
     config: Config
 
     def load(self) -> Stream:

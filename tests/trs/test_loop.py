@@ -21,7 +21,7 @@ from trs.config import Config, MeanTeacherConfig, MethodConfig, SSPCMConfig, Sup
 from trs.data.batch import labeled_batch
 from trs.data.datasets import Datasets, load_datasets
 from trs.data.reader import Stream, stream_of
-from trs.errors import InputError, Interrupted, Interruption
+from trs.errors import Diverged, InputError, Interrupted, Interruption
 from trs.methods.build import build_method
 
 
@@ -121,7 +121,7 @@ def test_steps_with_gradients_that_are_not_finite_change_nothing(config: Config,
         assert torch.equal(value, before[name]), name
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, max_skipped_steps=2))
     training.config = config
-    with pytest.raises(loop.Diverged, match="up to step 3"):
+    with pytest.raises(Diverged, match="up to step 3"):
         loop.train(training, loop.PlainHost(streams))
 
 

@@ -26,6 +26,18 @@ class DataConfig:
     """Person boxes of a detector on the validation images, in COCO's result format; None takes the annotated ones."""
     keypoints: tuple[str, ...] | None = None
     """Names of the keypoints to learn, such as those that two datasets share; None takes all of the training file."""
+    category: str | None = None
+    """Name or id of the category whose people are learned and scored, where a file has several; None takes those of the
+    keypoints that most people have."""
+    keypoint_names: tuple[str, ...] | None = None
+    """Names of the points, where a file's category has none; or one known set such as coco, crowdpose or wflw."""
+    mirror_pairs: tuple[str, ...] | None = None
+    """Keypoints that change places in a mirror image, such as eyeL:eyeR; None finds them by their names."""
+    sigmas: tuple[str, ...] | None = None
+    """OKS sigmas as name=value, or one known set such as coco; None takes the category's, or those known by name."""
+    exif: Literal["auto", "shown", "stored"] = "auto"
+    """Frame of the labels in images with an EXIF turn whose declared size leaves it open: as shown, as stored, or auto:
+    as shown in files of COCO's format, as stored in MPII's and AI Challenger's."""
     labeled_count: int | None = 1000
     """Labeled people drawn from the training set; None takes all of them."""
     split: Literal["random", "first"] = "random"
@@ -55,6 +67,8 @@ class DataConfig:
     """Standard deviation of the target heatmaps, in cells of a quarter of the input; less suits small inputs."""
     max_bad_images: float = field(default=0.01, metadata=OWN)
     """Share of unreadable images above which the run stops."""
+    max_left_out: float = field(default=0.5, metadata=OWN)
+    """Share of a file's labeled people that may be left out for a fault in their records before a run is refused."""
     drawn_people: int = 0
     """Draw this many people in COCO's format into `root` if it does not exist: the demo's dataset."""
 
@@ -64,7 +78,8 @@ class DataConfig:
                  f"data.input_size must be multiples of 32, got {height} {width}")
         require(self.labeled_count is None or self.labeled_count > 0, "data.labeled_count must be positive")
         require(self.sigma > 0, "data.sigma must be positive")
-        require(0 <= self.max_bad_images <= 1, "data.max_bad_images is a share between 0 and 1")
+        for name in ("max_bad_images", "max_left_out"):
+            require(0 <= getattr(self, name) <= 1, f"data.{name} is a share between 0 and 1")
         require(self.unlabeled_annotations is not None or self.unlabeled_detections is None,
                  "data.unlabeled_detections are boxes on the images of data.unlabeled_annotations: name these too")
         require(self.keypoints is None or len(set(self.keypoints)) == len(self.keypoints) > 0,

@@ -21,12 +21,15 @@ class EasyView:
     flip: bool
 
 
-def draw_easy_view(generator: np.random.Generator, view: ViewConfig) -> EasyView:
-    """Scale clip(1 + s n, 1 - s, 1 + s), rotation clip(r n, -2r, 2r) with some probability, and a mirror image."""
+def draw_easy_view(generator: np.random.Generator, view: ViewConfig, mirror: bool = True) -> EasyView:
+    """Scale clip(1 + s n, 1 - s, 1 + s), rotation clip(r n, -2r, 2r) with some probability, and a mirror image.
+
+    Without `mirror` all else is drawn alike.
+    """
     scale = np.clip(1 + view.scale * generator.standard_normal(), 1 - view.scale, 1 + view.scale)
     rotation = np.clip(view.rotation * generator.standard_normal(), -2 * view.rotation, 2 * view.rotation)
     rotated = generator.random() < view.easy_rotation_probability
-    flip = generator.random() < view.flip_probability
+    flip = generator.random() < view.flip_probability and mirror
     return EasyView(float(scale), float(rotation) if rotated else 0.0, bool(flip))
 
 

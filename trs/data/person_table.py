@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from trs.skeleton import Skeleton
 
+Frame = Literal["shown", "stored"]
+"""An image as viewers show it, turned by its EXIF orientation, or as its pixels are stored."""
 AREA_OF_BOX = 0.53
 """A person's area where the file does not tell it, as a share of the box (CrowdPose's evaluation)."""
 
@@ -30,6 +32,7 @@ class PersonTable:
     keypoint_weights: [N, K] float32; 1 labeled, 0 not.
     areas: [N] float64, in pixels squared, that OKS is relative to.
     head_sizes: [N] float64, the length that PCKh is relative to; NaN where it is not known.
+    frame: of the labels in an image with an EXIF turn, where its declared size leaves that open.
     """
 
     root: str
@@ -43,14 +46,15 @@ class PersonTable:
     keypoint_weights: np.ndarray
     areas: np.ndarray
     head_sizes: np.ndarray
+    frame: Frame = "shown"
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, rows: np.ndarray) -> PersonTable:
         """Take the people of these rows (indices or a boolean mask), in that order."""
-        columns = {column.name: getattr(self, column.name) for column in dataclasses.fields(self)}
-        return PersonTable(columns.pop("root"), **{name: values[rows] for name, values in columns.items()})
+        columns = {name: values[rows] for name, values in vars(self).items() if isinstance(values, np.ndarray)}
+        return dataclasses.replace(self, **columns)
 
     def select(self, order: Sequence[int]) -> PersonTable:
         """Keep these of the keypoints, in this order, and the people who have one of them labeled."""

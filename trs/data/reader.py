@@ -30,14 +30,15 @@ class Stream:
     """People in their random order, see `trs.data.sampler`.
 
     people: the table that is read.
-    flip_order: the keypoint that each keypoint becomes in a mirror image.
+    flip_order: the keypoint that each keypoint becomes in a mirror image; None where that is not known, and nothing is
+        mirrored.
     input_size: height and width of the crops.
     view: ranges of the easy view.
     seed: of the order and of the augmentation.
     """
 
     people: PersonTable
-    flip_order: list[int]
+    flip_order: list[int] | None
     input_size: tuple[int, int]
     view: ViewConfig
     seed: int
@@ -67,7 +68,7 @@ class Stream:
         for candidate in range(row, row + _MAX_REPLACEMENTS):
             pass_index, person = person_at(candidate, len(self.people), self.seed)
             generator = np.random.default_rng([self.seed, pass_index, int(self.people.ids[person])])
-            choice = draw_easy_view(generator, self.view)
+            choice = draw_easy_view(generator, self.view, mirror=self.flip_order is not None)
             try:
                 image, matrix = crop_person(self.people, person, self.input_size, choice)
             except BadImage as error:
@@ -80,7 +81,7 @@ class Stream:
         raise InputError(f"{_MAX_REPLACEMENTS} images in a row cannot be read, the last because {refusals[-1]}")
 
 
-def stream_of(people: PersonTable, flip_order: list[int], config: Config) -> Stream:
+def stream_of(people: PersonTable, flip_order: list[int] | None, config: Config) -> Stream:
     """The stream of a table under a config."""
     return Stream(people, flip_order, config.data.input_size, config.view, config.train.seed)
 

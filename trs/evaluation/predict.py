@@ -75,7 +75,7 @@ def share_of_crops(people: PersonTable, config: Config, bad_images: list[str]) -
 
 @torch.no_grad()
 def predict(networks: Mapping[str, nn.Module], ensemble: Iterable[str], crops: Iterable[Crops], config: EvalConfig,
-            fuse: str, flip_order: list[int], device: torch.device) -> dict[str, Poses]:
+            fuse: str, flip_order: list[int] | None, device: torch.device) -> dict[str, Poses]:
     """Poses by network name, and by the name `ensemble` those of the mean heatmap of the networks named there.
 
     The networks are put into eval mode. Every network sees each image once; the ensemble costs no forward pass.
@@ -86,7 +86,7 @@ def predict(networks: Mapping[str, nn.Module], ensemble: Iterable[str], crops: I
         network.eval()
     for batch in crops:
         images = normalize(torch.as_tensor(batch.images).to(device))
-        heatmaps = {name: read_heatmaps(network, images, config.flip_test, fuse, flip_order)
+        heatmaps = {name: read_heatmaps(network, images, fuse, flip_order if config.flip_test else None)
                     for name, network in networks.items()}
         heatmaps[ENSEMBLE] = torch.stack([heatmaps[name] for name in members]).mean(0)
         rows = torch.as_tensor(batch.rows, device=device)

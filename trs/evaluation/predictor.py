@@ -69,8 +69,8 @@ class Predictor:
         images = normalize(torch.as_tensor(crops.images).to(self.device))
         asked = self.method.peers if name == ENSEMBLE else (name,)
         return torch.stack([
-            read_heatmaps(self.method.predictors[one], images, self.config.eval.flip_test, self.config.model.fuse,
-                          self.skeleton.flip_order) for one in asked]).mean(0)
+            read_heatmaps(self.method.predictors[one], images, self.config.model.fuse,
+                          self.skeleton.flip_order if self.config.eval.flip_test else None) for one in asked]).mean(0)
 
     def decode(self, heatmaps: Tensor, crops: Crops) -> np.ndarray:
         """[N, K, 3] float64: x, y in the image (continuous, see `trs.data.geometry`) and the confidence there."""

@@ -17,8 +17,8 @@ class DataDistill(PseudoPose):
 
     @staticmethod
     def label_heatmaps(network: PoseNetwork, images: Tensor, config: PseudoPoseConfig, fuse: str,
-                       flip_order: list[int]) -> Tensor:
-        """Compute the mean [B, K, h, w] heatmap over `config.scales`, each also mirrored."""
+                       flip_order: list[int] | None) -> Tensor:
+        """Compute the mean [B, K, h, w] heatmap over `config.scales`, each also mirrored if pairs are known."""
         assert isinstance(config, DataDistillConfig)
         total = torch.zeros((), device=images.device)
         upright = torch.zeros(len(images), device=images.device)
@@ -26,6 +26,6 @@ class DataDistill(PseudoPose):
             size = torch.full_like(upright, scale)
             there, back = (affine_theta(factor, upright, (images.shape[2], images.shape[3]))
                            for factor in (size, 1 / size))
-            heatmaps = read_heatmaps(network, warp(images, there), flip_test=True, fuse=fuse, flip_order=flip_order)
+            heatmaps = read_heatmaps(network, warp(images, there), fuse, flip_order)
             total = total + warp(heatmaps, back)
         return total / len(config.scales)

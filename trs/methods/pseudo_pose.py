@@ -37,7 +37,7 @@ class PseudoPose(Method):
 
     @staticmethod
     def label_heatmaps(network: PoseNetwork, images: Tensor, config: PseudoPoseConfig, fuse: str,
-                       flip_order: list[int]) -> Tensor:
+                       flip_order: list[int] | None) -> Tensor:
         """Compute the heatmaps that pseudo labels are read from, [B, K, h, w] float32.
 
         Args:
@@ -45,6 +45,6 @@ class PseudoPose(Method):
             images: [B, 3, H, W] normalized plain crops.
             config: of this method.
             fuse: which levels count, see `ModelConfig.fuse`.
-            flip_order: the keypoint that each keypoint becomes in a mirror image.
+            flip_order: the keypoint that each keypoint becomes in a mirror image, if that is known.
         """
-        return read_heatmaps(network, images, flip_test=False, fuse=fuse, flip_order=flip_order)
+        return read_heatmaps(network, images, fuse, None)

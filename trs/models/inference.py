@@ -8,14 +8,21 @@ from torch import Tensor, nn
 from trs.data.heatmaps import DECODERS
 
 
-def read_heatmaps(network: nn.Module, images: Tensor, flip_test: bool, fuse: str, flip_order: list[int]) -> Tensor:
-    """[B, 3, H, W] images -> [B, K, h, w] float32 heatmaps: levels fused, mirror image averaged in."""
+def read_heatmaps(network: nn.Module, images: Tensor, fuse: str, flip_order: list[int] | None) -> Tensor:
+    """[B, 3, H, W] images -> [B, K, h, w] float32 heatmaps: levels fused, and averaged with the mirror image's.
+
+    Args:
+        network: gives [L, B, K, h, w] heatmaps, of its last level first.
+        images: normalized.
+        fuse: "last" level or the "mean" of all.
+        flip_order: the keypoint that each keypoint becomes in the mirror image; None leaves that image out.
+    """
     def fused(images: Tensor) -> Tensor:
         levels: Tensor = network(images).float()
         return levels[0] if fuse == "last" else levels.mean(0)
 
     heatmaps = fused(images)
-    if flip_test:
+    if flip_order is not None:
         heatmaps = (heatmaps + fused(images.flip(-1)).flip(-1)[:, flip_order]) / 2
     return heatmaps
 

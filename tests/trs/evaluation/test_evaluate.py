@@ -145,14 +145,14 @@ def test_flip_test_is_symmetric() -> None:
         return images[None, :, :2, ::4, ::4] ** 2
 
     images = torch.randn(3, 3, 16, 32)
-    heatmaps = read_heatmaps(network, images, flip_test=True, fuse="last", flip_order=[1, 0])
-    mirrored = read_heatmaps(network, images.flip(-1), flip_test=True, fuse="last", flip_order=[1, 0])
+    heatmaps = read_heatmaps(network, images, "last", [1, 0])
+    mirrored = read_heatmaps(network, images.flip(-1), "last", [1, 0])
     torch.testing.assert_close(mirrored, heatmaps.flip(-1)[:, [1, 0]])
 
 
 def test_fuse_takes_the_last_level_or_the_mean() -> None:
     levels = torch.randn(2, 3, 4, 8, 8)
-    last, mean = (read_heatmaps(lambda _: levels, torch.zeros(3), False, fuse, []) for fuse in ("last", "mean"))
+    last, mean = (read_heatmaps(lambda _: levels, torch.zeros(3), fuse, None) for fuse in ("last", "mean"))
     assert torch.equal(last, levels[0])
     torch.testing.assert_close(mean, levels.mean(0))
 

@@ -55,5 +55,6 @@ def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) ->
         boxes=corners, scores=np.ones(len(files)),
         # Pixel indices, as in COCO's files.
         keypoints=table[..., :2] + 0.5, keypoint_weights=weights.astype(np.float32),
-        areas=AREA_OF_BOX * corners[:, 2:].prod(1), head_sizes=np.full(len(files), np.nan))
+        areas=AREA_OF_BOX * corners[:, 2:].prod(1), head_sizes=np.full(len(files), np.nan),
+        frame="stored")
     return Annotations(people.take((people.boxes[:, 2:].min(1) > 0) & weights.any(1)), AIC, image_ids=None)

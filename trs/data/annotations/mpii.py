@@ -131,5 +131,5 @@ def _annotations(images: Path, files: list[str], joints: np.ndarray, weights: np
         image_ids=image_ids.astype(np.int64), image_sizes=undeclared_sizes(len(files)),
         boxes=np.concatenate([middles - side / 2, side, side], axis=1), scores=np.ones(len(files)),
         keypoints=joints - 0.5, keypoint_weights=(weights > 0).astype(np.float32),
-        areas=AREA_OF_BOX * side[:, 0] ** 2, head_sizes=heads)
+        areas=AREA_OF_BOX * side[:, 0] ** 2, head_sizes=heads, frame="stored")
     return Annotations(people.take((scales > 0) & (weights > 0).any(1)), MPII, image_ids=None)
