@@ -2,12 +2,22 @@
 
 from enum import Enum
 
+_LONGEST = 300
+"""Characters of a name in a message."""
+
 
 class InputError(ValueError):
     """Something the user can mend: its message is one sentence that names the fault and the remedy.
 
     The command line prints it instead of a traceback.
     """
+
+
+def printable(text: str) -> str:
+    """A name from elsewhere, as a message may hold it: on one line, without control characters, not endless."""
+    shown = "".join(letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode()
+                    for letter in text[:_LONGEST])
+    return shown + ("..." if len(text) > _LONGEST else "")
 
 
 class Diverged(InputError):
