@@ -9,28 +9,49 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
+import re
 import secrets
 import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 LARGEST = 2 << 30
 """Bytes of the largest file that is read unless a reader says otherwise: far beyond any annotations or weights."""
+
+
+_HALF_OF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class Unreadable(OSError):
+    """It is no regular file, or too large: it will be no other the next time, as a storage that is away may be."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file to read its bytes.
+
+    Raises:
+        Unreadable: it is none; a pipe without a writer does not block.
+        OSError: it is absent, or cannot be opened otherwise.
+    """
+    return open(path, "rb", opener=_descriptor)
 
 
 def read_bytes(path: Path, limit: int = LARGEST) -> bytes:
     """Read a regular file of at most `limit` bytes.
 
     Raises:
-        OSError: the file cannot be read, is larger, or is no regular file; a pipe without a writer does not block.
+        Unreadable: it is larger, or no regular file.
+        OSError: it is absent, or cannot be read otherwise.
     """
-    with open(path, "rb", opener=_open_regular) as file:
+    with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         content = file.read() if size <= limit else b""
     if max(size, len(content)) > limit:  # the latter where it grew meanwhile, or the file system knows no sizes
-        raise OSError(errno.EFBIG, f"is larger than {limit} bytes", str(path))
+        raise Unreadable(errno.EFBIG, f"is larger than {limit} bytes", str(path))
     return content
 
 
@@ -39,9 +60,54 @@ def read_text(path: Path, limit: int = LARGEST) -> str:
 
     Raises:
         OSError: see `read_bytes`.
-        UnicodeDecodeError: a ValueError; the file is not UTF-8.
+        ValueError: it is not UTF-8.
     """
-    return read_bytes(path, limit).decode("utf-8-sig")
+    return as_text(read_bytes(path, limit))
+
+
+def read_json(path: Path, limit: int = LARGEST) -> Any:
+    """Read a regular file of JSON.
+
+    Raises:
+        OSError: see `read_bytes`.
+        ValueError: see `parse_json`.
+    """
+    return parse_json(read_bytes(path, limit))
+
+
+def parse_json(content: bytes) -> Any:
+    """Read plain values from JSON, whose numbers may be NaN or infinite.
+
+    Raises:
+        ValueError: it is not UTF-8, not JSON, nested too deep, or has an integer of thousands of digits or a text that
+            no file can hold; the message says which.
+    """
+    text = as_text(content)
+    try:
+        found = json.loads(text)
+        if _HALF_OF_A_PAIR.search(text):
+            json.dumps(found, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("a text in it holds half of a surrogate pair") from error
+    except ValueError as error:  # Python reads no integer of more than 4,300 digits
+        raise ValueError("an integer in it has thousands of digits") from error
+    return found
+
+
+def as_text(content: bytes) -> str:
+    """Read text from UTF-8, with a byte order mark or without.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}") from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -108,14 +174,14 @@ def _partial(path: Path) -> Path:
     return path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
 
 
-def _open_regular(name: str, flags: int) -> int:
+def _descriptor(name: str, flags: int) -> int:
     try:
         descriptor = os.open(name, flags | os.O_NONBLOCK)  # else a pipe waits here for its writer
     except OSError as error:
         if error.errno == errno.ENXIO:  # a socket, or a device that is not there
-            raise OSError(errno.EINVAL, "is not a regular file", name) from error
+            raise Unreadable(errno.EINVAL, "is not a regular file", name) from error
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "is not a regular file", name)
+        raise Unreadable(errno.EINVAL, "is not a regular file", name)
     return descriptor

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from trs.files import read_bytes, read_text, whole_file, whole_folder, write_bytes, write_text
+from trs.files import parse_json, read_bytes, read_json, read_text, whole_file, whole_folder, write_bytes, write_text
 
 
 def names(folder: Path) -> set[str]:
@@ -107,11 +109,27 @@ def test_a_file_is_read_with_or_without_a_byte_order_mark(tmp_path: Path) -> Non
     path = tmp_path / "a.json"
     path.write_bytes(b"\xef\xbb\xbf{\"\xc3\xa9\": 1}")
     assert read_text(path) == '{"\u00e9": 1}' and read_bytes(path, 12).startswith(b"\xef")
-    path.write_bytes("{}".encode("utf-16"))
-    with pytest.raises(UnicodeDecodeError):
-        read_text(path)
+    assert read_json(path) == {"\u00e9": 1}
     with pytest.raises(FileNotFoundError):
         read_text(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("content", "sentence"), [
+    ("{}".encode("utf-16"), "it is not UTF-8: byte 0 is 0xff"), (b'"\xe9"', "it is not UTF-8: byte 1 is 0xe9"),
+    (b"", "it is not JSON: Expecting value: line 1 column 1 (char 0)"), (b"[1\0", "it is not JSON: "),
+    (b"[" * 100_000 + b"]" * 100_000, "it is nested too deep"), (b'{"a":' * 100_000, "it is nested too deep"),
+    (b"[-" + b"9" * 5000 + b"]", "an integer in it has thousands of digits"),
+    (b'["\\ud83d"]', "a text in it holds half of a surrogate pair"),
+    (b'{"\\uDFFF": 1}', "a text in it holds half of a surrogate pair")])
+def test_what_is_no_json_is_told_in_a_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        read_json(path)
+
+
+def test_json_may_hold_whole_surrogate_pairs_and_numbers_that_are_not_finite() -> None:
+    assert parse_json(b'["\\ud83d\\ude00", "\\\\ud83d", Infinity]') == ["\U0001f600", "\\ud83d", math.inf]
 
 
 def of_a_kind(kind: str, path: Path) -> Path:
