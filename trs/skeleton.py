@@ -1,4 +1,4 @@
-"""What a keypoint set is: names, limbs, mirror pairs and OKS sigmas, read from a COCO-format category."""
+"""What a keypoint set is: names, limbs, mirror pairs and OKS sigmas."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from trs.errors import InputError
-
-# Per-keypoint standard deviation of human annotators, relative to the person's size: COCO's keypoint evaluation,
-# and the nearest body part of COCO's for neck and head top.
-_SIGMAS = {"nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062,
-           "hip": 0.107, "knee": 0.087, "ankle": 0.089, "neck": 0.079, "head_top": 0.079, "head": 0.079}
-_UNKNOWN_SIGMA = 0.079
+from trs.keypoint_names import canonical, mirror_order
+from trs.keypoint_sets import known_set, named_set, sigmas_of
 
 _LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("shoulder", "hip"), ("hip", "knee"), ("knee", "ankle"))
 _MIDDLE = (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"), ("head", "neck"), ("head_top", "neck"),
@@ -23,16 +19,22 @@ _MIDDLE = (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"), ("hea
 class Skeleton:
     """A keypoint set of K keypoints.
 
-    names: K names; a mirror pair is named `left_x` and `right_x`.
+    names: K names in `trs.keypoint_names.canonical` form; where it is told by the name, the side comes first: `left_x`.
     limbs: pairs of keypoint indices, 0-based.
     sigmas: K OKS sigmas.
-    category_id: of the file's category.
+    category_id: of the file's category, as the file writes it.
+    mirror: the keypoint that each keypoint becomes in a mirror image; None where that is not known.
+    sigmas_from: what the sigmas come from, for people.
+    guessed: names of the keypoints whose sigma is a guess.
     """
 
     names: tuple[str, ...]
     limbs: tuple[tuple[int, int], ...]
     sigmas: tuple[float, ...]
-    category_id: int = 1
+    category_id: int | str = 1
+    mirror: tuple[int, ...] | None = None
+    sigmas_from: str = ""
+    guessed: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -40,58 +42,61 @@ class Skeleton:
     def select(self, names: Sequence[str]) -> tuple[Skeleton, list[int]]:
         """The skeleton of some of the keypoints, and which ones these are.
 
+        Args:
+            names: in any spelling of `trs.keypoint_names`.
+
         Raises:
             InputError: a name that does not exist, or one of a mirror pair without the other: in a mirror image it
                 would get the other's place.
         """
-        absent = [name for name in names if name not in self.names]
+        spelled = names if set(names) <= set(self.names) else canonical(names)
+        absent = [name for name in spelled if name not in self.names]
         if absent:
             raise InputError(f"there is no keypoint {absent[0]!r}; there are {', '.join(self.names)}")
-        alone = [name for name in names if _mirrored(name) in self.names and _mirrored(name) not in names]
+        order = [self.names.index(name) for name in spelled]
+        mirror = self.mirror or tuple(range(len(self)))
+        alone = [place for place in order if mirror[place] not in order]
         if alone:
-            raise InputError(f"{alone[0]} and {_mirrored(alone[0])} are a mirror pair; choose both or neither")
-        order = [self.names.index(name) for name in names]
-        limbs = tuple((order.index(a), order.index(b)) for a, b in self.limbs if a in order and b in order)
-        return Skeleton(tuple(names), limbs, tuple(self.sigmas[index] for index in order), self.category_id), order
+            raise InputError(f"{self.names[alone[0]]} and {self.names[mirror[alone[0]]]} are a mirror pair; choose "
+                             "both or neither")
+        return Skeleton(
+            tuple(spelled), tuple((order.index(a), order.index(b)) for a, b in self.limbs if a in order and b in order),
+            tuple(self.sigmas[place] for place in order), self.category_id,
+            None if self.mirror is None else tuple(order.index(mirror[place]) for place in order), self.sigmas_from,
+            tuple(name for name in self.guessed if name in spelled)), order
 
     @property
-    def flip_order(self) -> list[int]:
-        """The keypoint that each of the K keypoints becomes in a mirror image."""
-        return [self.names.index(_mirrored(name)) if _mirrored(name) in self.names else index
-                for index, name in enumerate(self.names)]
+    def flip_order(self) -> list[int] | None:
+        """The keypoint that each of the K keypoints becomes in a mirror image; None where that is not known."""
+        return None if self.mirror is None else list(self.mirror)
 
-
-def _mirrored(name: str) -> str:
-    for side, other in (("left_", "right_"), ("right_", "left_")):
-        if name.startswith(side):
-            return other + name.removeprefix(side)
-    return name
+    @property
+    def mirror_pairs(self) -> list[tuple[int, int]]:
+        """The pairs of keypoints that a mirror image exchanges, each once."""
+        return [(place, other) for place, other in enumerate(self.mirror or ()) if place < other]
 
 
 def from_dict(plain: dict[str, Any]) -> Skeleton:
     """The skeleton whose fields these are, as `dataclasses.asdict` gives them and JSON keeps them.
 
+    Files of 0.1 have neither the mirror order, which the names tell, nor where the sigmas come from.
+
     Raises:
         KeyError, TypeError: they are not.
     """
-    return Skeleton(tuple(plain["names"]), tuple((start, end) for start, end in plain["limbs"]),
-                    tuple(plain["sigmas"]), plain["category_id"])
+    names = tuple(plain["names"])
+    mirror = plain["mirror"] if "mirror" in plain else mirror_order(names)
+    return Skeleton(names, tuple((start, end) for start, end in plain["limbs"]), tuple(plain["sigmas"]),
+                    plain["category_id"], None if mirror is None else tuple(mirror), plain.get("sigmas_from", ""),
+                    tuple(plain.get("guessed", ())))
 
 
-def from_category(category: dict[str, Any]) -> Skeleton:
-    """The skeleton of a COCO-format category with `keypoints` and a 1-based `skeleton`.
-
-    Raises:
-        InputError: the category names no keypoints, or a name twice.
-    """
-    names = tuple(str(name).lower().replace(" ", "_") for name in category.get("keypoints") or ())
-    if not names or len(set(names)) != len(names):
-        raise InputError(f"category {category.get('name', '?')!r} must list distinct keypoint names under 'keypoints'")
-    limbs = tuple((int(a) - 1, int(b) - 1) for a, b in category.get("skeleton") or ())
-    # CrowdPose's file carries COCO's list of limbs, which counts more keypoints than there are.
-    if any(not 0 <= end < len(names) for limb in limbs for end in limb):
-        limbs = limbs_by_name(names)
-    return Skeleton(names, limbs, _sigmas(names), int(category.get("id", 1)))
+def of_names(names: Sequence[str]) -> Skeleton:
+    """What the names of keypoints in any spelling tell: sides and sigmas; limbs where they are a body's."""
+    plain, known = canonical(names), known_set(names)
+    sigmas, source, guessed = sigmas_of(names)
+    mirror = mirror_order(names) if known is None else known.mirror_order
+    return Skeleton(plain, limbs_by_name(plain), sigmas, mirror=mirror, sigmas_from=source, guessed=guessed)
 
 
 def limbs_by_name(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
@@ -101,18 +106,7 @@ def limbs_by_name(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
                  if start in names and end in names)
 
 
-def _sigmas(names: tuple[str, ...]) -> tuple[float, ...]:
-    return tuple(_SIGMAS.get(name.removeprefix("left_").removeprefix("right_"), _UNKNOWN_SIGMA) for name in names)
-
-
-def _named(*names: str) -> Skeleton:
-    return Skeleton(names, limbs_by_name(names), _sigmas(names))
-
-
-MPII = _named("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis", "thorax",
-              "upper_neck", "head_top", "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow",
-              "left_wrist")
+MPII = of_names(named_set("mpii").names)
 """MPII's 16 joints in the order of its point numbers."""
-AIC = _named("right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist", "right_hip",
-             "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "head_top", "neck")
+AIC = of_names(named_set("aic").names)
 """AI Challenger's 14 keypoints in the order of its files."""

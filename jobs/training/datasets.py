@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-import numpy as np
 import ray
 
 from trs.data.datasets import Datasets
+from trs.data.ground_truth import GroundTruth
 from trs.data.person_table import PersonTable
 from trs.data.split import Split
 from trs.skeleton import Skeleton
@@ -25,9 +25,9 @@ class StoredDatasets:
     unlabeled: ray.ObjectRef[PersonTable]
     val: ray.ObjectRef[PersonTable]
     skeleton: Skeleton
-    ground_truth: str | None
-    scored_images: np.ndarray
+    truth: GroundTruth | None
     split: Split
+    notes: tuple[str, ...]
 
     def load(self) -> Datasets:
         """Look at the tables in the node's shared memory; their columns are not copied."""

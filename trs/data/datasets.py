@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -10,8 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from trs.config import DataConfig
+from trs.data.annotations.annotations import Annotations
 from trs.data.annotations.detections import load_detections
 from trs.data.annotations.formats import load_people
+from trs.data.annotations.reading import reading_of
+from trs.data.ground_truth import GroundTruth
 from trs.data.person_table import PersonTable
 from trs.data.split import Split, apply_split, draw_split, load_split
 from trs.data.synthetic import draw_dataset
@@ -23,18 +27,18 @@ from trs.skeleton import Skeleton
 class Datasets:
     """What a training reads.
 
-    ground_truth: COCO file of the validation set, for pycocotools; None for a dataset of another format.
-    scored_images: [n] ids of the validation images that AP counts.
+    truth: what OKS-AP scores poses of the validation set against; None for a dataset of a format without images' ids.
     split: which people of the training set are labeled.
+    notes: sentences on who was left out of the files, and on what these leave open.
     """
 
     labeled: PersonTable
     unlabeled: PersonTable
     val: PersonTable
     skeleton: Skeleton
-    ground_truth: str | None
-    scored_images: np.ndarray
+    truth: GroundTruth | None
     split: Split
+    notes: tuple[str, ...] = ()
 
 
 def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
@@ -43,41 +47,69 @@ def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
     Raises:
         InputError: anything missing, malformed or empty; the message names it and the remedy.
     """
-    root = _root(data)
-    people, whole, _ = load_people(root / data.train_annotations, _folder(root / data.train_images))
-    skeleton, order = whole.select(data.keypoints or whole.names)
-    people = people.select(order)
+    root, reading = _root(data), reading_of(data)
+    read = load_people(root / data.train_annotations, _folder(root / data.train_images), reading)
+    skeleton, order = read.skeleton.select(data.keypoints or read.skeleton.names)
+    people, notes = read.people.select(order), _notes(data, read)
     if split is None:
         split = (load_split(Path(data.manifest)) if data.manifest else
                  draw_split(people.ids, data.labeled_count, data.split, data.split_seed))
     labeled, unlabeled = apply_split(people, split, data.include_labeled)
     if data.unlabeled_annotations is not None:
-        unlabeled = _extra_people(root, data, len(skeleton))
-    val, scored_images, ground_truth = validation(root, data, skeleton)
-    datasets = Datasets(labeled, unlabeled.take(np.arange(len(unlabeled))[: data.unlabeled_count]), val, skeleton,
-                        ground_truth, scored_images, split)
-    for name in ("labeled", "val"):
-        if len(getattr(datasets, name)) == 0:
-            raise InputError(f"the {name} set is empty: no person with a labeled keypoint and a box; check the "
-                             f"annotations under {root}")
-    return datasets
+        unlabeled, further = _extra_people(root, data, len(skeleton), read.categories)
+        notes += further
+    val = validation(root, data, skeleton)
+    unlabeled = unlabeled.take(np.arange(len(unlabeled))[: data.unlabeled_count])
+    for name, found, file, said in (("labeled", labeled, data.train_annotations, notes),
+                                    ("val", val.people, data.val_annotations, val.notes)):
+        if len(found) == 0:
+            raise InputError(f"the {name} set is empty: no person with a labeled keypoint and a box"
+                             f"{''.join(f'; {sentence}' for sentence in said)}; check {root / file}")
+    return Datasets(labeled, unlabeled, val.people, skeleton, val.truth, split,
+                    (*notes, *val.notes, *_open_questions(skeleton)))
 
 
-def _extra_people(root: Path, data: DataConfig, keypoint_count: int) -> PersonTable:
-    """Unlabeled people of another file than the training set's."""
+def _notes(data: DataConfig, read: Annotations) -> list[str]:
+    """What is to be said of a file; raises InputError if too many of its people are damaged."""
+    if len(read.people):  # a file without any is told as an empty set
+        read.findings.require_few_faults(len(read.people), data.max_left_out)
+    return read.findings.sentences()
+
+
+def _open_questions(skeleton: Skeleton) -> list[str]:
+    """What the names of the keypoints leave open."""
+    said = []
+    if skeleton.flip_order is None:
+        said.append("no mirror pairs are known for these keypoints, so no image is mirrored; name them with "
+                    "data.mirror_pairs")
+    if skeleton.guessed:
+        sigma = skeleton.sigmas[skeleton.names.index(skeleton.guessed[0])]
+        said.append(f"the OKS sigma of {_listed(skeleton.guessed)} is a guess, {sigma}; give it with data.sigmas")
+    return said
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more keypoints" if len(names) > 3 else "")
+
+
+def _extra_people(root: Path, data: DataConfig, keypoint_count: int, categories: Collection[int | str]
+                  ) -> tuple[PersonTable, list[str]]:
+    """Unlabeled people of another file than the training set's, and what is to be said of them."""
     annotations, images = root / str(data.unlabeled_annotations), _folder(root / data.unlabeled_images)
     if data.unlabeled_detections is None:
-        return load_people(annotations, images).people.without_labels(keypoint_count)
-    return load_detections(annotations, root / data.unlabeled_detections, images, keypoint_count,
-                           data.min_detection_score)
+        read = load_people(annotations, images, reading_of(data))
+        return read.people.without_labels(keypoint_count), _notes(data, read)
+    found, findings = load_detections(annotations, root / data.unlabeled_detections, images, keypoint_count,
+                                      data.min_detection_score, categories, reading_of(data))
+    return found, findings.sentences()
 
 
 class Validation(NamedTuple):
     """The people that networks are measured on; for the other fields see `Datasets`."""
 
     people: PersonTable
-    scored_images: np.ndarray
-    ground_truth: str | None
+    truth: GroundTruth | None
+    notes: list[str]
 
 
 def validation(root: Path, data: DataConfig, skeleton: Skeleton) -> Validation:
@@ -88,18 +120,20 @@ def validation(root: Path, data: DataConfig, skeleton: Skeleton) -> Validation:
         data: names of the files.
         skeleton: the training's; other keypoints of the file are left out.
     """
-    annotations, images = root / data.val_annotations, _folder(root / data.val_images)
-    annotated, found, image_ids = load_people(annotations, images)
-    people = _first_images(annotated.select(found.select(skeleton.names)[1]), data.val_count)
-    scored_images = np.unique(people.image_ids)
-    ground_truth = None if image_ids is None else str(annotations)
-    if data.val_detections is None:
-        return Validation(people, scored_images, ground_truth)
-    detected = load_detections(annotations, root / data.val_detections, images, len(skeleton), min_score=0.0)
-    if data.val_count is None and image_ids is not None:
-        # A detection in an image without people is a mistake that counts.
-        return Validation(detected, image_ids, ground_truth)
-    return Validation(detected.take(np.isin(detected.image_ids, scored_images)), scored_images, ground_truth)
+    annotations, images, reading = root / data.val_annotations, _folder(root / data.val_images), reading_of(data)
+    read = load_people(annotations, images, reading, skeleton.names)
+    order, notes = read.skeleton.select(skeleton.names)[1], _notes(data, read)
+    people = _first_images(read.people.select(order), data.val_count)
+    counted = np.unique(people.image_ids)
+    if data.val_detections is not None:
+        detected, findings = load_detections(annotations, root / data.val_detections, images, len(skeleton), 0.0,
+                                             read.categories, reading)
+        notes += findings.sentences()
+        if data.val_count is None and read.truth is not None:
+            counted = read.truth.image_ids  # a detection in an image without people is a mistake that counts
+        people = detected.take(np.isin(detected.image_ids, counted))
+    truth = None if read.truth is None else read.truth.select(order).of_images(counted)
+    return Validation(people, truth, notes)
 
 
 def require_unlabeled(datasets: Datasets) -> None:

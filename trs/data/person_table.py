@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
-
-from trs.skeleton import Skeleton
 
 Frame = Literal["shown", "stored"]
 """An image as viewers show it, turned by its EXIF orientation, or as its pixels are stored."""
@@ -23,8 +21,8 @@ class PersonTable:
 
     root: folder that `files` are relative to.
     files: [N] str, path of the image.
-    ids: [N] int64, the annotation's id (for detected boxes: their place in the file), unique in the table.
-    image_ids: [N] int64.
+    ids: [N] int64, the annotation's id, or its place in the file (as for detected boxes), unique in the table.
+    image_ids: [N] int64, or texts where a file has such ids.
     image_sizes: [N, 2] int64, height and width that the annotation file declares; 0 where it does not.
     boxes: [N, 4] float64, x, y, width, height.
     scores: [N] float64, the detector's; 1 for annotated boxes.
@@ -67,20 +65,6 @@ class PersonTable:
         """Replace the keypoints by so many that are not labeled."""
         return dataclasses.replace(self, keypoints=np.zeros((len(self), keypoint_count, 2)),
                                    keypoint_weights=np.zeros((len(self), keypoint_count), np.float32))
-
-
-class Annotations(NamedTuple):
-    """What an annotation file holds.
-
-    people: those with a box and a labeled keypoint.
-    skeleton: of their keypoints.
-    image_ids: [n] of all images, also those without people; None where the file is not of COCO's format, which OKS-AP
-        is measured on.
-    """
-
-    people: PersonTable
-    skeleton: Skeleton
-    image_ids: np.ndarray | None
 
 
 def undeclared_sizes(count: int) -> np.ndarray:

@@ -1,22 +1,16 @@
-"""Object keypoint similarity (OKS): of single keypoints and poses, and COCO's AP through pycocotools.
+"""Object keypoint similarity (OKS): of single keypoints and poses, and poses in COCO's result format.
 
 Legend: N people, K keypoints. Coordinates are continuous in the image, see `trs.data.geometry`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import io
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
-from trs.data.person_table import AREA_OF_BOX, PersonTable
-from trs.skeleton import Skeleton, from_category
+from trs.data.person_table import PersonTable
 
 OKS_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """COCO's ten thresholds, over which AP is a mean."""
@@ -106,7 +100,7 @@ def mean_confidence(keypoints: np.ndarray) -> np.ndarray:
     return mean
 
 
-def coco_results(people: PersonTable, poses: ScoredPoses, category_id: int = 1) -> list[dict[str, Any]]:
+def coco_results(people: PersonTable, poses: ScoredPoses, category_id: int | str = 1) -> list[dict[str, Any]]:
     """Poses in COCO's result format.
 
     Args:
@@ -114,57 +108,13 @@ def coco_results(people: PersonTable, poses: ScoredPoses, category_id: int = 1) 
         poses: of its people.
         category_id: of the people in the ground truth.
     """
-    return [coco_result(int(people.image_ids[row]), pose, score, category_id)
+    return [coco_result(people.image_ids[row].item(), pose, score, category_id)
             for row, pose, score in zip(poses.rows, poses.keypoints, poses.scores, strict=True)]
 
 
-def coco_result(image_id: int, pose: np.ndarray, score: float, category_id: int) -> dict[str, Any]:
+def coco_result(image_id: int | str, pose: np.ndarray, score: float, category_id: int | str) -> dict[str, Any]:
     """A pose [K, 3] of x, y and confidence as a record of COCO's result format."""
     # Back to COCO's pixel indices, see trs.data.geometry.
     written = (pose - [0.5, 0.5, 0.0]).ravel().tolist()
     return {"image_id": image_id, "category_id": category_id, "score": float(score),
             "keypoints": [round(value, 4) for value in written]}
-
-
-def oks_ap(ground_truth: str, image_ids: np.ndarray, results: list[dict[str, Any]],
-           skeleton: Skeleton) -> dict[str, float]:
-    """AP, AP at OKS 0.5 and 0.75, AR and AR at 0.5 of a list of results.
-
-    Args:
-        ground_truth: COCO keypoint file.
-        image_ids: the images that count.
-        results: in COCO's result format.
-        skeleton: whose sigmas apply, and whose keypoints of the file's count.
-    """
-    if not results:
-        return dict.fromkeys(("ap", "ap50", "ap75", "ar", "ar50"), 0.0)
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = _ground_truth(ground_truth, skeleton)
-        evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
-        evaluation.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
-        evaluation.params.imgIds = np.unique(image_ids).tolist()
-        evaluation.params.catIds = [skeleton.category_id]
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    ap, ap50, ap75, _, _, ar, ar50, *_ = (float(value) for value in evaluation.stats)
-    return {"ap": ap, "ap50": ap50, "ap75": ap75, "ar": ar, "ar50": ar50}
-
-
-@functools.lru_cache(maxsize=2)
-def _ground_truth(path: str, skeleton: Skeleton) -> COCO:
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(path)
-    category = next(category for category in truth.dataset["categories"] if category.get("keypoints"))
-    order = from_category(category).select(skeleton.names)[1]
-    for record in truth.anns.values():
-        keypoints = np.array(record.get("keypoints", [])).reshape(-1, 3)
-        if len(keypoints) and order != list(range(len(keypoints))):
-            record["keypoints"] = keypoints[order].ravel().tolist()
-            record.pop("num_keypoints", None)
-        # COCOeval reads three fields that some datasets leave out.
-        record.setdefault("iscrowd", 0)
-        record.setdefault("num_keypoints", sum(visible > 0 for visible in record.get("keypoints", [])[2::3]))
-        if record.get("area") is None and "bbox" in record:
-            record["area"] = AREA_OF_BOX * record["bbox"][2] * record["bbox"][3]
-    return truth

@@ -18,7 +18,7 @@ NOT_COUNTED = ("pelvis", "thorax")
 """Joints that MPII's total leaves out (HRNet's `mpii.py`, after MPII's own evaluation)."""
 
 
-def pck(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray) -> dict[str, float]:
+def pck(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray) -> dict[str, float | None]:
     """`pck`: labeled keypoints within 0.2 of the box's longer side, of all people's; a person without a pose has none.
 
     Args:
@@ -31,11 +31,11 @@ def pck(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray) -> dict[st
     return {"pck": _share(correct.sum(), labeled.sum())}
 
 
-def pckh(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton) -> dict[str, float]:
+def pckh(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton) -> dict[str, float | None]:
     """`pckh` and `GROUP_pckh`: labeled keypoints within half a head size of their label.
 
-    The groups are means of their joints' shares, the total counts every joint but pelvis and thorax, as in MPII's
-    evaluation. People whose head size is not known do not count.
+    The groups are means of their joints' shares, None where nobody has the joint labeled; the total counts every joint
+    but pelvis and thorax, as in MPII's evaluation. People whose head size is not known do not count.
 
     Args:
         people: the annotated table, with head sizes.
@@ -46,7 +46,7 @@ def pckh(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, skeleton:
     correct, labeled = _counts(people, rows, keypoints, PCKH_THRESHOLD * people.head_sizes)
     joint = {name: index for index, name in enumerate(skeleton.names)}
     counted = [index for name, index in joint.items() if name not in NOT_COUNTED]
-    groups = {f"{group}_pckh": float(np.mean([_share(correct[joint[name]], labeled[joint[name]]) for name in names]))
+    groups = {f"{group}_pckh": _mean([_share(correct[joint[name]], labeled[joint[name]]) for name in names])
               for group, names in GROUPS.items() if all(name in joint for name in names)}
     return {"pckh": _share(correct[counted].sum(), labeled[counted].sum()), **groups}
 
@@ -60,5 +60,10 @@ def _counts(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, length
     return (labeled & (distances <= lengths[:, None])).sum(0), labeled.sum(0)
 
 
-def _share(correct: float, labeled: float) -> float:
-    return float(correct / labeled) if labeled else 0.0
+def _share(correct: float, labeled: float) -> float | None:
+    return float(correct / labeled) if labeled else None
+
+
+def _mean(shares: list[float | None]) -> float | None:
+    known = [share for share in shares if share is not None]
+    return float(np.mean(known)) if len(known) == len(shares) else None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from trs.config import Config
 from trs.data.annotations import mpii
+from trs.skeleton import Skeleton
 
 ENSEMBLE = "ensemble"
 """The name of the peers' mean heatmap, beside those of the networks."""
@@ -20,6 +21,14 @@ _DECODERS = {"quarter": "quarter-cell decoding", "dark": "DARK decoding", "udp":
 def measure_of(metric: str) -> str:
     """The measure that a metric belongs to: `ap` for `ar50` and `ap_a`, `pckh` for `head_pckh`."""
     return next((name for name in ("pckh", "pck") if name in metric.split("_")), "ap")
+
+
+def guessed_sigmas(skeleton: Skeleton) -> str:
+    """What is said beside every AP that rests on a guess; nothing where none was made."""
+    if not skeleton.guessed:
+        return ""
+    count, sigma = len(skeleton.guessed), skeleton.sigmas[skeleton.names.index(skeleton.guessed[0])]
+    return f", {'all of them' if count == len(skeleton) else f'{count} of them'} a guess ({sigma})"
 
 
 def protocol(config: Config, people: int | None = None, metric: str | None = None) -> str:

@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from trs.data.annotations.annotations import Annotations
 from trs.data.annotations.fields import checked, file_name, is_list_of, numbers
-from trs.data.person_table import AREA_OF_BOX, Annotations, PersonTable, undeclared_sizes
+from trs.data.annotations.left_out import Findings, Reason
+from trs.data.annotations.reading import Reading
+from trs.data.person_table import AREA_OF_BOX, PersonTable, undeclared_sizes
 from trs.errors import InputError
 from trs.skeleton import AIC
 
@@ -25,7 +28,7 @@ def is_list(content: Any) -> bool:
     return is_list_of(content, "keypoint_annotations")
 
 
-def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> Annotations:
+def people_of(annotations: Path, content: list[dict[str, Any]], images: Path, reading: Reading) -> Annotations:
     """The labeled people in the file's content, numbered in its order.
 
     Raises:
@@ -56,5 +59,9 @@ def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) ->
         # Pixel indices, as in COCO's files.
         keypoints=table[..., :2] + 0.5, keypoint_weights=weights.astype(np.float32),
         areas=AREA_OF_BOX * corners[:, 2:].prod(1), head_sizes=np.full(len(files), np.nan),
-        frame="stored")
-    return Annotations(people.take((people.boxes[:, 2:].min(1) > 0) & weights.any(1)), AIC, image_ids=None)
+        frame=reading.stored_frame)
+    labeled, findings = weights.any(1), Findings(annotations.name)
+    findings.count(Reason.UNLABELED, ~labeled)
+    whole = people.boxes[:, 2:].min(1) > 0
+    findings.count(Reason.NO_SIZE, labeled & ~whole)
+    return Annotations(people.take(labeled & whole), AIC, None, findings, AIC.names)

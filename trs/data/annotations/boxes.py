@@ -1,52 +1,86 @@
 """Where people are in images, by the image's file name: for images that no training knows.
 
 From a COCO file (`images` and `annotations`) or a detector's results (a list of records with `bbox` and `score`), whose
-images are named by `file_name`, or by `image_id`, the number in COCO's file names.
+images are named by `file_name`, or by `image_id`: the number in COCO's file names, or the name itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from trs.data.annotations.fields import number, numbers, read_json
+from trs.data.annotations.coco import box_of, records_of
+from trs.data.annotations.detections import of_categories, results_of
+from trs.data.annotations.fields import finite, flag, identity, named, read_json
+from trs.data.annotations.images import ListedImages, list_images
+from trs.data.annotations.left_out import Findings, Reason
 from trs.errors import InputError
 
 FindBoxes = Callable[[str], np.ndarray]
 """Finds the boxes [N, 4] xywh in the image with this file name, or in the frame of a video with this number."""
 
 
-def read_boxes(path: Path, min_score: float) -> FindBoxes:
+@dataclass(frozen=True, eq=False)
+class KnownBoxes:
+    """The boxes of people in a file; calling it finds those in an image, see `FindBoxes`.
+
+    boxes: by what the file calls the image.
+    findings: who was left out.
+    """
+
+    boxes: dict[str, list[np.ndarray]]
+    findings: Findings
+
+    def __len__(self) -> int:
+        return sum(len(boxes) for boxes in self.boxes.values())
+
+    def __call__(self, name: str) -> np.ndarray:
+        """[N, 4] boxes in the image with this file name."""
+        path = PurePosixPath(name)
+        keys = (name, path.stem, _number_in(path.stem))
+        found = next((self.boxes[key] for key in keys if key in self.boxes), [])
+        return np.array(found, dtype=np.float64).reshape(-1, 4)
+
+
+def read_boxes(path: Path, min_score: float, categories: Collection[int | str] = (1,)) -> KnownBoxes:
     """Read the boxes of people in a file.
 
     Args:
         path: a COCO file, or a detector's results.
         min_score: detected boxes below it are left out.
+        categories: ids of the people's categories, see `trs.data.annotations.detections.of_categories`.
 
     Raises:
-        InputError: the file is missing or malformed; the message names the record.
+        InputError: the file is missing, or holds no boxes.
     """
-    content = read_json(path)
-    records, names = content, {}
+    content, listed, findings = read_json(path), None, Findings(path.name)
     if isinstance(content, dict):
-        records, images = content.get("annotations"), content.get("images")
-        if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
-            raise InputError(f"{path} is not a COCO file: it has no list of images under 'images'")
-        names = {number(path, image, "id"): Path(str(image.get("file_name"))).name for image in images}
-        if len(set(names.values())) < len(names):
+        listed = list_images(path, records_of(path, content, "images"), findings)
+        names = [PurePosixPath(file).name for file in listed.files.tolist()]
+        if len(set(names)) < len(names):
             raise InputError(f"{path} has images of one name in several folders; name them apart")
-    if not isinstance(records, list):
-        raise InputError(f"{path} holds no boxes: neither a COCO file's 'annotations' nor a detector's list of results")
-    found: dict[str, list[list[float]]] = {}
-    for record in records:
-        if _is_person(record) and (record.get("score") is None or number(path, record, "score") >= min_score):
-            box = list(numbers(path, record, "bbox", (4,)))
-            if min(box[2:]) > 0:
-                found.setdefault(_image_key(path, record, names), []).append(box)
-    return lambda name: np.array(found.get(name, found.get(_number_in(name), [])), dtype=np.float64).reshape(-1, 4)
+    boxes: dict[str, list[np.ndarray]] = {}
+    records = results_of(path)
+    for index, record in of_categories(records, categories, findings):
+        box, key, score = box_of(record.get("bbox")), _image_key(record, listed), record.get("score")
+        if flag(record.get("iscrowd")):
+            findings.leave_out(Reason.CROWD, named(record, index))
+        elif score is not None and not finite(score) >= min_score:
+            findings.leave_out(Reason.LOW_SCORE if finite(score) < min_score else Reason.NO_SCORE, named(record, index))
+        elif box is None:
+            findings.leave_out(Reason.NO_BOX, named(record, index))
+        elif key is None:
+            findings.leave_out(Reason.UNKNOWN_IMAGE, named(record, index))
+        else:
+            boxes.setdefault(key, []).append(box)
+    if records and not boxes:
+        raise InputError(f"{path}: none of its {len(records):,} records is a box that can be used, left out are "
+                         f"{findings.reasons()}")
+    return KnownBoxes(boxes, findings)
 
 
 def whole_image(image: np.ndarray) -> np.ndarray:
@@ -54,19 +88,17 @@ def whole_image(image: np.ndarray) -> np.ndarray:
     return np.array([[0.0, 0.0, image.shape[1], image.shape[0]]])
 
 
-def _is_person(record: Any) -> bool:
-    return isinstance(record, dict) and record.get("category_id", 1) == 1 and not record.get("iscrowd")
+def _image_key(record: dict[str, Any], listed: ListedImages | None) -> str | None:
+    """What the image of a record is found by: its file's name, or its number; None where that is not told."""
+    if isinstance(record.get("file_name"), str):
+        return PurePosixPath(record["file_name"].replace("\\", "/")).name
+    if listed is not None and (row := listed.find(record.get("image_id"))) is not None and listed.files[row]:
+        return PurePosixPath(str(listed.files[row]).replace("\\", "/")).name
+    key = identity(record.get("image_id"))
+    return None if key is None else str(key)
 
 
-def _image_key(path: Path, record: dict[str, Any], names: dict[Any, str]) -> str:
-    """What the image of a record is found by: its file's name, or its number."""
-    if "file_name" in record:
-        return Path(str(record["file_name"])).name
-    image_id = number(path, record, "image_id")
-    return names.get(image_id, str(int(image_id)))
-
-
-def _number_in(name: str) -> str:
-    """The number in COCO's file names: 139 of 000000000139.jpg."""
-    digits = Path(name).stem.rpartition("_")[2]
-    return str(int(digits)) if digits.isdecimal() else ""
+def _number_in(stem: str) -> str:
+    """The number in COCO's file names: 139 of COCO_val2014_000000000139."""
+    digits = stem.rpartition("_")[2]
+    return str(int(digits)) if digits.isascii() and digits.isdecimal() and len(digits) < 20 else ""

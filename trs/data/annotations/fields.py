@@ -2,27 +2,100 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from math import isfinite, nan
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from trs.errors import InputError
+from trs import files
+from trs.errors import InputError, printable
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file.
+    """The content of a JSON file in UTF-8.
 
     Raises:
-        InputError: it is missing or not JSON.
+        InputError: it is missing, no regular file, or not JSON.
     """
     try:
-        return json.loads(path.read_text())
+        return files.read_json(path)
     except FileNotFoundError as error:
         raise InputError(f"there is no file {path}; check data.root and the annotation paths") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
         raise InputError(f"cannot read {path} as JSON: {error}") from error
+
+
+Identity = int | str
+"""What an id is compared by: a whole number, whether it is written as 7, 7.0 or "7", or else a text."""
+_LARGEST = 2**63 - 1
+_DIGITS = len(str(_LARGEST))
+
+
+def identity(value: Any) -> Identity | None:
+    """What an id of any spelling is compared by; None if it is no id at all."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, int):
+        return value if 0 <= value <= _LARGEST else str(value)
+    if isinstance(value, float):
+        if not isfinite(value):
+            return None
+        return int(value) if value.is_integer() and 0 <= value < _LARGEST else repr(value)
+    if value.isascii() and value.isdecimal() and len(value) <= _DIGITS and str(number := int(value)) == value:
+        return number if number <= _LARGEST else value
+    return value or None
+
+
+_FLAGS = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True, "": False, None: False}
+
+
+def flag(value: Any) -> bool | None:
+    """What a flag says, as 0, 1, true, "0" or left out; None if that cannot be told."""
+    key = value.strip().lower() if isinstance(value, str) else value
+    try:
+        return _FLAGS.get(key)
+    except TypeError:  # a list or an object
+        return None
+
+
+def finite(value: Any) -> float:
+    """A number, also one that is written as text; NaN if it is none, or not finite."""
+    if isinstance(value, bool):
+        return float(value)
+    try:
+        read = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return nan
+    return read if isfinite(read) else nan
+
+
+def numbers_or_nan(value: Any) -> np.ndarray:
+    """The numbers in a list of any nesting, flat; what is no finite number becomes NaN, what is no list is empty."""
+    if not isinstance(value, list | tuple):
+        return np.empty(0)
+    try:
+        values = np.array(value, dtype=np.float64).ravel()
+    except (TypeError, ValueError, OverflowError):
+        values = np.array([finite(item) for item in _flat(value)], dtype=np.float64)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _flat(value)
+        else:
+            yield value
+
+
+def named(record: Any, index: int) -> str:
+    """How a message names a record: by its id, or by its place in the list."""
+    identifier = record.get("id") if isinstance(record, dict) else None
+    return f"at place {index}" if identity(identifier) is None else printable(str(identifier))
 
 
 def number(path: Path, record: dict[str, Any], key: str) -> Any:

@@ -16,8 +16,11 @@ from typing import Any
 import numpy as np
 import scipy.io
 
+from trs.data.annotations.annotations import Annotations
 from trs.data.annotations.fields import checked, file_name, is_list_of, number, numbers
-from trs.data.person_table import AREA_OF_BOX, Annotations, PersonTable, undeclared_sizes
+from trs.data.annotations.left_out import Findings, Reason
+from trs.data.annotations.reading import Reading
+from trs.data.person_table import AREA_OF_BOX, PersonTable, undeclared_sizes
 from trs.errors import InputError
 from trs.skeleton import MPII
 
@@ -32,7 +35,7 @@ def is_list(content: Any) -> bool:
     return is_list_of(content, "joints", "center", "scale")
 
 
-def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) -> Annotations:
+def people_of(annotations: Path, content: list[dict[str, Any]], images: Path, reading: Reading) -> Annotations:
     """The labeled people in the content of HRNet's list, numbered in its order.
 
     Raises:
@@ -46,7 +49,7 @@ def people_of(annotations: Path, content: list[dict[str, Any]], images: Path) ->
     scales = np.array([number(annotations, record, "scale") for record in records], dtype=np.float64)
     boxes_file = head_boxes_file(annotations)
     heads = _head_boxes(boxes_file, len(records)) if boxes_file.exists() else _head_segments(joints, weights)
-    return _annotations(images, files, joints, weights, centers, scales, heads)
+    return _annotations(Findings(annotations.name), reading, images, files, joints, weights, centers, scales, heads)
 
 
 def head_boxes_file(annotations: Path) -> Path:
@@ -69,7 +72,7 @@ def _head_segments(joints: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.where(both & (lengths > 0), lengths, np.nan)
 
 
-def load_release(path: Path, images: Path) -> Annotations:
+def load_release(path: Path, images: Path, reading: Reading) -> Annotations:
     """The labeled people of the training part of `mpii_human_pose_v1_u12_1.mat`; the test part has no labels.
 
     Raises:
@@ -90,7 +93,8 @@ def load_release(path: Path, images: Path) -> Annotations:
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not MPII's annotation file: {error}") from error
     heads = _HEAD_BIAS * np.linalg.norm((corners[:, 2:] - corners[:, :2]).reshape(-1, 2), axis=1)
-    return _annotations(images, files, joints, weights, centers.reshape(-1, 2), scales, heads)
+    return _annotations(Findings(path.name), reading, images, files, joints, weights, centers.reshape(-1, 2), scales,
+                        heads)
 
 
 def _is_whole(person: Any) -> bool:
@@ -120,8 +124,8 @@ def _matlab(path: Path, name: str) -> Any:
         raise InputError(f"cannot read {name} from {path} as a Matlab file: {error}") from error
 
 
-def _annotations(images: Path, files: list[str], joints: np.ndarray, weights: np.ndarray, centers: np.ndarray,
-                 scales: np.ndarray, heads: np.ndarray) -> Annotations:
+def _annotations(findings: Findings, reading: Reading, images: Path, files: list[str], joints: np.ndarray,
+                 weights: np.ndarray, centers: np.ndarray, scales: np.ndarray, heads: np.ndarray) -> Annotations:
     side = _PIXELS_PER_SCALE * scales[:, None]
     # From pixel numbers that begin with 1 to continuous coordinates.
     middles = centers + np.array([0.0, _SHIFT_DOWN]) * scales[:, None] - 0.5
@@ -131,5 +135,8 @@ def _annotations(images: Path, files: list[str], joints: np.ndarray, weights: np
         image_ids=image_ids.astype(np.int64), image_sizes=undeclared_sizes(len(files)),
         boxes=np.concatenate([middles - side / 2, side, side], axis=1), scores=np.ones(len(files)),
         keypoints=joints - 0.5, keypoint_weights=(weights > 0).astype(np.float32),
-        areas=AREA_OF_BOX * side[:, 0] ** 2, head_sizes=heads, frame="stored")
-    return Annotations(people.take((scales > 0) & (weights > 0).any(1)), MPII, image_ids=None)
+        areas=AREA_OF_BOX * side[:, 0] ** 2, head_sizes=heads, frame=reading.stored_frame)
+    labeled: np.ndarray = np.any(weights > 0, axis=1)
+    findings.count(Reason.UNLABELED, ~labeled)
+    findings.count(Reason.NO_SIZE, labeled & ~(scales > 0))
+    return Annotations(people.take(labeled & (scales > 0)), MPII, None, findings, MPII.names)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from trs.data.annotations.boxes import read_boxes
+from trs.data.annotations.left_out import Reason
 from trs.errors import InputError
 
 
@@ -21,11 +22,27 @@ def written(tmp_path: Path, content: Any) -> Path:
 def test_a_coco_file_names_its_images(tmp_path: Path) -> None:
     find = read_boxes(written(tmp_path, {
         "images": [{"id": 7, "file_name": "folder/a.jpg"}, {"id": 8, "file_name": "b.jpg"}],
-        "annotations": [{"image_id": 7, "bbox": [1, 2, 3, 4]}, {"image_id": 7, "bbox": [5, 6, 7, 8], "iscrowd": 1},
+        "annotations": [{"image_id": 7, "bbox": [1, 2, 3, 4], "category_id": 1},
+                        {"image_id": "7", "bbox": [5, 6, 7, 8], "iscrowd": 1},
                         {"image_id": 7, "bbox": [0, 0, 9, 9], "category_id": 2},
                         {"image_id": 8, "bbox": [1, 1, 0, 1]}]}), 0.5)
     np.testing.assert_array_equal(find("a.jpg"), [[1, 2, 3, 4]])
     assert find("b.jpg").shape == find("c.jpg").shape == (0, 4)
+    assert find.findings.left_out == {Reason.CROWD: 1, Reason.OTHER_CATEGORY: 1, Reason.NO_BOX: 1}
+
+
+@pytest.mark.parametrize("category", [0, 2, "2", "person", None])
+def test_boxes_of_one_category_are_taken_whatever_its_id(tmp_path: Path, category: object) -> None:
+    find = read_boxes(written(tmp_path, [{"image_id": "photo", "bbox": [1, 2, 3, 4], "score": 1,
+                                          "category_id": category}]), 0.5)
+    np.testing.assert_array_equal(find("photo.JPG"), [[1, 2, 3, 4]])
+
+
+def test_of_several_categories_only_the_chosen_one_counts(tmp_path: Path) -> None:
+    boxes = [{"image_id": 5, "bbox": [number, 2, 3, 4], "score": 1, "category_id": number} for number in range(4)]
+    find = read_boxes(written(tmp_path, boxes), 0.5, categories=["2"])
+    np.testing.assert_array_equal(find("5.jpg"), [[2, 2, 3, 4]])
+    assert len(find) == 1 and find.findings.left_out == {Reason.OTHER_CATEGORY: 3}
 
 
 def test_a_detectors_results_are_found_by_number_or_name_above_their_score(tmp_path: Path) -> None:
@@ -38,10 +55,12 @@ def test_a_detectors_results_are_found_by_number_or_name_above_their_score(tmp_p
 
 
 @pytest.mark.parametrize(("content", "sentence"), [
-    ({"images": []}, "holds no boxes"), ([{"image_id": 1, "bbox": [1, 2, 3]}], "needs 4 finite numbers under 'bbox'"),
-    ({"images": [1], "annotations": []}, "no list of images"), ({"images": None}, "no list of images"),
+    ({"images": []}, "must hold a list"), ([{"image_id": 1, "bbox": [1, 2, 3]}], "1 without a box that has an area"),
+    ({"images": [1], "annotations": []}, "no list of records under 'images'"), ("boxes", "must hold a list"),
+    ({"images": None}, "no list of records under 'images'"), ([3, None], "2 no records at all"),
+    ([{"image_id": 1, "bbox": [1, 2, 3, 4], "score": "high"}], "1 with a score that is no number"),
     ({"images": [{"id": 1, "file_name": "a/x.jpg"}, {"id": 2, "file_name": "b/x.jpg"}], "annotations": []}, "apart"),
-    ([{"bbox": [1, 2, 3, 4]}], "no finite number under 'image_id'")])
+    ([{"bbox": [1, 2, 3, 4]}], "1 in an image that the file does not list")])
 def test_a_malformed_file_is_named(tmp_path: Path, content: Any, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         read_boxes(written(tmp_path, content), 0.5)

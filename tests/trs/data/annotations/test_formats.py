@@ -30,8 +30,8 @@ def write(path: Path, content) -> Path:
 
 def test_an_mpii_record_counts_from_one(tmp_path: Path) -> None:
     path = write(tmp_path / "valid.json", [mpii_record(), mpii_record(joints_vis=[0] * 16), mpii_record(image="b.jpg")])
-    people, skeleton, image_ids = load_people(path, tmp_path)
-    assert skeleton == MPII and image_ids is None
+    people, skeleton, truth, *_ = load_people(path, tmp_path)
+    assert skeleton == MPII and truth is None
     assert people.ids.tolist() == [0, 2] and people.image_ids.tolist() == [0, 1]
     np.testing.assert_array_equal(people.keypoints[0, 0], [9.5, 19.5])
     # A square of 200 * 0.5 pixels around (50, 60 + 15 * 0.5), half a pixel less because the first is number 1.
@@ -67,7 +67,7 @@ def test_the_official_release_gives_its_training_people(tmp_path: Path) -> None:
                 {"image": {"name": "b.jpg"}, "annorect": person(3.0)}]
     path = tmp_path / "mpii_human_pose_v1_u12_1.mat"
     scipy.io.savemat(path, {"RELEASE": {"annolist": images, "img_train": [1, 0, 1]}})
-    people, skeleton, _ = load_people(path, tmp_path)
+    people, skeleton, *_ = load_people(path, tmp_path)
     assert skeleton == MPII and people.files.tolist() == ["a.jpg", "a.jpg", "b.jpg"]
     np.testing.assert_array_equal(people.keypoints[1, 9], [5.5, 6.5])
     assert people.keypoint_weights.sum(1).tolist() == [2, 2, 2]
@@ -82,7 +82,7 @@ def test_an_aic_image_holds_several_people(tmp_path: Path) -> None:
     path = write(tmp_path / "aic.json", [{
         "image_id": "abc", "human_annotations": {"human1": [10, 20, 40, 80], "human2": [0, 0, 0, 0]},
         "keypoint_annotations": {"human1": points, "human2": points}}])
-    people, skeleton, _ = load_people(path, tmp_path)
+    people, skeleton, *_ = load_people(path, tmp_path)
     assert skeleton == AIC and people.files.tolist() == ["abc.jpg"]
     np.testing.assert_array_equal(people.boxes, [[10, 20, 30, 60]])
     assert people.keypoint_weights.sum() == 2
@@ -110,11 +110,12 @@ def test_a_malformed_aic_record_is_named(tmp_path: Path) -> None:
 def test_the_genuine_samples_load_and_every_keypoint_lies_in_its_image(name: str, file: str, count: int,
                                                                          keypoints: int, samples: Path) -> None:
     root = samples / name
-    people, skeleton, _ = load_people(root / file, root)
+    people, skeleton, *_ = load_people(root / file, root)
     assert (len(people), len(skeleton)) == (count, keypoints) and skeleton.limbs
     assert skeleton.flip_order != list(range(keypoints))
     for row in range(count):
-        height, width = read_image(people.root, people.files[row], tuple(people.image_sizes[row])).shape[:2]
+        image = read_image(people.root, people.files[row], tuple(people.image_sizes[row]), people.frame)
+        height, width = image.shape[:2]
         places = people.keypoints[row][people.keypoint_weights[row] > 0]
         assert (places >= 0).all() and (places <= [width, height]).all()
         assert crop_person(people, row, (128, 96))[0].shape == (128, 96, 3)

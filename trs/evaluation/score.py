@@ -1,0 +1,54 @@
+"""Poses of any tool, scored on a file of labels: the way that a training's own poses go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from trs.data.annotations.detections import load_poses
+from trs.data.annotations.formats import load_people
+from trs.data.annotations.left_out import Findings
+from trs.data.annotations.reading import Reading
+from trs.errors import InputError
+from trs.evaluation.coco_eval import Numbers, coco_numbers
+from trs.evaluation.protocol import guessed_sigmas
+from trs.evaluation.self_check import require_perfect_labels
+
+
+class Scored(NamedTuple):
+    """COCO's ten numbers, what they are, and what was left out of either file."""
+
+    numbers: Numbers
+    protocol: str
+    notes: list[str]
+
+
+def score_file(annotations: Path, results: Path, reading: Reading, max_detections: int) -> Scored:
+    """Score a file of results.
+
+    Args:
+        annotations: labels in COCO's format.
+        results: poses in COCO's result format.
+        reading: what a person says of the labels.
+        max_detections: poses of an image that count.
+
+    Raises:
+        InputError: a file that cannot be read, or that holds nothing to score.
+    """
+    if max_detections < 1:
+        raise InputError(f"at least one pose of an image must count, not {max_detections}")
+    read = load_people(annotations, annotations.parent, reading)
+    if read.truth is None or read.images is None:
+        raise InputError(f"{annotations} is not a COCO file: OKS-AP needs the ids of its images")
+    if not len(read.people):
+        said = "; ".join(read.findings.sentences())
+        raise InputError(f"{annotations} holds nobody to score: no person with a labeled keypoint and a box"
+                         f"{f'; {said}' if said else ''}")
+    sigmas, findings = read.skeleton.sigmas, Findings(results.name)
+    require_perfect_labels(read.truth, sigmas, annotations.name)
+    poses = load_poses(results, read.images, read.categories, len(read.skeleton), findings)
+    numbers = coco_numbers(read.truth, poses, sigmas, max_detections)
+    protocol = (f"COCO OKS-AP of {len(poses):,} poses on {len(read.people):,} labeled people in "
+                f"{len(read.truth.image_ids):,} images, the best {max_detections} poses of an image, sigmas of "
+                f"{read.skeleton.sigmas_from}{guessed_sigmas(read.skeleton)}")
+    return Scored(numbers, protocol, [*read.findings.sentences(), *findings.sentences()])

@@ -1,0 +1,36 @@
+"""The labels of a validation set, scored against themselves: whatever is not perfect there would spoil every score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trs.data.ground_truth import GroundTruth
+from trs.errors import InputError
+from trs.evaluation.coco_eval import coco_numbers, unmatched
+from trs.evaluation.oks import coco_results, score_poses
+
+_EXAMPLES = 5
+
+
+def require_perfect_labels(truth: GroundTruth, sigmas: Sequence[float], file: str) -> None:
+    """Score the labels as poses, as many an image as the fullest one has people, and expect an AP of 1.
+
+    Args:
+        truth: whom poses are scored against.
+        sigmas: [K] of the keypoints.
+        file: that the labels come from, for the message.
+
+    Raises:
+        InputError: some of the labels do not match themselves; they are named.
+    """
+    people = truth.people
+    poses = np.concatenate([people.keypoints, np.ones((*people.keypoint_weights.shape, 1))], axis=-1)
+    results = coco_results(people, score_poses(people, np.arange(len(people)), poses))
+    fullest = int(np.unique(people.image_ids, return_counts=True)[1].max(initial=0))
+    ap = coco_numbers(truth, results, sigmas, fullest)["ap"]
+    if ap is None or ap < 1 - 1e-9:
+        missed = truth.records.take(unmatched(truth, results, sigmas, fullest)).ids.tolist()
+        raise InputError(f"{file}: its labels, taken for poses, score an AP of {ap}, not 1: {len(missed)} people do "
+                         f"not match themselves, first {', '.join(map(str, missed[:_EXAMPLES]))}; mend their records")
