@@ -795,6 +795,10 @@ BOXES = [
             "cocoapi #672"),
     Variant("box as shares of the image", "refused or same",
             boxed(lambda x, y, w, h: [x / 600, y / 300, w / 600, h / 300]), "YOLO"),
+    Variant("box as corners, area missing", "refused or near", together(
+        boxed(lambda x, y, w, h: [x, y, round(x + w, 2), round(y + h, 2)]), labeled(drop("area"))), "cocoapi #672"),
+    Variant("box as shares of the image, area missing", "refused or near", together(
+        boxed(lambda x, y, w, h: [x / 600, y / 300, w / 600, h / 300]), labeled(drop("area"))), "YOLO"),
     Variant("box of whole numbers", "same", boxed(lambda x, y, w, h: [int(x), int(y), math.ceil(w), math.ceil(h)])),
     Variant("box of numbers as text", "refused or same", boxed(lambda x, y, w, h: [str(x), str(y), str(w), str(h)])),
     Variant("box of two corners", "refused or same", boxed(lambda x, y, w, h: [[x, y], [w, h]])),
@@ -852,7 +856,39 @@ def damaged(name: str, owed: Owed, value: Any, from_tool: str = "") -> Variant:
     return Variant(name, owed, one(break_point), from_tool, clean=one(unlabel))
 
 
+def of_one_point(record: Record) -> None:
+    """Only the first labeled keypoint stays."""
+    start = _first_labeled(record)
+    kept = record["keypoints"][start:start + 3]
+    record.update(keypoints=[0] * len(record["keypoints"]), num_keypoints=1)
+    record["keypoints"][start:start + 3] = kept
+
+
+def labeled_twice(content: Content) -> Content:
+    """Two people of an image are labeled in the same pose."""
+    content = copy.deepcopy(content)
+    first, second = content["annotations"][:2]
+    second.update({key: copy.deepcopy(first[key])
+                   for key in ("image_id", "keypoints", "num_keypoints", "bbox", "area")})
+    return content
+
+
+def labeled_twice_in_part(content: Content) -> Content:
+    """Of one of two people in the same pose only one keypoint is labeled: each of both poses fits it."""
+    content = labeled_twice(content)
+    of_one_point(content["annotations"][1])
+    return content
+
+
 KEYPOINTS = [
+    as_written("two people in the same pose", labeled_twice, "double labels"),
+    as_written("two people in the same pose, one of them labeled in part", labeled_twice_in_part, "double labels"),
+    as_written("one labeled keypoint of one person", one(lambda record, place: of_one_point(record))),
+    Variant("one labeled keypoint of one person, box missing", "same", one(lambda record, place: (
+        of_one_point(record), record.pop("bbox"))), clean=one(lambda record, place: of_one_point(record))),
+    Variant("one labeled keypoint of one person, box and area missing", "refused or near", one(lambda record, place: (
+        of_one_point(record), record.pop("bbox"), record.pop("area"))),
+        clean=one(lambda record, place: record.update(keypoints=[0] * 51, num_keypoints=0))),
     Variant("NaN where nothing is labeled", "same", where_not_labeled(NAN, NAN, 0), "DeepLabCut, SLEAP"),
     Variant("NaN where nothing is labeled of one", "same", where_not_labeled(NAN, NAN, 0, whom=one)),
     Variant("null where nothing is labeled", "same", where_not_labeled(None, None, 0), "mmpose"),
