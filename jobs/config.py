@@ -12,8 +12,8 @@ import yaml
 from trs import config as configs
 from trs import presets
 from trs.config import Config
-from trs.config.files import converter, explain, read_yaml, sections
-from trs.errors import InputError
+from trs.config.checks import check_fields, require, within
+from trs.config.files import of_file, plain_section, section, sections
 from trs.files import write_text
 
 
@@ -27,22 +27,19 @@ class ClusterConfig:
     """CPUs reserved for a worker."""
     data_cpus: float = 1.0
     """CPUs of the Ray Data tasks that read for one worker; each task takes at most one."""
-    min_workers: int | None = None
+    min_workers: int | None = field(default=None, metadata=within(1))
     """Go on with so few workers when nodes are lost, each doing several shares of a step; by default all or none."""
     resize_seconds: float = 60.0
     """With min_workers: how often to look whether lost workers can be had again."""
-    checkpoint_every: int = 500
+    checkpoint_every: int = field(default=500, metadata=within(1))
     """Steps between two checkpoints within an epoch: what the loss of a machine costs at most."""
     max_failures: int = 3
     """Failures in a row without a newer checkpoint; as long as it gets further, a run may lose its machines."""
 
     def __post_init__(self) -> None:
-        for name, least in (("checkpoint_every", 1), ("max_failures", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        check_fields(self, "cluster")
         for name in ("cpus_per_worker", "data_cpus", "resize_seconds"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
+            require(getattr(self, name) > 0, f"cluster.{name} must be positive, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,9 @@ class Job:
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
     def __post_init__(self) -> None:
-        if not 1 <= (self.cluster.min_workers or 1) <= self.config.train.workers:
-            raise InputError(f"min_workers must be from 1 to train.workers, {self.config.train.workers}, got "
-                             f"{self.cluster.min_workers}")
+        require(1 <= (self.cluster.min_workers or 1) <= self.config.train.workers,
+                f"cluster.min_workers must be from 1 to train.workers, {self.config.train.workers}, got "
+                f"{self.cluster.min_workers}")
 
 
 WINDOW_BYTES = 64 * 2**20
@@ -77,7 +74,7 @@ def preset(name: str) -> Job:
 
 def to_dict(job: Job) -> dict[str, Any]:
     """The job as plain values: the sections of its config, and a section `cluster`."""
-    return {**configs.to_dict(job.config), "cluster": converter().unstructure(job.cluster)}
+    return {**configs.to_dict(job.config), "cluster": plain_section(job.cluster)}
 
 
 def from_dict(plain: dict[str, Any]) -> Job:
@@ -86,11 +83,7 @@ def from_dict(plain: dict[str, Any]) -> Job:
     Raises:
         InputError: an unknown key, a wrong type or a value out of range, named.
     """
-    config, cluster = configs.from_dict(plain), sections(plain)[1]
-    try:
-        return Job(config, converter().structure(cluster, ClusterConfig))
-    except Exception as error:
-        raise explain(error) from error
+    return Job(configs.from_dict(plain), section(ClusterConfig, sections(plain)[1], "cluster"))
 
 
 def save(job: Job, path: Path) -> None:
@@ -104,4 +97,4 @@ def load(path: Path) -> Job:
     Raises:
         InputError: the file is missing, is not plain YAML, or holds no valid config.
     """
-    return from_dict(read_yaml(path))
+    return of_file(path, "config", from_dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -37,14 +38,14 @@ def test_presets_for_small_machines_fit_on_two_cores() -> None:
 
 
 @pytest.mark.parametrize("values", [{"checkpoint_every": 0}, {"max_failures": -1}, {"cpus_per_worker": 0.0},
-                                    {"data_cpus": float("nan")}, {"resize_seconds": 0.0}])
+                                    {"data_cpus": 0}, {"resize_seconds": 0.0}, {"min_workers": 0}])
 def test_values_out_of_range_are_named(values: dict[str, float]) -> None:
-    with pytest.raises(InputError, match=next(iter(values))):
+    with pytest.raises(InputError, match=rf"^cluster\.{next(iter(values))} must be "):
         ClusterConfig(**values)
 
 
 def test_no_more_workers_are_needed_than_there_are() -> None:
-    with pytest.raises(InputError, match=r"min_workers must be from 1 to train\.workers, 2, got 3"):
+    with pytest.raises(InputError, match=r"cluster\.min_workers must be from 1 to train\.workers, 2, got 3"):
         Job(Config(train=TrainConfig(workers=2)), ClusterConfig(min_workers=3))
 
 
@@ -55,5 +56,23 @@ def test_an_unknown_key_among_the_machines_is_named() -> None:
 
 def test_an_empty_section_is_the_default_and_another_thing_is_named() -> None:
     assert jobs_config.from_dict({**configs.to_dict(Config()), "cluster": None}) == Job()
-    with pytest.raises(InputError, match="section cluster must hold fields"):
-        jobs_config.from_dict({**configs.to_dict(Config()), "cluster": [1]})
+    for wrong in ([1], "x", 3):
+        with pytest.raises(InputError, match="section cluster must hold fields"):
+            jobs_config.from_dict({**configs.to_dict(Config()), "cluster": wrong})
+
+
+def test_a_file_that_is_none_is_told_in_one_sentence(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.yaml")
+    with pytest.raises(InputError, match=r"cannot read the config .*: is not a regular file"):
+        jobs_config.load(tmp_path / "config.yaml")
+    (tmp_path / "best.yaml").write_bytes("cluster: {use_gpu: \xfc}".encode("latin-1"))
+    with pytest.raises(InputError, match=r"best\.yaml is not plain YAML: it is not UTF-8"):
+        jobs_config.load(tmp_path / "best.yaml")
+    (tmp_path / "best.yaml").write_text("cluster: {use_gpu: 'false'}")
+    with pytest.raises(InputError, match=r"best\.yaml: cluster\.use_gpu must be true or false, got 'false'"):
+        jobs_config.load(tmp_path / "best.yaml")
+
+
+def test_machines_of_0_1_are_checked_too() -> None:
+    with pytest.raises(InputError, match=r"cluster\.max_failures must be at least 0, got -5"):
+        jobs_config.from_dict({"train": {"max_failures": -5}})

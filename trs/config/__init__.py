@@ -20,6 +20,7 @@ from trs.config.methods import (
     SingleConfig,
     SSPCMConfig,
     SupervisedConfig,
+    TrainedTeacherConfig,
     TRSConfig,
 )
 from trs.config.model import BackboneName, ModelConfig
@@ -28,4 +29,5 @@ from trs.config.training import Config, EvalConfig, TrainConfig
 __all__ = ["METHOD_NAMES", "AugmentationName", "BackboneName", "Config", "ConsistencyConfig", "DataConfig",
            "DataDistillConfig", "DualConfig", "EvalConfig", "FixMatchConfig", "MeanTeacherConfig", "MethodConfig",
            "MethodSettings", "ModelConfig", "PseudoPoseConfig", "SSPCMConfig", "SingleConfig", "SupervisedConfig",
-           "TRSConfig", "TrainConfig", "ViewConfig", "change", "from_dict", "load", "save", "to_dict"]
+           "TRSConfig", "TrainConfig", "TrainedTeacherConfig", "ViewConfig", "change", "from_dict", "load", "save",
+           "to_dict"]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trs.config.checks import OWN, require
+from trs.config.checks import OWN, check_fields, require, within
+
+_NARROWEST = 0.1
+"""Cells of the narrowest target: below, a heatmap is empty unless its keypoint lies on a cell's center."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class DataConfig:
     exif: Literal["auto", "shown", "stored"] = "auto"
     """Frame of the labels in images with an EXIF turn whose declared size leaves it open: as shown, as stored, or auto:
     as shown in files of COCO's format, as stored in MPII's and AI Challenger's."""
-    labeled_count: int | None = 1000
+    labeled_count: int | None = field(default=1000, metadata=within(1))
     """Labeled people drawn from the training set; None takes all of them."""
     split: Literal["random", "first"] = "random"
     """How they are drawn: a seeded random draw, or the first in annotation order as the public Dual code does."""
@@ -58,28 +61,29 @@ class DataConfig:
     unlabeled_detections: str | None = None
     """Person boxes of a detector on those extra images, in COCO's result format; None takes the file's own."""
     min_detection_score: float = 0.5
-    """Detected boxes below this score are left out."""
-    val_count: int | None = None
+    """Boxes of `unlabeled_detections` below this score are left out; those of `val_detections` all count, since AP
+    weighs a box by its score."""
+    val_count: int | None = field(default=None, metadata=within(1))
     """Evaluate on the people of the first images only, until this many people; None takes all."""
     input_size: tuple[int, int] = field(default=(256, 192), metadata=OWN)
     """Height and width of the network's input, in pixels; multiples of 32."""
     sigma: float = field(default=2.0, metadata=OWN)
     """Standard deviation of the target heatmaps, in cells of a quarter of the input; less suits small inputs."""
-    max_bad_images: float = field(default=0.01, metadata=OWN)
+    max_bad_images: float = field(default=0.01, metadata=OWN | within(0, 1))
     """Share of unreadable images above which the run stops."""
-    max_left_out: float = field(default=0.5, metadata=OWN)
+    max_left_out: float = field(default=0.5, metadata=OWN | within(0, 1))
     """Share of a file's labeled people that may be left out for a fault in their records before a run is refused."""
     drawn_people: int = 0
     """Draw this many people in COCO's format into `root` if it does not exist: the demo's dataset."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "data")
         height, width = self.input_size
         require(height > 0 and width > 0 and height % 32 == 0 and width % 32 == 0,
                  f"data.input_size must be multiples of 32, got {height} {width}")
-        require(self.labeled_count is None or self.labeled_count > 0, "data.labeled_count must be positive")
-        require(self.sigma > 0, "data.sigma must be positive")
-        for name in ("max_bad_images", "max_left_out"):
-            require(0 <= getattr(self, name) <= 1, f"data.{name} is a share between 0 and 1")
+        require(_NARROWEST <= self.sigma <= min(height, width) / 4,
+                f"data.sigma must lie between {_NARROWEST} and the shorter side of the heatmaps, "
+                f"{min(height, width) // 4} cells, got {self.sigma}")
         require(self.unlabeled_annotations is not None or self.unlabeled_detections is None,
                  "data.unlabeled_detections are boxes on the images of data.unlabeled_annotations: name these too")
         require(self.keypoints is None or len(set(self.keypoints)) == len(self.keypoints) > 0,
@@ -92,16 +96,15 @@ class ViewConfig:
 
     scale: float = 0.25
     """Standard deviation of the scale around 1; clipped to [1 - scale, 1 + scale] (xierc/Semi_Human_Pose)."""
-    rotation: float = 30.0
+    rotation: float = field(default=30.0, metadata=within(0, 180))
     """Standard deviation of the rotation in degrees; clipped to twice this."""
-    easy_rotation_probability: float = 0.6
+    easy_rotation_probability: float = field(default=0.6, metadata=within(0, 1))
     """Share of easy views that are rotated."""
-    hard_rotation_probability: float = 0.8
+    hard_rotation_probability: float = field(default=0.8, metadata=within(0, 1))
     """Share of hard views that are rotated once more."""
-    flip_probability: float = 0.5
+    flip_probability: float = field(default=0.5, metadata=within(0, 1))
     """Share of easy views that are mirrored."""
 
     def __post_init__(self) -> None:
-        require(0 <= self.scale < 1, "view.scale must lie in [0, 1)")
-        for name in ("easy_rotation_probability", "hard_rotation_probability", "flip_probability"):
-            require(0 <= getattr(self, name) <= 1, f"view.{name} must lie in [0, 1]")
+        check_fields(self, "view")
+        require(self.scale < 1, f"view.scale must lie in [0, 1), got {self.scale}")

@@ -3,52 +3,78 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import cattrs
-import cattrs.strategies
 import yaml
 
-from trs.config.checks import require
-from trs.config.methods import METHOD_NAMES, MethodConfig, MethodSettings
+from trs.config.checks import refusal, require, shown
+from trs.config.methods import METHOD_NAMES, MeanTeacherConfig, MethodConfig
 from trs.config.training import Config
-from trs.errors import InputError
-from trs.files import write_text
+from trs.errors import InputError, printable
+from trs.files import read_text, write_text
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-@functools.cache
-def converter() -> cattrs.Converter:
-    """The one converter of a process, between dataclasses and plain values; to make one takes milliseconds."""
-    made = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True,
-                            unstruct_collection_overrides={tuple: list})
-    cattrs.strategies.configure_tagged_union(
-        MethodConfig, made, tag_name="name", tag_generator=_name_of)
-    return made
+    Section = TypeVar("Section", bound=DataclassInstance)
 
-
-def _name_of(kind: type[MethodSettings]) -> str:
-    return kind.name
+_SECTIONS = get_type_hints(Config)
+_LONGEST = 1 << 20
+"""Bytes of the longest config that is read."""
 
 
 def to_dict(config: Config) -> dict[str, Any]:
     """The config as plain numbers, strings, lists and dictionaries, fit for YAML and JSON."""
-    plain: dict[str, Any] = converter().unstructure(config)
+    return {name: plain_section(getattr(config, name)) if name != "method" else
+            {"name": config.method.name, **plain_section(config.method)} for name in _SECTIONS}
+
+
+def plain_section(settings: DataclassInstance) -> dict[str, Any]:
+    """A section as plain values."""
+    plain = dict(vars(settings))
+    for name in _lists(type(settings)):
+        if plain[name] is not None:
+            plain[name] = list(plain[name])
     return plain
 
 
-def from_dict(plain: dict[str, Any]) -> Config:
+def from_dict(plain: Mapping[str, Any]) -> Config:
     """The config that `to_dict` wrote, or that a file holds; where the training ran is left out.
+
+    Nothing is turned into something else, with one exception: a whole number may stand where any number may. So 6.0 is
+    no whole number, and "false" is text.
 
     Raises:
         InputError: an unknown key, a wrong type or a value out of range, named.
     """
-    try:
-        return converter().structure(sections(plain)[0], Config)
-    except Exception as error:
-        raise explain(error) from error
+    learned = sections(plain)[0]
+    made: dict[str, Any] = {}
+    for name, value in learned.items():
+        if name not in _SECTIONS:
+            raise InputError(f"a config has no section {shown(name)}{_nearest(name, _SECTIONS)}; it has "
+                             f"{', '.join(_SECTIONS)} and cluster")
+        made[name] = _method(value) if name == "method" else section(_SECTIONS[name], value, name)
+    return Config(**made)
+
+
+def section(kind: type[Section], plain: object, where: str) -> Section:
+    """A section of a file as its dataclass, which checks what its fields hold.
+
+    Args:
+        kind: the dataclass.
+        plain: what the file holds.
+        where: the section's name.
+
+    Raises:
+        InputError: see `from_dict`.
+    """
+    return kind(**_read(kind, plain, where))
 
 
 def change(config: Config, values: Mapping[str, Any]) -> Config:
@@ -59,19 +85,108 @@ def change(config: Config, values: Mapping[str, Any]) -> Config:
     """
     changes: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
-        section, _, field = name.partition(".")
-        changes.setdefault(section, {})[field] = value
+        where, _, field = name.partition(".")
+        if where not in _SECTIONS or not field:
+            raise InputError(f"there is no setting {shown(name)}")
+        changes.setdefault(where, {})[field] = value
     changed: dict[str, Any] = {}
-    for section, fields in changes.items():
-        if not hasattr(config, section) or "" in fields:
-            raise InputError(f"there is no setting {section}.{next(iter(fields))}".rstrip("."))
-        kind = type(getattr(config, section))
-        try:
-            changed[section] = converter().structure(
-                converter().unstructure(getattr(config, section)) | fields, kind)
-        except Exception as error:
-            raise explain(error, f"{section}: ") from error
+    for where, fields in changes.items():
+        before = getattr(config, where)
+        changed[where] = dataclasses.replace(before, **_read(type(before), fields, where))
     return dataclasses.replace(config, **changed)
+
+
+def _read(kind: type[DataclassInstance], plain: object, where: str) -> dict[str, Any]:
+    """Values of a file, as the fields of a section hold them."""
+    if not isinstance(plain, Mapping):
+        raise InputError(f"the section {where} must hold fields, such as {next(iter(_readers(kind)), 'name')}, got "
+                         f"{shown(plain)}")
+    readers, values = _readers(kind), {}
+    for name, value in plain.items():
+        if name not in readers:
+            raise InputError(f"there is no setting {where}.{printable(str(name))}{_nearest(name, readers)}")
+        try:
+            values[name] = readers[name](value)
+        except _Unfit as unfit:
+            raise refusal(f"{where}.{name}", str(unfit), value) from None
+    return values
+
+
+def _method(plain: object) -> MethodConfig:
+    if not isinstance(plain, Mapping):
+        raise InputError(f"the section method must hold a name and fields, got {shown(plain)}")
+    fields = dict(plain)
+    name = fields.pop("name", None)
+    if not isinstance(name, str) or name not in METHOD_NAMES:
+        raise InputError(f"there is no method {shown(name)}; method.name must be one of {', '.join(METHOD_NAMES)}")
+    kind = METHOD_NAMES[name]
+    if kind is MeanTeacherConfig and "teacher_mode" in fields:  # 0.1 wrote it, and nothing has ever read it
+        require(fields.pop("teacher_mode") == "train", "method.teacher_mode has no effect on mean_teacher, whose "
+                "teacher is an average: leave it out, or set method.reviewer_mode")
+    return section(kind, fields, "method")
+
+
+class _Unfit(Exception):
+    """What a value would have to be."""
+
+
+@functools.cache
+def _readers(kind: type[DataclassInstance]) -> dict[str, Callable[[Any], Any]]:
+    """How the fields of a dataclass are read from plain values; made once, as it takes a while."""
+    hints = get_type_hints(kind)
+    return {field.name: _reader(hints[field.name]) for field in dataclasses.fields(kind)}
+
+
+@functools.cache
+def _lists(kind: type[DataclassInstance]) -> list[str]:
+    """Names of the fields that hold lists, or may."""
+    hints = get_type_hints(kind)
+    return [field.name for field in dataclasses.fields(kind)
+            if any(get_origin(hint) is tuple for hint in (hints[field.name], *get_args(hints[field.name])))]
+
+
+def _reader(hint: object) -> Callable[[Any], Any]:
+    """How a value of this annotation is read; what does not fit is passed on for the dataclass to refuse."""
+    origin, of = get_origin(hint), get_args(hint)
+    if hint is float:
+        return _read_number
+    if origin is Literal:
+        return functools.partial(_read_name, of)
+    if origin is tuple:
+        return functools.partial(_read_list, _reader(of[0]))
+    if origin in (Union, UnionType):
+        return functools.partial(_read_optional, _reader(of[0]))
+    return _read_as_it_is
+
+
+def _read_as_it_is(value: Any) -> Any:
+    return value
+
+
+def _read_number(value: Any) -> Any:
+    try:
+        return float(value) if type(value) is int else value
+    except OverflowError:
+        return value
+
+
+def _read_name(names: Collection[str], value: Any) -> Any:
+    if value not in names:
+        raise _Unfit(f"one of {', '.join(names)}")
+    return value
+
+
+def _read_list(of_one: Callable[[Any], Any], value: Any) -> Any:
+    return tuple(map(of_one, value)) if isinstance(value, list | tuple) else value
+
+
+def _read_optional(of_one: Callable[[Any], Any], value: Any) -> Any:
+    return None if value is None else of_one(value)
+
+
+def _nearest(name: object, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(names), n=1) if isinstance(name, str) else []
+    return f", did you mean {near[0]}?" if near else ""
 
 
 MACHINES = ("use_gpu", "cpus_per_worker", "data_cpus", "min_workers", "resize_seconds", "checkpoint_every",
@@ -79,31 +194,20 @@ MACHINES = ("use_gpu", "cpus_per_worker", "data_cpus", "min_workers", "resize_se
 """What 0.1 had in `train`, before there was a section `cluster`: its files and its options are still read."""
 
 
-def sections(plain: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a file says of what a training learns, and of where it runs, which is not this library's business."""
+def sections(plain: object) -> tuple[dict[str, Any], Any]:
+    """What a file says of what a training learns, and of where it runs, which is not this library's business to check.
+
+    Raises:
+        InputError: it holds no sections.
+    """
+    if not isinstance(plain, Mapping):
+        raise InputError(f"no config, which has sections such as data, model and method: {shown(plain)}")
     train, cluster = plain.get("train"), plain.get("cluster") or {}
-    require(isinstance(cluster, dict), "the section cluster must hold fields")
-    if isinstance(train, dict):
-        cluster = {name: train[name] for name in MACHINES if name in train} | cluster
+    if isinstance(train, Mapping) and isinstance(cluster, Mapping):
+        cluster = {name: train[name] for name in MACHINES if name in train} | dict(cluster)
         train = {name: value for name, value in train.items() if name not in MACHINES}
     learned = {name: train if name == "train" else value for name, value in plain.items() if name != "cluster"}
     return learned, cluster
-
-
-def explain(error: Exception, where: str = "") -> InputError:
-    """What a converter found wrong, in a sentence."""
-    if isinstance(error, InputError):
-        return error
-    reasons = "; ".join(cattrs.transform_error(error, format_exception=_reason))
-    return InputError(f"not a valid config: {where}{reasons}")
-
-
-def _reason(error: BaseException, kind: type | None) -> str:
-    if isinstance(error, InputError):
-        return str(error)
-    if isinstance(error, KeyError):
-        return f"there is no method {error}; there are {', '.join(METHOD_NAMES)}"
-    return cattrs.v.format_exception(error, kind)
 
 
 def save(config: Config, path: Path) -> None:
@@ -117,21 +221,74 @@ def load(path: Path) -> Config:
     Raises:
         InputError: the file is missing, is not YAML, or holds no valid config.
     """
-    return from_dict(read_yaml(path))
+    return of_file(path, "config", from_dict)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The sections of a config's file; only plain YAML is read, tags that build objects are refused.
+Made = TypeVar("Made")
+
+
+def of_file(path: Path, what: str, make: Callable[[Any], Made]) -> Made:
+    """Make something of what a YAML file holds.
+
+    Args:
+        path: of the file.
+        what: it should hold, in a word, for a message.
+        make: makes it; its `InputError` gets the file's name.
 
     Raises:
-        InputError: the file is missing, is not YAML, or holds no sections.
+        InputError: the file is missing, is no regular file, no plain YAML, or `make` refuses what it holds.
+    """
+    name = printable(str(path))
+    try:
+        plain = parse_yaml(read_text(path, _LONGEST))
+    except OSError as error:
+        raise InputError(f"cannot read the {what} {name}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{name} is not plain YAML: {error}") from error
+    try:
+        return make(plain)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def parse_yaml(text: str) -> object:
+    """Read plain YAML: numbers, text, lists and maps.
+
+    Tags that build objects are refused, as are repeated parts (`&name` and `*name`), which a few lines can unfold into
+    terabytes, and keys that stand twice, the first of which would do nothing. 1e-4 is a number here, as in YAML 1.2.
+
+    Raises:
+        ValueError: it is none; the message says why, in a line.
     """
     try:
-        plain = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise InputError(f"cannot read the config {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not plain YAML: {str(error).splitlines()[0]}") from error
-    require(isinstance(plain, dict), f"{path} holds no config: expected keys such as data, model, method")
-    sections: dict[str, Any] = plain
-    return sections
+        return yaml.load(text, _Loader)  # a SafeLoader, made stricter
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ValueError(f"{printable(error.problem or 'it is malformed')}{line}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    except Exception as error:  # PyYAML lets through what Python says of such as 2000-99-99 and !!int x
+        raise ValueError(printable(str(error).partition("\n")[0]) or "it is malformed") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's loader of plain values."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose the next node, unless it repeats another."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="a part is repeated by *, write it out",
+                                       problem_mark=self.get_mark())
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Make a map, unless a key stands twice."""
+        mapping = super().construct_mapping(node, deep=deep)
+        if len(mapping) < len(node.value):
+            raise yaml.MarkedYAMLError(problem="a key stands twice in the map that begins",
+                                       problem_mark=node.start_mark)
+        return mapping
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+                              list("-+0123456789"))

@@ -5,10 +5,10 @@ This module does not import torch: drivers and reading tasks start seconds soone
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
-from trs.config.checks import require
+from trs.config.checks import check_fields, require, within
 
 AugmentationName = Literal["cutout", "mixup", "cutmix", "rand_augment", "joint_cutout", "ssco", "keypoint_mix"]
 
@@ -17,10 +17,12 @@ class MethodSettings:
     """What the config of every method tells about it.
 
     name: of the method, in files and on the command line.
+    peers: names of the networks that start apart, one backbone each; their mean heatmap is the ensemble.
     first_stage: the method whose trained network must label the unlabeled people before this one can start.
     """
 
     name: ClassVar[str]
+    peers: ClassVar[tuple[str, ...]] = ("a",)
     first_stage: ClassVar[type[MethodSettings] | None] = None
 
 
@@ -39,11 +41,11 @@ class PseudoPoseConfig(MethodSettings):
     first_stage: ClassVar[type[MethodSettings] | None] = SupervisedConfig
     unsup_weight: float = 1.0
     """Weight of the pseudo-labeled people's loss."""
-    confidence_threshold: float = 0.2
+    confidence_threshold: float = field(default=0.2, metadata=within(0, 1))
     """Keypoints of which the first stage is less confident get no pseudo label."""
 
     def __post_init__(self) -> None:
-        require(self.unsup_weight >= 0, "method.unsup_weight must not be negative")
+        check_fields(self, "method")
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,12 @@ class DataDistillConfig(PseudoPoseConfig):
     """PseudoPose whose labels are read from the mean heatmap over mirror images and scales (Radosavovic et al.)."""
 
     name = "data_distill"
-    scales: tuple[float, ...] = (0.8, 1.0, 1.2)
+    scales: tuple[float, ...] = field(default=(0.8, 1.0, 1.2), metadata=within(0.1, 10))
     """Sizes at which each image is labeled, once as it is and once mirrored."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(len(self.scales) > 0 and min(self.scales) > 0, "method.scales must be positive")
+        require(len(self.scales) > 0, "method.scales needs at least one size, such as 1")
 
 
 @dataclass(frozen=True)
@@ -71,27 +73,30 @@ class ConsistencyConfig(MethodSettings):
     """What makes the view hard, in this order, before its affine; without a name the affine is all."""
     mix_count: int = 5
     """Keypoints that Keypoint-Mix blends (paper, Table VIII); 0 switches it off."""
-    patch_half_size: tuple[int, int] = (10, 19)
+    patch_half_size: tuple[int, int] = field(default=(10, 19), metadata=within(1, 128))
     """Smallest and largest half-size of a patch that is blended, pasted or cut out, in pixels of a 256x192 input;
     scales with the height."""
-    paths: int = 1
+    paths: int = field(default=1, metadata=within(1))
     """Independent hard views of each image, whose losses are summed (multi-path, as in MultiAugs)."""
-    confidence_threshold: float = 0.0
+    confidence_threshold: float = field(default=0.0, metadata=within(0, 1))
     """Keypoints of which the teachers are less confident are left out of the consistency; 0 keeps all."""
-    teacher_mode: Literal["train", "eval"] = "train"
-    """BatchNorm of a trained network while it teaches: batch statistics (as in Dual's public code) or running ones."""
 
     def __post_init__(self) -> None:
-        require(self.unsup_weight >= 0, "method.unsup_weight must not be negative")
-        require(self.ramp_up >= 0, "method.ramp_up must not be negative")
-        require(self.mix_count >= 0, "method.mix_count must not be negative")
-        require(self.paths >= 1, "method.paths must be at least 1")
+        check_fields(self, "method")
         low, high = self.patch_half_size
-        require(0 < low <= high, f"method.patch_half_size must rise, got {low} {high}")
+        require(low <= high, f"method.patch_half_size must rise, got {low} {high}")
 
 
 @dataclass(frozen=True)
-class SingleConfig(ConsistencyConfig):
+class TrainedTeacherConfig(ConsistencyConfig):
+    """What the methods share whose teachers are trained networks, not only averages of such."""
+
+    teacher_mode: Literal["train", "eval"] = "train"
+    """BatchNorm of a trained network while it teaches: batch statistics (as in Dual's public code) or running ones."""
+
+
+@dataclass(frozen=True)
+class SingleConfig(TrainedTeacherConfig):
     """One network: its easy view supervises its own hard view (Xie et al. 2021)."""
 
     name = "single"
@@ -99,25 +104,27 @@ class SingleConfig(ConsistencyConfig):
 
 
 @dataclass(frozen=True)
-class DualConfig(ConsistencyConfig):
+class DualConfig(TrainedTeacherConfig):
     """Two networks, each one's easy view supervises the other's hard view (Xie et al. 2021)."""
 
     name = "dual"
+    peers = ("a", "b")
     unsup_weight: float = 2.0
     """The public code weighs supervised losses 0.5 and consistency 1; to Adam only the ratio matters."""
     augment: tuple[AugmentationName, ...] = ("joint_cutout",)
 
 
 @dataclass(frozen=True)
-class SSPCMConfig(ConsistencyConfig):
+class SSPCMConfig(TrainedTeacherConfig):
     """Two teachers that are a Dual, and a student that learns where the closest two of four agree (Huang et al. 2023).
     """
 
     name = "sspcm"
+    peers = ("a", "b", "c")
     unsup_weight: float = 2.0
     """As in Dual."""
     augment: tuple[AugmentationName, ...] = ("ssco",)
-    confidence_threshold: float = 0.1
+    confidence_threshold: float = field(default=0.1, metadata=within(0, 1))
     """Keypoints of which the two teachers are less confident in the mean are left out."""
 
 
@@ -133,24 +140,25 @@ class MeanTeacherConfig(ConsistencyConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require_momentum(self.ema_momentum)
+        _require_momentum("ema_momentum", self.ema_momentum)
 
 
 @dataclass(frozen=True)
-class FixMatchConfig(ConsistencyConfig):
+class FixMatchConfig(TrainedTeacherConfig):
     """One network: where its easy view is sure, a fresh Gaussian there is the hard view's label (Sohn et al. 2020)."""
 
     name = "fixmatch"
     augment: tuple[AugmentationName, ...] = ("rand_augment", "cutout")
-    confidence_threshold: float = 0.5
+    confidence_threshold: float = field(default=0.5, metadata=within(0, 1))
     """Confidence from which a keypoint becomes a label."""
 
 
 @dataclass(frozen=True)
-class TRSConfig(ConsistencyConfig):
+class TRSConfig(TrainedTeacherConfig):
     """Teacher-Reviewer-Student and every switch that the paper leaves open."""
 
     name = "trs"
+    peers = ("a", "b")
     unsup_weight: float = 0.5
     augment: tuple[AugmentationName, ...] = ("keypoint_mix",)
     ema_momentum: float = 0.999
@@ -171,12 +179,12 @@ class TRSConfig(ConsistencyConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require_momentum(self.ema_momentum)
-        _require_momentum(self.ema_momentum if self.ema_momentum_b is None else self.ema_momentum_b)
+        _require_momentum("ema_momentum", self.ema_momentum)
+        _require_momentum("ema_momentum_b", self.ema_momentum_b)
 
 
-def _require_momentum(momentum: float) -> None:
-    require(0 <= momentum < 1, f"method.ema_momentum must lie in [0, 1), got {momentum}")
+def _require_momentum(name: str, momentum: float | None) -> None:
+    require(momentum is None or momentum < 1, f"method.{name} must lie in [0, 1), got {momentum}")
 
 
 MethodConfig = (SupervisedConfig | PseudoPoseConfig | DataDistillConfig | SingleConfig | DualConfig | SSPCMConfig

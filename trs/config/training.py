@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trs.config.checks import SHARED, require
+from trs.config.checks import SHARED, check_fields, require, within
 from trs.config.data import DataConfig, ViewConfig
-from trs.config.methods import MethodConfig, TRSConfig
+from trs.config.methods import MethodConfig, MethodSettings, SupervisedConfig, TRSConfig
 from trs.config.model import ModelConfig
 
 
@@ -15,9 +15,9 @@ from trs.config.model import ModelConfig
 class TrainConfig:
     """The optimization: whatever changes what is learned, and nothing about machines."""
 
-    epochs: int = field(default=100, metadata=SHARED)
+    epochs: int = field(default=100, metadata=SHARED | within(1))
     """Passes over the larger dataset, the labeled or the unlabeled one."""
-    batch_size: int = 32
+    batch_size: int = field(default=32, metadata=within(1))
     """Labeled images, and as many unlabeled ones, per worker and step; a step of `workers` such shares."""
     learning_rate: float = 1e-3
     """Adam's learning rate."""
@@ -33,16 +33,13 @@ class TrainConfig:
     """Seed of the initial weights, the order of the samples and their augmentation."""
     max_skipped_steps: int = 10
     """Steps in a row whose gradients may be NaN or infinite, and are skipped, before the run stops."""
-    workers: int = field(default=1, metadata=SHARED)
+    workers: int = field(default=1, metadata=SHARED | within(1))
     """Processes that train together (DDP): so many shares of `batch_size` make a step."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "workers"):
-            require(getattr(self, name) >= 1, f"train.{name} must be at least 1, got {getattr(self, name)}")
-        require(self.learning_rate > 0, "train.learning_rate must be positive")
+        check_fields(self, "train")
+        require(self.learning_rate > 0, f"train.learning_rate must be positive, got {self.learning_rate}")
         require(all(0 < share <= 1 for share in self.lr_drops), "train.lr_drops are shares of the run in (0, 1]")
-        for name in ("warmup_steps", "max_skipped_steps"):
-            require(getattr(self, name) >= 0, f"train.{name} must not be negative, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -55,13 +52,13 @@ class EvalConfig:
     """What a search maximizes and the best checkpoint is kept by: COCO's OKS-AP, MPII's PCKh@0.5, or PCK@0.2."""
     decoder: Literal["quarter", "dark", "udp"] = "quarter"
     """Sub-cell position: a quarter cell towards the higher neighbor, DARK's Taylor step, or UDP's on a blurred map."""
-    batch_size: int = 64
+    batch_size: int = field(default=64, metadata=within(1))
     """Images in a forward pass."""
-    every: int = 1
+    every: int = field(default=1, metadata=within(1))
     """Epochs between two evaluations, each with a checkpoint; the last epoch always has one."""
 
     def __post_init__(self) -> None:
-        require(self.batch_size >= 1 and self.every >= 1, "eval.batch_size and eval.every must be at least 1")
+        check_fields(self, "eval")
 
 
 @dataclass(frozen=True)
@@ -74,3 +71,20 @@ class Config:
     method: MethodConfig = field(default_factory=TRSConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
+
+    def __post_init__(self) -> None:
+        for name, kind in (("data", DataConfig), ("view", ViewConfig), ("model", ModelConfig),
+                           ("method", MethodSettings), ("train", TrainConfig), ("eval", EvalConfig)):
+            require(isinstance(getattr(self, name), kind), f"{name} must be a {kind.__name__}")
+        given, method = len(self.model.backbones), self.method
+        require(given <= most_backbones(method), f"model.backbones names {given} backbones, but {method.name} trains "
+                f"{len(method.peers)} networks that start apart: leave out the others")
+
+
+def most_backbones(method: MethodSettings) -> int:
+    """How many backbones may be named beside a method: one a peer, or more where it stands beside other methods.
+
+    A method with a single network is compared with those of two on the same settings, and takes the first; the
+    supervised reference stands beside all.
+    """
+    return 3 if isinstance(method, SupervisedConfig) else max(2, len(method.peers))

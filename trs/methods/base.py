@@ -26,7 +26,6 @@ class Method(ABC):
 
     networks: every network by name; together they are the method's state.
     trained: those that gradients reach: what DDP wraps and the optimizer updates.
-    peers: names of the networks that start apart, one backbone each; their mean heatmap is the ensemble.
     uses_unlabeled: whether `losses` reads the unlabeled batch; if not, no such image is read from disk.
     uses_pseudo_labels: whether the unlabeled batch has labels that a first stage has made.
     """
@@ -34,7 +33,6 @@ class Method(ABC):
     config: MethodSettings
     networks: nn.ModuleDict
     trained: Peers
-    peers: ClassVar[tuple[str, ...]] = ("a",)
     uses_unlabeled: ClassVar[bool] = True
     uses_pseudo_labels: ClassVar[bool] = False
 
@@ -43,6 +41,11 @@ class Method(ABC):
         self.config, self.view = config, view
         self.trained = Peers({name: make_network(number) for number, name in enumerate(self.peers)})
         self.networks = nn.ModuleDict(dict(self.trained.items()))
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """Names of the networks that start apart, see `MethodSettings`."""
+        return self.config.peers
 
     @abstractmethod
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,

@@ -32,6 +32,6 @@ def build_method(config: Config, keypoint_count: int) -> Method:
         backbones = config.model.backbones
         # Peers must start apart, or they have nothing to teach each other.
         return build_pose_network(config.model, backbones[peer % len(backbones)], keypoint_count,
-                                  seed=config.train.seed * len(METHODS[type(config.method)].peers) + peer)
+                                  seed=config.train.seed * len(config.method.peers) + peer)
 
     return METHODS[type(config.method)](config.method, config.view, make_network)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from trs.augment.hard_view import hard_view
+from trs.config import DualConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.methods.base import Forward, required
 from trs.methods.consistency import (
@@ -24,7 +25,7 @@ ROLES = (("a", "b"), ("b", "a"))
 class Dual(ConsistencyMethod):
     """Mutual consistency of two networks that start apart."""
 
-    peers = ("a", "b")
+    config: DualConfig
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from trs.augment.hard_view import hard_view
+from trs.config import TrainedTeacherConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.methods.base import Forward, required
 from trs.methods.consistency import (
@@ -20,6 +21,8 @@ from trs.methods.consistency import (
 
 class Single(ConsistencyMethod):
     """Consistency of one network with itself."""
+
+    config: TrainedTeacherConfig
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:

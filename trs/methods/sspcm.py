@@ -36,7 +36,7 @@ PAIRS = (("a", "b"), ("last_a", "b"), ("a", "last_b"), ("last_a", "last_b"))
 class SSPCM(ConsistencyMethod):
     """A Dual of two teachers, and their student."""
 
-    peers = ("a", "b", "c")
+    config: SSPCMConfig
 
     def __init__(self, config: SSPCMConfig, view: ViewConfig, make_network: MakeNetwork) -> None:
         super().__init__(config, view, make_network)

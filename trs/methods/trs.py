@@ -36,7 +36,6 @@ class TRS(ConsistencyMethod):
     """Losses and reviewers of the Teacher-Reviewer-Student method."""
 
     config: TRSConfig
-    peers = ("a", "b")
 
     def __init__(self, config: TRSConfig, view: ViewConfig, make_network: MakeNetwork) -> None:
         super().__init__(config, view, make_network)

@@ -112,7 +112,9 @@ def test_ramp_up_scales_the_consistency(make_network, labeled, unlabeled) -> Non
 
 
 def test_an_unreachable_confidence_leaves_no_consistency(make_network, labeled, unlabeled) -> None:
-    method = TRS(dataclasses.replace(CONFIG, confidence_threshold=1.1), VIEW, make_network)
+    config = dataclasses.replace(CONFIG)
+    object.__setattr__(config, "confidence_threshold", 1.1)  # which no config takes
+    method = TRS(config, VIEW, make_network)
     losses = method.losses(method.trained, labeled, unlabeled, step=0)
     assert losses["loss_a"] == losses["loss_b"] == 0
     torch.testing.assert_close(losses["loss"], losses["loss_supervised"])
