@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,7 +28,9 @@ def require_perfect_labels(truth: GroundTruth, sigmas: Sequence[float], file: st
     """
     people = truth.people
     poses = np.concatenate([people.keypoints, np.ones((*people.keypoint_weights.shape, 1))], axis=-1)
-    results = coco_results(people, score_poses(people, np.arange(len(people)), poses))
+    # Of two people in one pose the one with fewer labels comes first: it fits the other's labels as well as its own.
+    few_first = dataclasses.replace(people, scores=1 / people.keypoint_weights.sum(1))
+    results = coco_results(people, score_poses(few_first, np.arange(len(people)), poses))
     fullest = int(np.unique(people.image_ids, return_counts=True)[1].max(initial=0))
     ap = coco_numbers(truth, results, sigmas, fullest)["ap"]
     if ap is None or ap < 1 - 1e-9:

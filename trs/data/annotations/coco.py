@@ -6,9 +6,11 @@ once: who learns, who is predicted and who is scored come from the same cleaned 
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,9 @@ from trs.errors import InputError, printable
 
 HULL_MARGIN = 0.05
 """A box that stands in is the hull of the labeled keypoints, widened by this share of it on each side."""
+_SLACK = 2.0
+"""Pixels by which a keypoint or a box may leave where it belongs."""
+_MANY, _MUCH_TOO_LARGE = 5, 0.7
 _THINNEST = 0.25
 """The shorter side of such a box is at least this share of the longer one."""
 
@@ -37,6 +42,7 @@ class Person:
     id: as the file writes it, see `trs.data.annotations.fields.identity`.
     image: the row in the list of images.
     box: x, y, width, height.
+    area: in pixels squared; NaN where a share of the box stands in.
     keypoints: [K, 3] x, y and whether it is labeled.
     """
 
@@ -72,7 +78,8 @@ def people_of(annotations: Path, content: Any, images: Path, reading: Reading | 
     choice = _choose(annotations, categories, records, reading, wanted)
     if choice.note:
         findings.notes.append(choice.note)
-    people = list(_clean(records, listed, categories, choice, findings))
+    people = list(_clean(annotations, records, listed, categories, choice, findings))
+    people = _corners_apart(people, listed, findings)
     table = table_of(listed, images, people, len(choice.skeleton), reading, _ids(annotations, people, findings))
     truth = GroundTruth(table, np.array([person.crowd for person in people], bool), np.sort(listed.ids),
                         choice.skeleton.category_id)
@@ -106,19 +113,30 @@ def _count(keypoints: Any) -> int:
     return len(keypoints) if isinstance(keypoints[0], list) else len(keypoints) // 3
 
 
-def _clean(records: list[Any], listed: ListedImages, categories: Categories, choice: Choice, findings: Findings
-           ) -> Iterator[Person]:
-    """The records that are people or regions of the chosen categories; the others are counted."""
+def _clean(path: Path, records: list[Any], listed: ListedImages, categories: Categories, choice: Choice,
+           findings: Findings) -> Iterator[Person]:
+    """The records that are people or regions of the chosen categories; the others are counted.
+
+    Raises:
+        InputError: a flag that cannot be read: whether somebody is a crowd is not to be guessed.
+    """
     for index, record in enumerate(records):
         found = _person(record, listed, categories, choice, findings, index)
+        if isinstance(found, Unclear):
+            raise InputError(f"{path}: record {named(record, index)}: iscrowd must be 0 or 1, not "
+                             f"{printable(repr(record['iscrowd']))}")
         if isinstance(found, Person):
             yield found
         elif found is not None:
             findings.leave_out(found, named(record, index))
 
 
+class Unclear:
+    """A record whose flag cannot be read."""
+
+
 def _person(record: Any, listed: ListedImages, categories: Categories, choice: Choice, findings: Findings, index: int
-            ) -> Person | Reason | None:
+            ) -> Person | Reason | Unclear | None:
     """A record, cleaned, or why it is left out; None for a region that is nowhere, and has been counted."""
     if not isinstance(record, dict):
         return Reason.NO_RECORD
@@ -131,28 +149,25 @@ def _person(record: Any, listed: ListedImages, categories: Categories, choice: C
     if image is None:
         return Reason.UNKNOWN_IMAGE
     if crowd is None:
-        return Reason.BAD_FLAG
-    keypoints = keypoints_of(record.get("keypoints"), len(choice.skeleton))
+        return Unclear()
+    keypoints, nobody = keypoints_of(record.get("keypoints"), len(choice.skeleton)), Reason.UNLABELED
     if isinstance(keypoints, Reason):
-        if not crowd and keypoints is not Reason.NO_KEYPOINTS:
+        if keypoints.is_fault and not crowd:
             return keypoints
-        reason, keypoints = keypoints, np.zeros((len(choice.skeleton), 3))
-    else:
-        reason = Reason.UNLABELED
-    labeled = bool(keypoints[:, 2].any())
-    box = box_of(record.get("bbox"))
-    if crowd or not labeled:
-        findings.leave_out(Reason.CROWD if crowd else reason, named(record, index))
-        return None if box is None else Person(identity(record.get("id")), image, box, _area(record, box), 1.0,
-                                               keypoints, crowd)
-    if box is None:
-        box = hull(keypoints)
+        nobody, keypoints = keypoints, np.zeros((len(choice.skeleton), 3))
+    box, area, name = box_of(record.get("bbox")), finite(record.get("area")), named(record, index)
+    area = area if area > 0 else nan
+    if crowd or not keypoints[:, 2].any():
+        findings.leave_out(Reason.CROWD if crowd else nobody, name)
+        return None if box is None else Person(identity(record.get("id")), image, box, area, 1.0, keypoints, crowd)
+    if box is None or not _holds(box, keypoints):
+        box = hull(keypoints, area)
         if box is None:
             return Reason.NO_SIZE
-        findings.mend(Mended.BOX, named(record, index))
-    if not finite(record.get("area")) > 0:
-        findings.mend(Mended.AREA, named(record, index))
-    return Person(identity(record.get("id")), image, box, _area(record, box), 1.0, keypoints)
+        findings.mend(Mended.BOX, name)
+    if isnan(area):
+        findings.mend(Mended.AREA, name)
+    return Person(identity(record.get("id")), image, box, area, 1.0, keypoints)
 
 
 def keypoints_of(written: Any, count: int) -> np.ndarray | Reason:
@@ -163,7 +178,10 @@ def keypoints_of(written: Any, count: int) -> np.ndarray | Reason:
     if written is None or written == []:
         return Reason.NO_KEYPOINTS
     values = numbers_or_nan(written)
-    if len(values) == 2 * count and isinstance(written[0], list):  # pairs alone: what is there is labeled
+    nested = [len(row) for row in written if isinstance(row, list)] if isinstance(written, list) else []
+    if nested and nested not in ([2] * count, [3] * count):
+        return Reason.WRONG_COUNT
+    if nested and nested[0] == 2:  # pairs alone: what is there is labeled
         pairs = values.reshape(count, 2)
         values = np.column_stack([pairs, np.isfinite(pairs).all(1)]).ravel()
     if len(values) != 3 * count:
@@ -183,18 +201,52 @@ def box_of(written: Any) -> np.ndarray | None:
     return np.concatenate([box[:2] + np.minimum(box[2:], 0), np.abs(box[2:])])
 
 
-def hull(keypoints: np.ndarray) -> np.ndarray | None:
-    """[4] a box around the labeled ones of keypoints [K, 3], a little wider; None where they are all in one place."""
+def _holds(box: np.ndarray, keypoints: np.ndarray) -> bool:
+    """Whether a labeled one of keypoints [K, 3] is near a box: if none is, the box is another's, or in other units."""
+    places, slack = keypoints[keypoints[:, 2] > 0, :2], box[2:] / 2 + _SLACK
+    return bool(((places >= box[:2] - slack) & (places <= box[:2] + box[2:] + slack)).all(1).any())
+
+
+def hull(keypoints: np.ndarray, area: float) -> np.ndarray | None:
+    """[4] a box around the labeled ones of keypoints [K, 3], a little wider.
+
+    Where they are all in one place it is as large as a person of this area; None if that is not known (NaN) either.
+    """
     places = keypoints[keypoints[:, 2] > 0, :2]
     low, high = places.min(0), places.max(0)
     sides = (high - low) * (1 + 2 * HULL_MARGIN)
+    if not sides.any():
+        sides = np.full(2, np.sqrt(area / AREA_OF_BOX))
     sides = np.maximum(sides, _THINNEST * sides.max())
-    return np.concatenate([(low + high - sides) / 2, sides]) if sides.max() > 0 else None
+    return None if np.isnan(sides).any() else np.concatenate([(low + high - sides) / 2, sides])
 
 
-def _area(record: dict[str, Any], box: np.ndarray) -> float:
-    area = finite(record.get("area"))
-    return area if area > 0 else float(AREA_OF_BOX * box[2] * box[3])
+def _corners_apart(people: list[Person], listed: ListedImages, findings: Findings) -> list[Person]:
+    """The people with boxes of x, y, width and height also where a file wrote two corners.
+
+    It did if every box, read as corners, holds its person's keypoints, and, read as sides, half of them leave their
+    images, or, of more than a few, most are much too large: no file of boxes does both.
+    """
+    labeled = [person for person in people if person.keypoints[:, 2].any()]
+    boxes = np.array([person.box for person in labeled]).reshape(-1, 4)
+    asides = boxes[:, 2:] - boxes[:, :2]
+    if not labeled or not (asides > 0).all() or not all(_hold_all(person) for person in labeled):
+        return people
+    sizes = listed.sizes[[person.image for person in labeled]][:, ::-1]
+    outside = ((boxes[:, :2] + boxes[:, 2:] > sizes + _SLACK).any(1) & sizes.all(1)).mean()
+    if outside < 0.5 and (len(labeled) < _MANY or np.median((asides / boxes[:, 2:]).prod(1)) > _MUCH_TOO_LARGE):
+        return people
+    findings.notes.append(f"boxes are read as two corners: as x, y, width, height {outside:.0%} of them would leave "
+                          "their images")
+    return [dataclasses.replace(person, box=np.concatenate([person.box[:2], aside])) if (aside > 0).all() else person
+            for person in people for aside in (person.box[2:] - person.box[:2],)]
+
+
+def _hold_all(person: Person) -> bool:
+    """Whether a person's box, read as two corners, holds all labeled keypoints."""
+    places = person.keypoints[person.keypoints[:, 2] > 0, :2]
+    slack = _SLACK + 0.1 * (person.box[2:] - person.box[:2])
+    return bool(((places >= person.box[:2] - slack) & (places <= person.box[2:] + slack)).all())
 
 
 def _ids(path: Path, people: list[Person], findings: Findings) -> np.ndarray:
@@ -226,13 +278,15 @@ def table_of(listed: ListedImages, images: Path, people: list[Person], keypoint_
         ids: [N] of the people.
     """
     rows = np.array([person.image for person in people], dtype=np.int64)
+    boxes = np.array([person.box for person in people]).reshape(-1, 4)
+    areas = np.array([person.area for person in people], dtype=np.float64)
     keypoints = np.array([person.keypoints for person in people]).reshape(-1, keypoint_count, 3)
     return PersonTable(
         root=str(images), files=listed.files[rows], ids=ids, image_ids=listed.ids[rows], image_sizes=listed.sizes[rows],
-        boxes=np.array([person.box for person in people]).reshape(-1, 4),
+        boxes=boxes,
         scores=np.array([person.score for person in people], dtype=np.float64),
         # COCO counts pixels: index 0 is the center of the first pixel, 0.5 in continuous coordinates.
         keypoints=keypoints[..., :2] + 0.5,
         keypoint_weights=keypoints[..., 2].astype(np.float32),
-        areas=np.array([person.area for person in people], dtype=np.float64),
+        areas=np.where(np.isnan(areas), AREA_OF_BOX * boxes[:, 2:].prod(1), areas),
         head_sizes=np.full(len(people), np.nan), frame="stored" if reading.exif == "stored" else "shown")

@@ -6,6 +6,7 @@ Format: COCO's results, https://cocodataset.org/#format-results.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from trs.data.annotations.fields import Identity, finite, identity, named, numbe
 from trs.data.annotations.images import ListedImages, list_images
 from trs.data.annotations.left_out import Findings, Reason
 from trs.data.annotations.reading import Reading
-from trs.data.person_table import AREA_OF_BOX, PersonTable
+from trs.data.person_table import PersonTable
 from trs.errors import InputError
 
 
@@ -51,7 +52,7 @@ def load_detections(image_list: Path, detections: Path, images: Path, keypoint_c
         elif image is None:
             findings.leave_out(Reason.UNKNOWN_IMAGE, named(record, index))
         else:
-            people.append(Person(index, image, box, float(AREA_OF_BOX * box[2] * box[3]), score, unlabeled))
+            people.append(Person(index, image, box, nan, score, unlabeled))
     ids = np.array([person.id for person in people], dtype=np.int64)
     return table_of(listed, images, people, keypoint_count, reading or Reading(), ids), findings
 

@@ -63,11 +63,9 @@ def flag(value: Any) -> bool | None:
 
 
 def finite(value: Any) -> float:
-    """A number, also one that is written as text; NaN if it is none, or not finite."""
-    if isinstance(value, bool):
-        return float(value)
+    """A number, also one that is written as text; NaN if it is none, or not finite. True and false are none."""
     try:
-        read = float(value)
+        read = nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         return nan
     return read if isfinite(read) else nan
@@ -80,7 +78,7 @@ def numbers_or_nan(value: Any) -> np.ndarray:
     try:
         values = np.array(value, dtype=np.float64).ravel()
     except (TypeError, ValueError, OverflowError):
-        values = np.array([finite(item) for item in _flat(value)], dtype=np.float64)
+        values = np.array([float(item) if isinstance(item, bool) else finite(item) for item in _flat(value)])
     return np.where(np.isfinite(values), values, np.nan)
 
 

@@ -29,7 +29,6 @@ class Reason(Enum):
     NO_SIZE = "without a box, and with keypoints that span none"
     NO_BOX = "without a box that has an area"
     NO_SCORE = "with a score that is no number"
-    BAD_FLAG = "whose iscrowd is neither 0 nor 1"
 
     @property
     def is_fault(self) -> bool:
@@ -43,7 +42,7 @@ _MEANT = (Reason.OTHER_CATEGORY, Reason.CROWD, Reason.NO_KEYPOINTS, Reason.UNLAB
 class Mended(Enum):
     """What was put right in a record that is used."""
 
-    BOX = "a box is missing or has no area: the hull of the keypoints stands in"
+    BOX = "a box is missing, has no area or holds no labeled keypoint: the hull of these stands in"
     AREA = "an area is missing or not positive: 0.53 of the box stands in"
 
 

@@ -50,8 +50,8 @@ def test_a_record_becomes_a_row_in_continuous_coordinates(tmp_path: Path) -> Non
     ({"keypoints": [10**400, 1, 2] + [1] * 6}, Reason.NOT_FINITE),
     ({"image_id": 99}, Reason.UNKNOWN_IMAGE), ({"image_id": [3]}, Reason.UNKNOWN_IMAGE),
     ({"image_id": 3.5}, Reason.UNKNOWN_IMAGE), ({"category_id": 99}, Reason.UNDECLARED_CATEGORY),
-    ({"category_id": [1]}, None), ({"iscrowd": "perhaps"}, Reason.BAD_FLAG), ({"iscrowd": 2}, Reason.BAD_FLAG),
-    ({"bbox": None, "keypoints": [5, 6, 2] + [0] * 6}, Reason.NO_SIZE)])
+    ({"category_id": [1]}, None), ({"keypoints": [[5, 0, 8], [6, 0, 9], [2, 0, 1], []]}, Reason.WRONG_COUNT),
+    ({"bbox": None, "area": 0, "keypoints": [5, 6, 2] + [0] * 6}, Reason.NO_SIZE)])
 def test_who_cannot_be_learned_from_is_left_out_and_counted(tmp_path: Path, change: dict,
                                                             reason: Reason | None) -> None:
     people, _, truth, findings, *_ = load_people(write(tmp_path, content(**change)), tmp_path)
@@ -59,9 +59,27 @@ def test_who_cannot_be_learned_from_is_left_out_and_counted(tmp_path: Path, chan
     assert len(people) == len(truth.people) == (reason is None)
 
 
+@pytest.mark.parametrize("iscrowd", ["perhaps", 2, -1, [0], 0.5])
+def test_a_flag_that_cannot_be_read_is_refused(tmp_path: Path, iscrowd: object) -> None:
+    with pytest.raises(InputError, match="record 7: iscrowd must be 0 or 1, not"):
+        load_people(write(tmp_path, content(iscrowd=iscrowd)), tmp_path)
+
+
+def test_boxes_of_two_corners_are_told_by_leaving_their_images(tmp_path: Path) -> None:
+    corners = content(bbox=[3, 4, 55, 45], area=None, image={"width": 55})
+    people, *_, findings, _, _, _ = load_people(write(tmp_path, corners), tmp_path)
+    np.testing.assert_array_equal(people.boxes, [[3, 4, 52, 41]])
+    assert people.areas == [pytest.approx(0.53 * 52 * 41)]
+    assert "read as two corners: as x, y, width, height 100% of them would leave" in findings.sentences()[0]
+    sides = content(bbox=[3, 4, 7, 45], area=None)  # as corners, a keypoint would be outside
+    assert load_people(write(tmp_path, sides), tmp_path).people.boxes.tolist() == [[3, 4, 7, 45]]
+
+
 @pytest.mark.parametrize(("change", "box"), [
     ({"bbox": None}, [4.85, 5.85, 3.3, 3.3]), ({"bbox": [1, 2, 0, 40]}, [4.85, 5.85, 3.3, 3.3]),
     ({"bbox": [0, 0, 0, 0]}, [4.85, 5.85, 3.3, 3.3]), ({"bbox": [1, 2, float("inf"), 40]}, [4.85, 5.85, 3.3, 3.3]),
+    ({"bbox": [0.1, 0.2, 0.5, 0.6]}, [4.85, 5.85, 3.3, 3.3]),
+    ({"bbox": None, "keypoints": [5, 6, 2] + [0] * 6, "area": 53}, [0, 1, 10, 10]),
     ({"bbox": [31, 42, -30, -40]}, [1, 2, 30, 40]), ({"bbox": ["1", "2", "30", "40"]}, [1, 2, 30, 40]),
     ({"bbox": None, "keypoints": [5, 6, 2, 0, 0, 0, 5, 16, 1]}, [3.625, 5.5, 2.75, 11])])
 def test_a_box_that_is_missing_or_flat_is_the_hull_of_the_keypoints(tmp_path: Path, change: dict, box: list) -> None:
