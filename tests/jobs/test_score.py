@@ -15,8 +15,8 @@ from tests.coco_variants import (
     RESULT_VARIANTS,
     VARIANTS,
     Content,
-    ResultVariant,
     Results,
+    ResultVariant,
     Variant,
     clean_content,
     poses_near,
@@ -56,7 +56,7 @@ def check(arguments: list[str], owed: str, expected: float, capsys: pytest.Captu
     if tolerance > TOLERANCE["same"]:
         assert "note: " in capsys.readouterr().err
     for name, value in written.items():
-        assert name in ("protocol", "notes") or value is None or math.isfinite(value) and 0 <= value <= 1
+        assert name in ("protocol", "notes") or value is None or (math.isfinite(value) and 0 <= value <= 1)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
