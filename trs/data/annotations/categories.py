@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,21 +116,21 @@ class Choice:
     note: str | None
 
 
-def choose(path: Path, categories: Categories, people: Counter[Identity], counts: Counter[int], reading: Reading,
+def choose(path: Path, categories: Categories, counts: Mapping[Identity, Counter[int]], reading: Reading,
            wanted: Sequence[str] = ()) -> Choice:
     """Choose the categories of the keypoints that most people have, or the one that was asked for.
 
     Args:
         path: of the file, for messages.
         categories: of the file.
-        people: records with keypoints in each category.
-        counts: records with so many keypoints.
+        counts: in each category, the records with so many keypoints.
         reading: what a person says of the file.
         wanted: canonical names that the keypoints must include, where there is such a category.
 
     Raises:
         InputError: there is no such category, or nothing names its keypoints.
     """
+    people = Counter({key: found.total() for key, found in counts.items()})
     offered = list(categories.declared.values())
     if reading.category is not None:
         asked = [one for one in offered if reading.category in (str(one.id), one.title)]
@@ -142,12 +142,12 @@ def choose(path: Path, categories: Categories, people: Counter[Identity], counts
     given = _given_names(reading)
     groups: dict[tuple[str, ...], list[Category]] = {}
     for one in offered:
-        if names := given or one.names:
+        if names := given or one.names or _borrowed(one, categories, counts):
             groups.setdefault(names, []).append(one)
     if given:  # all of them have these names; those without people say nothing
         groups = {given: [one for one in offered if people[one.key]] or offered}
     if not groups:
-        raise InputError(_nameless(path, counts))
+        raise InputError(_nameless(path, sum(counts.values(), Counter())))
     names = max(groups, key=lambda names: (set(wanted) <= set(canonical(names)),
                                            sum(people[one.key] for one in groups[names])))
     chosen = [one for one in groups[names] if people[one.key]] or groups[names]
@@ -160,11 +160,23 @@ def _given_names(reading: Reading) -> tuple[str, ...]:
     return named_set(names[0]).names if len(names) == 1 else tuple(names)
 
 
+def _borrowed(category: Category, categories: Categories, counts: Mapping[Identity, Counter[int]]) -> tuple[str, ...]:
+    """The names of as many keypoints as the people of a nameless category have, from the one that has no people.
+
+    CVAT files a skeleton that is grouped with a box under the box's label.
+    """
+    lengths = counts.get(category.key, Counter())
+    named = {one.names for one in categories.declared.values() if len(one.names) in lengths and not counts.get(one.key)}
+    return named.pop() if len(named) == 1 and len(lengths) == 1 else ()
+
+
 def _nameless(path: Path, counts: Counter[int]) -> str:
-    count = counts.most_common(1)[0][0] if counts else 0
+    if not counts:
+        return f"{path}: nobody has keypoints there, only boxes or outlines; export the file with the keypoints"
+    count = counts.most_common(1)[0][0]
     known = sets_of(count)
-    return (f"{path}: no category names its keypoints{f', of which people have {count}' if count else ''}; name them "
-            f"with data.keypoint_names, one by one or by a known set{f' such as {known[0]}' if known else ''}")
+    return (f"{path}: no category names its keypoints, of which people have {count}; name them with "
+            f"data.keypoint_names, one by one or by a known set{f' such as {known[0]}' if known else ''}")
 
 
 def _note(chosen: list[Category], others: list[Category], people: Counter[Identity]) -> str | None:
@@ -173,7 +185,7 @@ def _note(chosen: list[Category], others: list[Category], people: Counter[Identi
 
     left = [one for one in others if people[one.key]]
     said = []
-    if len(chosen) > 1:
+    if len(chosen) > 1 and any(people[one.key] for one in chosen):
         said.append(f"people of {len(chosen)} categories of the same keypoints are taken as one: {listed(chosen)}")
     elif left:
         said.append(f"the category is {listed(chosen)}")

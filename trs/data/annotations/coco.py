@@ -96,14 +96,13 @@ def records_of(path: Path, content: Any, key: str) -> list[dict[str, Any]]:
 
 def _choose(path: Path, categories: Categories, records: list[Any], reading: Reading, wanted: tuple[str, ...]
             ) -> Choice:
-    people, counts = Counter[Identity](), Counter[int]()
+    counts: dict[Identity, Counter[int]] = {}
     for record in records:
         if isinstance(record, dict) and record.get("keypoints"):
             category = categories.find(record.get("category_id"))
             if category is not None:
-                people[category.key] += 1
-                counts[_count(record["keypoints"])] += 1
-    return choose(path, categories, people, counts, reading, wanted)
+                counts.setdefault(category.key, Counter())[_count(record["keypoints"])] += 1
+    return choose(path, categories, counts, reading, wanted)
 
 
 def _count(keypoints: Any) -> int:
@@ -181,9 +180,9 @@ def keypoints_of(written: Any, count: int) -> np.ndarray | Reason:
     nested = [len(row) for row in written if isinstance(row, list)] if isinstance(written, list) else []
     if nested and nested not in ([2] * count, [3] * count):
         return Reason.WRONG_COUNT
-    if nested and nested[0] == 2:  # pairs alone: what is there is labeled
+    if len(values) == 2 * count:  # pairs alone: whatever is not at the origin is labeled
         pairs = values.reshape(count, 2)
-        values = np.column_stack([pairs, np.isfinite(pairs).all(1)]).ravel()
+        values = np.column_stack([pairs, np.isfinite(pairs).all(1) & pairs.any(1)]).ravel()
     if len(values) != 3 * count:
         return Reason.WRONG_COUNT
     keypoints = values.reshape(count, 3)

@@ -42,9 +42,10 @@ def load_detections(image_list: Path, detections: Path, images: Path, keypoint_c
     """
     findings = Findings(detections.name)
     listed = list_images(image_list, records_of(image_list, read_json(image_list), "images"), findings)
-    unlabeled, people = np.zeros((keypoint_count, 3)), []
-    for index, record in of_categories(results_of(detections), categories, findings):
-        score, box, image = finite(record.get("score")), box_of(record.get("bbox")), listed.find(record.get("image_id"))
+    unlabeled, people, records = np.zeros((keypoint_count, 3)), [], results_of(detections)
+    find = listed.finder(records)
+    for index, record in of_categories(records, categories, findings):
+        score, box, image = finite(record.get("score")), box_of(record.get("bbox")), find(record)
         if not score >= min_score:
             findings.leave_out(Reason.LOW_SCORE if score < min_score else Reason.NO_SCORE, named(record, index))
         elif box is None:
@@ -108,8 +109,9 @@ def load_poses(path: Path, listed: ListedImages, categories: Collection[int | st
         InputError: the file is missing, or holds no pose of these images and keypoints.
     """
     records, poses = results_of(path), []
+    find = listed.finder(records)
     for index, record in of_categories(records, categories, findings):
-        image, keypoints = listed.find(record.get("image_id")), _pose(record.get("keypoints"), keypoint_count)
+        image, keypoints = find(record), _pose(record.get("keypoints"), keypoint_count)
         score = finite(record.get("score", 1.0))
         if image is None:
             findings.leave_out(Reason.UNKNOWN_IMAGE, named(record, index))

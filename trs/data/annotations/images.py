@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -45,6 +45,31 @@ class ListedImages:
         if row is None and isinstance(key, int):
             row = self._by_number.get(key)
         return row
+
+    def finder(self, records: Iterable[Any]) -> Callable[[dict[str, Any]], int | None]:
+        """What finds the rows of the images of all these records, which call them in one way.
+
+        A file name decides. Without one a number may be an id, or, as ultralytics writes it, the number in the image's
+        name; where only the latter finds all, it is meant.
+        """
+        numbers = {identity(record.get("image_id")) for record in records if isinstance(record, dict)}
+        numbered = not numbers <= self.rows.keys() and all(self._by_stem.get(number) is not None for number in numbers)
+
+        def find(record: dict[str, Any]) -> int | None:
+            name = record.get("file_name")
+            row = self._by_name.get(name) if isinstance(name, str) else None
+            if row is None and numbered:
+                row = self._by_stem.get(identity(record.get("image_id")))
+            return self.find(record.get("image_id")) if row is None else row
+
+        return find
+
+    @cached_property
+    def _by_stem(self) -> dict[Identity | None, int | None]:
+        """By the number that an image is named by: 139 for 000000000139.jpg."""
+        return _unique((int(stem), row) for row, file in enumerate(self.files.tolist())
+                       if (stem := PurePosixPath(file.replace("\\", "/")).stem).isascii() and stem.isdecimal()
+                       and len(stem) < 20)
 
     @cached_property
     def _by_name(self) -> dict[str, int | None]:
