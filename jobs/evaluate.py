@@ -15,7 +15,7 @@ from jobs import cli
 from jobs import config as jobs_config
 from jobs.cluster.connect import connect
 from jobs.config import ClusterConfig, Job
-from jobs.run_folder.layout import BAD_IMAGES_FILE, CONFIG_FILE
+from jobs.run_folder.layout import BAD_IMAGES_FILE, CONFIG_FILE, read_lines
 from jobs.training.evaluation import evaluate
 from trs import checkpoint as checkpoints
 from trs import config as configs
@@ -69,11 +69,11 @@ def main(arguments: list[str]) -> None:
     for measure, names in itertools.groupby(sorted(metrics, key=measure_of), key=measure_of):
         print(protocol(config, metric=measure))
         for name in names:
-            print(f"  {name:<16} {metrics[name]:.4f}")
+            value = metrics[name]
+            print(f"  {name:<16} {'-' if value is None else f'{value:.4f}'}")
     bad = out / BAD_IMAGES_FILE
     if bad.exists():
-        print(f"WARNING: {len(bad.read_text().splitlines())} people count as missed, their images cannot be used: "
-              f"{bad}")
+        print(f"WARNING: {len(read_lines(bad))} images cannot be used, their people count as missed: {bad}")
     print(f"poses and metrics: {out}")
 
 

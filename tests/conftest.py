@@ -73,7 +73,7 @@ def saved(config: Config, datasets: Datasets, tmp_path: Path) -> tuple[loop.Trai
     for parameter in training.method.trained.parameters():
         parameter.grad = torch.randn_like(parameter)
     training.optimizer.step()
-    training.counters = checkpoints.Counters(step=3, bad_images=1)
+    training.counters = checkpoints.Counters(step=3, bad_images=("train/000001.jpg",))
     training.save(tmp_path / "checkpoint")
     return training, tmp_path / "checkpoint"
 

@@ -46,11 +46,13 @@ class Counters:
     """How far a training has come; which rows come next follows from the step, see `trs.data.sampler`.
 
     step: completed ones.
-    bad_images: images that were replaced so far, on all workers.
+    bad_images: names of the images that could not be used so far, on all workers, each once.
+    bad_val_images: the same of the validation set, each by what was wrong with it.
     """
 
     step: int = 0
-    bad_images: int = 0
+    bad_images: tuple[str, ...] = ()
+    bad_val_images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,13 +125,19 @@ def load(folder: Path) -> Checkpoint:
                 raise InputError(f"checkpoint {folder} is damaged: {name} is not what was written; use an earlier one")
         return Checkpoint(
             networks=load_file(folder / _NETWORKS), optimizer=load_file(folder / _OPTIMIZER),
-            counters=Counters(state["counters"]["step"], state["counters"]["bad_images"]),
+            counters=_counters(state["counters"]),
             config=configs.from_dict(state["config"]), skeleton=skeletons.from_dict(state["skeleton"]))
     except InputError:
         raise
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"{folder} is not a whole checkpoint ({type(error).__name__}: {error}); it needs {_STATE}, "
                          f"{_NETWORKS} and {_OPTIMIZER}") from error
+
+
+def _counters(state: dict[str, Any]) -> Counters:
+    # 0.1 kept a number, of encounters: such a run counts its images anew.
+    bad = state["bad_images"] if isinstance(state["bad_images"], list) else []
+    return Counters(state["step"], tuple(map(str, bad)), tuple(map(str, state.get("bad_val_images", ()))))
 
 
 def read_skeleton(folder: Path) -> Skeleton:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -32,6 +34,16 @@ def sum_over_workers(values: list[float], device: torch.device) -> list[float]:
     sums = torch.tensor(values, dtype=torch.float64, device=device)
     dist.all_reduce(sums)
     return sums.tolist()
+
+
+def gather_texts(texts: list[str], device: torch.device) -> list[str]:
+    """Every worker's texts in the order of the workers, on each of them; they may have any number."""
+    if world_size() == 1:
+        return texts
+    lines = "".join(f"{json.dumps(text)}\n" for text in texts).encode()
+    gathered = gather_rows(torch.frombuffer(bytearray(lines), dtype=torch.uint8).to(device) if lines else
+                           torch.zeros(0, dtype=torch.uint8, device=device))
+    return [json.loads(line) for line in bytes(gathered.tolist()).splitlines()]
 
 
 def gather_rows(rows: Tensor) -> Tensor:

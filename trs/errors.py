@@ -24,6 +24,19 @@ class Diverged(InputError):
     """Gradients, weights or poses are NaN or infinite; other settings may keep them finite."""
 
 
+class Unexpected(Exception):
+    """A fault of the code's own that would come again at the same place; the message is a sentence that names it.
+
+    A restart would meet it again, so it is told at once.
+    """
+
+    @classmethod
+    def at(cls, place: str, error: BaseException) -> "Unexpected":
+        """Tell an error that nobody expected, and where it was met."""
+        said = printable(str(error).strip().partition("\n")[0])
+        return cls(f"unexpected {type(error).__name__} {place}{f': {said}' if said else ''}")
+
+
 class Interruption(Enum):
     """Why a training ends before its last step, the stronger reason first."""
 

@@ -11,8 +11,9 @@ the training stays the same but for BatchNorm's running statistics, which then s
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
-import logging
+import json
 import math
 import sys
 import time
@@ -25,25 +26,24 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from trs import bad_images, schedule
 from trs import checkpoint as checkpoints
 from trs import config as configs
-from trs import schedule
 from trs.checkpoint import Checkpoint, Counters
 from trs.config import Config
 from trs.data.batch import labeled_batch, unlabeled_batch
 from trs.data.datasets import Datasets
+from trs.data.person_table import PersonTable
 from trs.data.reader import Rows, Stream, read_ahead
 from trs.data.sampler import batch_rows
 from trs.distributed import rank, sum_over_workers, world_size
-from trs.errors import Diverged, InputError, Interrupted, Interruption
+from trs.errors import Diverged, Interrupted, Interruption
 from trs.evaluation.evaluate import evaluate
 from trs.methods.base import Forward, Method
 from trs.warm_start import load_given, restore_networks, restore_optimizer, warm_start
 
-bad_images = logging.getLogger("trs.bad_images")
-"""Gets a warning for each image that cannot be used, with its name and the reason."""
-
-Metrics = dict[str, float]
+Metrics = dict[str, float | None]
+"""A number each, or None where there is nothing to measure: never NaN."""
 ShareRows = dict[str, range]
 """The rows of a share of a step, by stream: `labeled` and `unlabeled`."""
 
@@ -119,7 +119,7 @@ class PlainHost:
     def report(self, metrics: Metrics) -> None:
         """Append to the reports."""
         self.reports.append(metrics)
-        self.reported_step = int(metrics["step"])
+        self.reported_step = int(metrics["step"] or 0)
 
 
 @dataclass
@@ -138,6 +138,20 @@ class Training:
         """An epoch passes over the larger of the two datasets, whichever the method reads: equal epochs are equal."""
         larger = max(len(self.datasets.labeled), len(self.datasets.unlabeled))
         return math.ceil(larger / (self.config.train.batch_size * self.config.train.workers))
+
+    @property
+    def images_met(self) -> int:
+        """Images that the steps so far have looked at: no more than there are, however often they have come."""
+        rows = self.counters.step * self.config.train.batch_size * self.config.train.workers
+        return min(self._image_count, sum(min(rows, len(people)) for people in self._tables))
+
+    @functools.cached_property
+    def _image_count(self) -> int:
+        return bad_images.images_of(*self._tables)
+
+    @property
+    def _tables(self) -> list[PersonTable]:
+        return [self.datasets.labeled, *([self.datasets.unlabeled] if self.method.uses_unlabeled else [])]
 
     @property
     def shares(self) -> range:
@@ -180,7 +194,7 @@ def train(training: Training, host: Host) -> None:
 
     Raises:
         Interrupted: the state is saved.
-        Diverged: too many steps in a row had gradients that are not finite.
+        Diverged: too many steps in a row had gradients that are not finite, or weights or poses are not.
         InputError: too many images cannot be read.
     """
     config = training.config
@@ -191,7 +205,8 @@ def train(training: Training, host: Host) -> None:
     means, skipped = _Means(), 0
     while True:
         if _report_is_due(training, host, total_steps):
-            host.report({**means.result(), **clock.read(training), **_evaluate(training, host)})
+            speed, scores = clock.read(training), _evaluate(training, host)
+            host.report({**means.result(), **speed, **scores, "bad_images": _bad_count(training)})
             means = _Means()
         if training.counters.step == total_steps:
             return
@@ -207,12 +222,28 @@ def train(training: Training, host: Host) -> None:
         if training.counters.step % training.steps_per_epoch == 0:
             training.method.after_epoch()
         if interruption is not None:
-            host.save(training)
+            _save(training, host)
             sum_over_workers([0.0], training.device)  # no worker leaves before the state is written
             raise Interrupted(training.counters.step, stop=interruption is Interruption.STOP)
         # An evaluation may outlast the minutes that are left to a machine.
         if training.counters.step % host.checkpoint_every == 0 or _report_is_due(training, host, total_steps):
-            host.save(training)
+            _save(training, host)
+
+
+def _save(training: Training, host: Host) -> None:
+    """Save a state that is worth it; an evaluation follows only upon one.
+
+    A huge step from finite gradients may leave weights that are not, and all later steps would be skipped.
+
+    Raises:
+        Diverged: on all workers alike.
+    """
+    weights = [weight.isfinite().all() for weight in training.method.networks.state_dict().values()]
+    (broken,) = sum_over_workers([float(not torch.stack(weights).all())], training.device)
+    if broken:
+        raise Diverged(f"the weights after step {training.counters.step} are not finite; lower train.learning_rate or "
+                       "method.unsup_weight")
+    host.save(training)
 
 
 def _report_is_due(training: Training, host: Host, total_steps: int) -> bool:
@@ -226,8 +257,12 @@ def _evaluate(training: Training, host: Host) -> Metrics:
     unreadable: list[str] = []
     metrics = evaluate(training.method, training.datasets, training.config, training.device, unreadable, host.keep)
     training.method.networks.train()
-    _check_images(training.config, unreadable, len(unreadable), len(training.datasets.val) / world_size())
-    return metrics
+    found = bad_images.settle(unreadable, training.datasets.val, training.config, training.device, "validation images")
+    counters = training.counters
+    new = [sentence for sentence in found if sentence not in counters.bad_val_images]
+    bad_images.tell(new)
+    training.counters = dataclasses.replace(counters, bad_val_images=(*counters.bad_val_images, *new))
+    return {**metrics}
 
 
 def step(training: Training, forward: Forward, shares: list[dict[str, Rows]], total_steps: int
@@ -273,29 +308,43 @@ def _backward(training: Training, forward: Forward, rows: dict[str, Rows], last:
 
 
 def _advance(training: Training, shares: list[dict[str, Rows]], here: Interruption | None) -> Interruption | None:
-    """Count a step and its bad images on all workers; stop if there are too many.
+    """Count a step and its new bad images on all workers; stop if there are too many.
 
     Returns: what interrupts the workers, given what this one says; a stop is stronger than a machine that leaves.
     """
     counters = training.counters
-    sentences = [text for rows in shares for columns in rows.values() for text in columns["bad"] if text]
-    bad, *votes = sum_over_workers([float(sum(1 + text.count("\n") for text in sentences)),
-                                    *(float(here is kind) for kind in Interruption)], training.device)
-    counters = Counters(counters.step + 1, counters.bad_images + int(bad))
-    training.counters = counters
-    images_a_step = training.config.train.batch_size * training.config.train.workers * len(shares[0])
-    _check_images(training.config, sentences, counters.bad_images, counters.step * images_a_step)
+    # The folder may lie elsewhere after a resume.
+    folder = f"{Path(training.config.data.root)}/"
+    new = {path.removeprefix(folder): sentence for rows in shares for columns in rows.values()
+           for path, sentence in _bad_rows(columns)}
+    for name in counters.bad_images if new else ():
+        new.pop(name, None)
+    found, *votes = sum_over_workers([float(len(new)), *(float(here is kind) for kind in Interruption)],
+                                     training.device)
+    training.counters = dataclasses.replace(counters, step=counters.step + 1)
+    if found:  # on any worker, and seldom
+        _count_bad(training, bad_images.gather_bad(new, training.device))
     return next((kind for kind, vote in zip(Interruption, votes, strict=True) if vote), None)
 
 
-def _check_images(config: Config, sentences: list[str], bad: int, read: float) -> None:
-    for sentence in sentences:
-        bad_images.warning(sentence)
-    limit = config.data.max_bad_images
-    # A few bad images among the first are no rate yet.
-    if sentences and bad > max(5, limit * read):
-        raise InputError(f"{bad} of {read:.0f} images cannot be used, more than data.max_bad_images = {limit}; "
-                         f"the last: {sentences[-1]}")
+def _bad_rows(columns: Rows) -> Iterator[tuple[str, str]]:
+    """The bad images of a stream's rows, each by its path, and what is wrong with it."""
+    return ((json.loads(path), str(sentence))
+            for path, sentence in zip(columns["bad_image"], columns["bad"], strict=True) if path)
+
+
+def _count_bad(training: Training, found: dict[str, str]) -> None:
+    """Count images that no step before has found to be bad."""
+    counters = training.counters
+    training.counters = dataclasses.replace(counters, bad_images=(*counters.bad_images, *found))
+    sentences = list(found.values())
+    bad_images.tell(sentences)
+    bad_images.require_few(len(training.counters.bad_images), training.images_met, training.config, sentences[-1])
+
+
+def _bad_count(training: Training) -> int:
+    """Images that could not be used so far, for training or for validation."""
+    return len(training.counters.bad_images) + len(training.counters.bad_val_images)
 
 
 def _rows_of_shares(training: Training, total_steps: int) -> Iterator[ShareRows]:
@@ -326,8 +375,9 @@ class _Means:
             self.sums[name] = self.sums[name] + term if name in self.sums else term.clone()
 
     def result(self) -> Metrics:
-        means = {name: float(value) / self.count for name, value in self.sums.items()}
-        return means or {"loss": math.nan, "peak_confidence": math.nan}  # every step of the epoch was skipped
+        if not self.sums:  # every step of the epoch was skipped
+            return {"loss": None, "peak_confidence": None}
+        return {name: float(value) / self.count for name, value in self.sums.items()}
 
 
 class _Clock:
@@ -347,9 +397,9 @@ class _Clock:
     def read(self, training: Training) -> Metrics:
         now, done = time.monotonic(), training.counters.step
         epoch_seconds, steps = now - self.epoch_began, done - self.epoch_step
-        metrics = {"epoch": done // training.steps_per_epoch, "step": done,
+        metrics: Metrics = {"epoch": done // training.steps_per_epoch, "step": done,
                    "learning_rate": training.optimizer.param_groups[0]["lr"],
-                   "bad_images": training.counters.bad_images,
+                   "bad_images": _bad_count(training),
                    "steps_per_second": steps / epoch_seconds, "data_wait": self.waited / epoch_seconds,
                    "seconds_left": (now - self.began) / max(1, done - self.first_step) * (self.total_steps - done)}
         self.epoch_began, self.epoch_step, self.waited = now, done, 0.0

@@ -69,9 +69,9 @@ class Entry:
         """The metric after the last epoch.
 
         Never that of the best epoch: it is measured on the validation set, and to pick an epoch there would flatter
-        every run, the noisy ones most.
+        every run, the noisy ones most. A trial that has failed has none, whatever it scored before.
         """
-        return self.metrics[-1][self.metric] if self.metrics else None
+        return self.metrics[-1].get(self.metric) if self.metrics and self.status != "failed" else None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from tune.plan import SUPERVISED, TRIALS, Search
 from tune.space import Values
 from tune.study import trial_name
 
+_FAILED = "FAILED"
 _ENDED_ROWS = 12
 """The trials that have ended and stand in the table: so many of the best."""
 
@@ -46,8 +47,10 @@ def _earlier(run: Path, search: Search) -> Row | None:
     if not metrics:
         return None
     epochs = int(metrics[-1]["epoch"])
+    if (run / MISTAKE_FILE).exists():
+        return Row(run.name, {}, _FAILED, epochs)
     status = "finished" if epochs >= search.config.train.epochs else "stopped early"
-    return Row(run.name, {}, status, epochs, metrics[-1][search.config.eval.metric])
+    return Row(run.name, {}, status, epochs, metrics[-1].get(search.config.eval.metric))
 
 
 class SearchLines(TrialProgressCallback):
@@ -102,7 +105,8 @@ class SearchLines(TrialProgressCallback):
         """A trial has failed: why, or where to read it."""
         mistake = self.search.run_folder(trial.config["name"]) / MISTAKE_FILE
         why = mistake.read_text() if mistake.exists() else f"see {trial.local_path}/error.txt"
-        self._end(trial, "FAILED", f": {why}")
+        self._row(trial).score = None  # that of an earlier epoch is none of the trial's
+        self._end(trial, _FAILED, f": {why}")
 
     def _end(self, trial: Trial, how: str, why: str = "") -> None:
         self.ended += 1
@@ -127,7 +131,7 @@ class SearchLines(TrialProgressCallback):
     def best(self) -> Row | None:
         """Find the run with the best score so far, the reference left out."""
         scored = [row for row in self.rows.values()
-                  if row.score is not None and row.name != SUPERVISED and row.status != "FAILED"]
+                  if row.score is not None and row.name != SUPERVISED and row.status != _FAILED]
         return max(scored, key=lambda row: row.score or 0.0, default=None)
 
     def headline(self) -> str:
@@ -152,7 +156,7 @@ class LiveTable(SearchLines):
 
     def tell(self, line: str, name: str) -> None:
         """Draw the table anew; what needs a person's eye stays above it."""
-        if self.rows[name].status == "FAILED" or "WARNING" in line or BAD_IMAGES_FILE in line:
+        if self.rows[name].status == _FAILED or "WARNING" in line or BAD_IMAGES_FILE in line:
             self.live.console.print(f"[{name}] {line}", markup=False, highlight=False, style="red")
         self.live.update(self.table(), refresh=True)
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -31,11 +31,35 @@ BASELINE = "baseline"
 """User attribute of the trial that runs the paper's defaults."""
 
 
+class Halving(optuna.pruners.SuccessiveHalvingPruner):
+    """Successive halving among the trials that have not failed.
+
+    Optuna's compares a trial with whatever has reached its rung, also with what a trial reported before it diverged.
+    """
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Whether successive halving ends a trial after what it has reported."""
+        return super().prune(cast(optuna.Study, _WithoutFailed(study)), trial)
+
+
+class _WithoutFailed:
+    """A study, but for the trials that have failed."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self.study = study
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.study, name)
+
+    def get_trials(self, deepcopy: bool = True) -> list[FrozenTrial]:
+        return [trial for trial in self.study.get_trials(deepcopy) if trial.state is not TrialState.FAIL]
+
+
 def open_study(folder: Path, grace_epochs: int, reduction_factor: int) -> optuna.Study:
     """Open the study of a search's folder, new or resumed; it prunes as ASHA does, Optuna's successive halving."""
     return optuna.create_study(
         storage=f"sqlite:///{folder / STUDY_FILE}", study_name=folder.name, direction="maximize", load_if_exists=True,
-        pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=grace_epochs, reduction_factor=reduction_factor))
+        pruner=Halving(min_resource=grace_epochs, reduction_factor=reduction_factor))
 
 
 def read_study(folder: Path) -> optuna.Study:
@@ -107,7 +131,7 @@ class StudySearcher(StatelessSearcher):
         self.study.sampler = sampler(self.search.config.train.seed, asked)
         return self.study.ask(self.search.space)
 
-    def should_prune(self, trial_id: str, epoch: int, value: float) -> bool:
+    def should_prune(self, trial_id: str, epoch: int, value: float | None) -> bool:
         """Record a trial's score after an epoch; true if successive halving ends it there, or it is not a number.
 
         The reference and the paper's defaults run to their end: what is measured against must be measured whole. After
@@ -116,7 +140,7 @@ class StudySearcher(StatelessSearcher):
         trial = self.asked.get(trial_id)
         if trial is None:
             return False
-        if not math.isfinite(value):
+        if value is None or not math.isfinite(value):
             self.diverged.add(trial_id)
             return True
         trial.report(value, epoch)
@@ -134,14 +158,16 @@ class StudySearcher(StatelessSearcher):
         if self.search.is_stopping() and not stopped_early:
             return
         reported = dict(self.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
-        if not stopped_early:  # epochs that a search wrote just before it was killed never came to Tune
+        failed = error or trial_id in self.diverged
+        if not stopped_early and not failed:
+            # Epochs that a search wrote just before it was killed never came to Tune.
             for metrics in read_metrics(self.search.run_folder(trial_name(trial.number))):
-                epoch = int(metrics["epoch"])
-                if epoch not in reported:
-                    reported[epoch] = metrics[self.search.config.eval.metric]
-                    trial.report(reported[epoch], epoch)
+                epoch, score = int(metrics["epoch"]), metrics.get(self.search.config.eval.metric)
+                if epoch not in reported and score is not None:
+                    reported[epoch] = score
+                    trial.report(score, epoch)
         self.before_end(trial)
-        if error or trial_id in self.diverged or not reported:
+        if failed or not reported:
             self.study.tell(trial, state=TrialState.FAIL)
         elif trial_id in self.pruned:
             self.study.tell(trial, state=TrialState.PRUNED)

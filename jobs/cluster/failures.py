@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ray.exceptions import UserCodeException
 from ray.train import UserCallback
 
 from jobs.run_folder.layout import EVENTS_FILE, FAILURES_FILE, MISTAKE_FILE, append_line
 from trs import checkpoint as checkpoints
-from trs.errors import InputError, Interrupted
+from trs.errors import InputError, Interrupted, Unexpected
 from trs.files import write_text
 
 _STORAGE = {errno.ENOSPC: "make room and resume", errno.EDQUOT: "make room and resume",
@@ -19,25 +22,58 @@ _STORAGE = {errno.ENOSPC: "make room and resume", errno.EDQUOT: "make room and r
 """What to do about an error of the storage."""
 
 
+_OWN_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, NotImplementedError,
+               RecursionError, TypeError, ValueError)
+"""Errors of the code's own, which come again at the same place; a lost machine shows as none of them."""
+_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+"""Escape sequences of a terminal: Ray colors the texts of its errors."""
+
+
 def find_mistake(error: BaseException | None) -> str | None:
-    """Find what the user can mend behind an exception, as a sentence, also where Ray has wrapped it."""
+    """Find what a restart would meet again behind an exception, as a sentence, also where Ray has wrapped it.
+
+    That is what the user can mend, and an error that nobody expected at a place that is known.
+    """
     while error is not None:
-        if isinstance(error, InputError):
+        if isinstance(error, InputError | Unexpected):
             return sentence(error)
         if isinstance(error, OSError) and error.errno in _STORAGE:
             return f"{error.filename or 'the storage'} cannot be written: {error.strerror}; {_STORAGE[error.errno]}"
         for failure in getattr(error, "worker_failures", {}).values():
             if (found := find_mistake(failure)) is not None:
                 return found
-        error = getattr(error, "cause", None) or getattr(error, "controller_failure", None) or error.__cause__
+        error = _inside(error) or getattr(error, "controller_failure", None) or error.__cause__
     return None
+
+
+def would_recur(error: BaseException) -> bool:
+    """Whether an error that nobody expected is the code's own, rather than the loss of a machine."""
+    root = root_of(error)
+    # Ray Data raises what comes from its own inside from a SystemException; a machine may have vanished there.
+    of_ray_data = root is error and type(error.__cause__).__name__ == "SystemException"
+    return isinstance(root, _OWN_FAULTS) and not of_ray_data
+
+
+def root_of(error: BaseException) -> BaseException:
+    """The error of a task that Ray has wrapped, as it was raised there."""
+    while (inside := _inside(error)) is not None:
+        error = inside
+    if isinstance(error, UserCodeException) and error.__cause__ is not None:
+        return root_of(error.__cause__)
+    return error
+
+
+def _inside(error: BaseException) -> BaseException | None:
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, BaseException) and cause is not error else None
 
 
 class Failures(UserCallback):
     """Asked by Ray Train's controller, which would restart the workers whatever they failed from.
 
-    A mistake of the user's would meet every restart again and ends the run. So do failures that recur from the same
-    checkpoint; as long as it gets further, a run may lose its machines any number of times.
+    A mistake of the user's would meet every restart again and ends the run, and so would an error of the code's own,
+    such as one about a certain image. So do failures that recur from the same checkpoint; as long as it gets further,
+    a run may lose its machines any number of times.
 
     Args:
         folder: of the run.
@@ -52,6 +88,8 @@ class Failures(UserCallback):
         """Note the failure; raises InputError if a restart would meet it again."""
         errors = list(worker_exceptions.values())
         mistake = next((found for error in errors if (found := find_mistake(error)) is not None), None)
+        if mistake is not None and not any(isinstance(root_of(error), InputError | OSError) for error in errors):
+            mistake += f" (see {FAILURES_FILE})"
         if mistake is None and not any(isinstance(error, Interrupted) or _preempted(error) for error in errors):
             mistake = self._count(cause_of(errors))
         if mistake is not None:
@@ -77,12 +115,14 @@ class Failures(UserCallback):
             return ""
 
 
-def cause_of(errors: list[Exception]) -> str:
+def cause_of(errors: Sequence[Exception]) -> str:
     """One line for the failure of several workers: when one dies, the others fail by its silence."""
     dead = [error for error in errors if hasattr(error, "health_check_failure")]
-    error = dead[0].health_check_failure if dead else errors[0]
-    reasons = [line for line in str(error).splitlines() if line.startswith("The actor is dead because")]
-    return reasons[0] if reasons else f"{type(error).__name__}: {first_line(error)}"
+    error = root_of(dead[0].health_check_failure if dead else errors[0])
+    reasons = [line for line in plain(str(error)).splitlines() if line.startswith("The actor is dead because")]
+    if reasons or isinstance(error, Unexpected):
+        return reasons[0] if reasons else first_line(error)
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def _preempted(error: Exception) -> bool:
@@ -92,12 +132,17 @@ def _preempted(error: Exception) -> bool:
 
 def first_line(error: BaseException) -> str:
     """The first line of what an exception says."""
-    return str(error).strip().partition("\n")[0]
+    return plain(str(error)).strip().partition("\n")[0]
 
 
-def sentence(error: InputError) -> str:
+def sentence(error: InputError | Unexpected) -> str:
     """A mistake's own words.
 
     Ray raises a task's error with the task's traceback for its text, and Ray Data adds lines of advice below it.
     """
-    return str(getattr(error, "cause", None) or error).partition("\n")[0]
+    return first_line(root_of(error))
+
+
+def plain(text: str) -> str:
+    """A text without the codes that color it in a terminal."""
+    return _CODES.sub("", text)

@@ -14,6 +14,8 @@ from jobs.run_folder.progress import Position, read_position
 from trs.config import Config
 from trs.evaluation.protocol import METRIC_NAMES
 
+_OF_SIZES = ("ap_medium", "ap_large")
+"""Scores of people of a size, whose names look like those of networks."""
 SILENCE_SECONDS = 60.0
 """Between the lines of a long epoch."""
 
@@ -70,9 +72,9 @@ def step_line(before: Position | None, now: Position) -> str:
 def epoch_line(metrics: Metrics, epochs: int, metric: str = "ap") -> str:
     """Tell an epoch in a line: the metric of the peers' mean, of each network, loss, warnings, time left."""
     networks = "  ".join(f"{name.removeprefix(f'{metric}_')} {value:.3f}" for name, value in metrics.items()
-                         if name.startswith(f"{metric}_"))
-    line = (f"epoch {metrics['epoch']:.0f}/{epochs}  {METRIC_NAMES[metric]} {metrics[metric]:.3f}  ({networks})  "
-            f"loss {metrics['loss']:.4f}  {metrics['steps_per_second']:.1f} steps/s  "
+                         if name.startswith(f"{metric}_") and name not in _OF_SIZES)
+    line = (f"epoch {metrics['epoch']:.0f}/{epochs}  {METRIC_NAMES[metric]} {_shown(metrics, metric, 3)}  "
+            f"({networks})  loss {_shown(metrics, 'loss', 4)}  {metrics['steps_per_second']:.1f} steps/s  "
             f"{duration(metrics['seconds_left'])} left")
     if metrics["bad_images"]:
         line += f"  {metrics['bad_images']:.0f} bad images, see {BAD_IMAGES_FILE}"
@@ -80,12 +82,18 @@ def epoch_line(metrics: Metrics, epochs: int, metric: str = "ap") -> str:
     return f"{line}  WARNING: {warning}" if warning else line
 
 
+def _shown(metrics: Metrics, name: str, digits: int) -> str:
+    return f"{metrics[name]:.{digits}f}" if name in metrics else "-"
+
+
 def confidence_warning(metrics: Metrics) -> str | None:
     """Say what is wrong if the networks' mean peak confidence is not that of healthy ones.
 
     Above 1.2 the peers raise each other's confidence; below 0.1, after the first epochs, their heatmaps are flat.
     """
-    confidence = metrics["peak_confidence"]
+    confidence = metrics.get("peak_confidence")
+    if confidence is None:  # every step since the last evaluation was skipped
+        return "no step was taken, its gradients were not finite"
     if confidence > 1.2:
         return f"the mean peak confidence has risen to {confidence:.2f}, the consistency loss blows up"
     if confidence < 0.1 and metrics["epoch"] > 3:

@@ -9,13 +9,14 @@
     events.txt           what has happened to the run: restarts and what they cost, damaged checkpoints
     failures.txt         tracebacks of what the workers failed from
     mistake.txt          what ended the run and would end it again, until the user has changed something
-    bad_images.txt       images that cannot be used, and why
+    bad_images.txt       images that cannot be used, and why, a line each
     first_stage/         the run of a method's first stage; with it pseudo_labels.npz
     stop                 there while the run is asked to save and end
 """
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from jobs import config as jobs_config
@@ -43,8 +44,13 @@ def write_run(job: Job, split: Split, folder: Path) -> None:
 
 def read_events(folder: Path) -> list[str]:
     """Read what has happened to a run so far, oldest first."""
+    return read_lines(folder / EVENTS_FILE)
+
+
+def read_lines(file: Path) -> list[str]:
+    """Read the lines that `append_line` has written; none before the first."""
     try:
-        return (folder / EVENTS_FILE).read_text().splitlines()
+        return file.read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return []
 
@@ -53,3 +59,29 @@ def append_line(path: Path, line: str) -> None:
     """Append a line; several workers may write to the same file."""
     with path.open("a") as file:
         file.write(f"{line}\n")
+
+
+def write_down(logger: str, file: Path, each_once: bool = False) -> None:
+    """Append a logger's warnings to a file of the run's folder, a line each; the console shows them from there.
+
+    With `each_once` a line that stands there is not written again: what is met anew after a restart.
+    """
+    log = logging.getLogger(logger)
+    log.propagate = False
+    log.handlers = [_Lines(file, read_lines(file) if each_once else None)]
+
+
+class _Lines(logging.Handler):
+    """Workers come and go on several machines: the file is opened for each line."""
+
+    def __init__(self, file: Path, written: list[str] | None) -> None:
+        super().__init__(logging.WARNING)
+        self.file, self.written = file, None if written is None else set(written)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = record.getMessage()
+        if self.written is not None:
+            if line in self.written:
+                return
+            self.written.add(line)
+        append_line(self.file, line)

@@ -69,7 +69,8 @@ class Progress:
     def evaluated(self, metrics: Metrics, score: str) -> None:
         """Show an evaluation's metrics."""
         self.gauges["samples_per_second"].set(metrics["steps_per_second"] * self.samples_per_step)
-        self.gauges["score"].set(metrics[score])
+        if score in metrics:
+            self.gauges["score"].set(metrics[score])
         for name in ("data_wait", "bad_images"):
             self.gauges[name].set(metrics[name])
 

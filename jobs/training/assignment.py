@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from jobs.cluster.failures import Failures
 from jobs.cluster.ray_private import FailureConfig, Result, RunConfig, TorchTrainer
 from jobs.cluster.resources import scaling
 from jobs.config import Job
@@ -37,8 +38,8 @@ class Assignment:
         return {"assignment": self}
 
 
-def do_once(work: Callable[[dict[str, Any]], Any], assignment: Assignment, max_failures: int = 0) -> Any:
-    """Let workers do something short together, which is repeated as a whole where it fails.
+def do_once(work: Callable[[dict[str, Any]], Any], assignment: Assignment, judge: Failures | None = None) -> Any:
+    """Let workers do something short together, which is repeated as a whole where it fails and the judge allows it.
 
     Returns: what rank 0 returned.
     """
@@ -48,7 +49,8 @@ def do_once(work: Callable[[dict[str, Any]], Any], assignment: Assignment, max_f
         trainer = TorchTrainer(
             work, train_loop_config=assignment.settings(), scaling_config=scaling(assignment.job),
             run_config=RunConfig(
-                name=name, storage_path=str(folder), failure_config=FailureConfig(max_failures=max_failures)))
+                name=name, storage_path=str(folder), callbacks=[judge] if judge else [],
+                failure_config=FailureConfig(max_failures=-1 if judge else 0)))
         return cast(Result, trainer.fit()).return_value
     finally:
         shutil.rmtree(folder / name, ignore_errors=True)

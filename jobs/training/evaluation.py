@@ -13,9 +13,10 @@ import torch
 
 from jobs.cluster.resources import all_or_none, require_resources
 from jobs.config import Job
-from jobs.run_folder.layout import BAD_IMAGES_FILE, append_line
+from jobs.run_folder.layout import BAD_IMAGES_FILE, write_down
 from jobs.training.assignment import Assignment, do_once
 from jobs.training.datasets import store
+from trs.bad_images import settle, tell
 from trs.checkpoint import read_skeleton
 from trs.data.datasets import load_datasets
 from trs.errors import InputError
@@ -27,7 +28,7 @@ from trs.files import write_text
 METRICS_FILE = "metrics.json"
 
 
-def evaluate(checkpoint: Path, job: Job, out: Path) -> dict[str, float]:
+def evaluate(checkpoint: Path, job: Job, out: Path) -> dict[str, float | None]:
     """Measure a checkpoint on `train.workers` processes.
 
     Args:
@@ -38,7 +39,7 @@ def evaluate(checkpoint: Path, job: Job, out: Path) -> dict[str, float]:
     Returns: the metrics, as in `out/metrics.json`.
 
     Raises:
-        InputError: a checkpoint or data that cannot be used.
+        InputError: a checkpoint or data that cannot be used, or too many images that cannot.
     """
     datasets, skeleton = load_datasets(job.config.data), read_skeleton(checkpoint)
     if skeleton.names != datasets.skeleton.names:
@@ -48,13 +49,13 @@ def evaluate(checkpoint: Path, job: Job, out: Path) -> dict[str, float]:
     require_resources(job)
     out.mkdir(parents=True, exist_ok=True)
     (out / BAD_IMAGES_FILE).unlink(missing_ok=True)
-    metrics: dict[str, float] = do_once(
+    metrics: dict[str, float | None] = do_once(
         evaluate_per_worker, Assignment(job, store(datasets), out, checkpoint=checkpoint))
     write_text(out / METRICS_FILE, json.dumps(metrics))
     return metrics
 
 
-def evaluate_per_worker(settings: dict[str, Any]) -> dict[str, float]:
+def evaluate_per_worker(settings: dict[str, Any]) -> dict[str, float | None]:
     """Evaluate this worker's share of the people, and on rank 0 all of them."""
     assignment: Assignment = settings["assignment"]
     job, out = assignment.job, assignment.folder
@@ -63,8 +64,9 @@ def evaluate_per_worker(settings: dict[str, Any]) -> dict[str, float]:
     device = ray.train.torch.get_device()
     method = load_predictor(assignment.checkpoint, device).method
     unreadable: list[str] = []
-    metrics = evaluation.evaluate(method, assignment.datasets.load(), job.config, device, unreadable,
+    datasets = assignment.datasets.load()
+    metrics = evaluation.evaluate(method, datasets, job.config, device, unreadable,
                                   lambda name, results: write_results(out / PREDICTIONS, name, results))
-    for sentence in unreadable:
-        append_line(out / BAD_IMAGES_FILE, sentence)
+    write_down("trs.bad_images", out / BAD_IMAGES_FILE)
+    tell(settle(unreadable, datasets.val, job.config, device, "validation images"))
     return metrics

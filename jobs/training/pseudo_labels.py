@@ -14,12 +14,14 @@ import ray.train
 import ray.train.torch
 import torch
 
+from jobs.cluster.failures import Failures
 from jobs.cluster.resources import all_or_none
 from jobs.config import Job
-from jobs.run_folder.layout import BAD_IMAGES_FILE, FIRST_STAGE, append_line
+from jobs.run_folder.layout import BAD_IMAGES_FILE, FIRST_STAGE, write_down
 from jobs.training.assignment import Assignment, do_once
 from jobs.training.datasets import StoredDatasets
 from trs import checkpoint as checkpoints
+from trs.bad_images import settle, tell
 from trs.config import MethodConfig, PseudoPoseConfig
 from trs.data.pseudo_labels import PSEUDO_LABELS_FILE, load_labels, save_labels, with_labels
 
@@ -46,7 +48,7 @@ def label_unlabeled(job: Job, stored: StoredDatasets, folder: Path) -> StoredDat
     if not file.exists():
         do_once(label_per_worker, Assignment(all_or_none(job), stored, folder,
                                              checkpoint=checkpoints.newest(folder / FIRST_STAGE)),
-                max_failures=job.cluster.max_failures)
+                Failures(folder, job.cluster.max_failures))
     rows, keypoints = load_labels(file)
     threshold = cast(PseudoPoseConfig, job.config.method).confidence_threshold
     return stored.with_unlabeled(with_labels(ray.get(stored.unlabeled), rows, keypoints, threshold))
@@ -62,8 +64,9 @@ def label_per_worker(settings: dict[str, Any]) -> None:
     torch.set_num_threads(max(1, int(assignment.job.cluster.cpus_per_worker)))
     teacher = load_predictor(assignment.checkpoint, ray.train.torch.get_device())
     unreadable: list[str] = []
-    rows, keypoints = pseudo_label(teacher, ray.get(assignment.datasets.unlabeled), assignment.job.config, unreadable)
-    for sentence in unreadable:
-        append_line(assignment.folder / BAD_IMAGES_FILE, sentence)
+    people, config = ray.get(assignment.datasets.unlabeled), assignment.job.config
+    rows, keypoints = pseudo_label(teacher, people, config, unreadable)
+    write_down("trs.bad_images", assignment.folder / BAD_IMAGES_FILE, each_once=True)
+    tell(settle(unreadable, people, config, teacher.device, "unlabeled images"))
     if ray.train.get_context().get_world_rank() == 0:
         save_labels(assignment.folder / PSEUDO_LABELS_FILE, rows, keypoints)

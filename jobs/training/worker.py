@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,17 +13,18 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from jobs.cluster.failures import cause_of, find_mistake, plain, root_of, would_recur
 from jobs.cluster.stopping import StopSignal
 from jobs.run_folder.checkpoints import load_newest_whole, prune
-from jobs.run_folder.layout import BAD_IMAGES_FILE, EVENTS_FILE, FAILURES_FILE, append_line
-from jobs.run_folder.metrics import Metrics, MetricsLog, best_step
+from jobs.run_folder.layout import BAD_IMAGES_FILE, EVENTS_FILE, FAILURES_FILE, append_line, write_down
+from jobs.run_folder.metrics import MetricsLog, best_step, known
 from jobs.run_folder.progress import Progress
 from jobs.training.assignment import Assignment
 from jobs.training.reading import StoredStream, read_shares
 from trs import checkpoint as checkpoints
 from trs import loop
 from trs.data.reader import Rows
-from trs.errors import InputError, Interrupted, Interruption
+from trs.errors import InputError, Interrupted, Interruption, Unexpected
 from trs.evaluation.results import PREDICTIONS, write_results
 from trs.loop import Training
 from trs.methods.base import Forward
@@ -43,8 +43,8 @@ def run(assignment: Assignment) -> None:
             raise
     except InputError:
         raise
-    except Exception:
-        append_line(assignment.folder / FAILURES_FILE, traceback.format_exc())
+    except Exception as error:
+        append_line(assignment.folder / FAILURES_FILE, f"{cause_of([error])}\n{plain(traceback.format_exc())}")
         raise
 
 
@@ -52,30 +52,17 @@ def _train(assignment: Assignment) -> None:
     job, folder = assignment.job, assignment.folder
     # Ray sets this for whole CPUs only; workers that each take the machine's threads wait for one another.
     torch.set_num_threads(max(1, int(job.cluster.cpus_per_worker)))
-    write_down("trs.bad_images", folder / BAD_IMAGES_FILE)
+    write_down("trs.bad_images", folder / BAD_IMAGES_FILE, each_once=True)
     write_down("jobs", folder / EVENTS_FILE)
     datasets = assignment.datasets.load()
     method = build_method(job.config, len(datasets.skeleton))
     training = loop.start(job.config, datasets, method, ray.train.torch.get_device(), _resumed(folder))
-    loop.train(training, RayHost(assignment, training))
-
-
-def write_down(logger: str, file: Path) -> None:
-    """Append a logger's warnings to a file of the run's folder, a line each; the console shows them from there."""
-    log = logging.getLogger(logger)
-    log.propagate = False
-    log.handlers = [_Lines(file)]
-
-
-class _Lines(logging.Handler):
-    """Workers come and go on several machines: the file is opened for each line."""
-
-    def __init__(self, file: Path) -> None:
-        super().__init__(logging.WARNING)
-        self.file = file
-
-    def emit(self, record: logging.LogRecord) -> None:
-        append_line(self.file, record.getMessage())
+    try:
+        loop.train(training, RayHost(assignment, training))
+    except Exception as error:
+        if find_mistake(error) is None and would_recur(error):
+            raise Unexpected.at(f"after step {training.counters.step}", root_of(error)) from error
+        raise
 
 
 class RayHost:
@@ -124,13 +111,14 @@ class RayHost:
         """Write the poses of an evaluation."""
         write_results(self.folder / PREDICTIONS, predictor, results)
 
-    def report(self, metrics: Metrics) -> None:
+    def report(self, metrics: loop.Metrics) -> None:
         """Append the metrics to the run's, and hand them to Ray Train, which hands them to a search."""
+        measured = known(metrics)
         if self.main:
             self.log.write(metrics)
-            self.progress.evaluated(metrics, self.job.config.eval.metric)
-        self.reported_step = int(metrics["step"])
-        ray.train.report(metrics)
+            self.progress.evaluated(measured, self.job.config.eval.metric)
+        self.reported_step = int(measured["step"])
+        ray.train.report(measured)
 
 
 def _resumed(folder: Path) -> checkpoints.Checkpoint | None:

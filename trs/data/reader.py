@@ -5,6 +5,8 @@ A sample's augmentation is keyed by (seed, pass, id), so that whoever reads a ro
 
 from __future__ import annotations
 
+import json
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +20,12 @@ from trs.data.crops import crop_keypoints, crop_person, draw_easy_view
 from trs.data.images import BadImage
 from trs.data.person_table import PersonTable
 from trs.data.sampler import person_at
-from trs.errors import InputError
+from trs.errors import InputError, Unexpected, printable
 
 Rows = dict[str, np.ndarray]
 Item = TypeVar("Item")
-_MAX_REPLACEMENTS = 10
+_MAX_REPLACEMENTS = 100
+"""So many bad images in a row do not come by chance, even where half of all are bad."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +49,8 @@ class Stream:
     def read(self, rows: Iterable[int]) -> Rows:
         """Read, decode and crop rows of the stream.
 
-        An image that cannot be read is replaced by the next ones in the order, and named: every step keeps its size
-        on every worker.
+        An image that cannot be read is named, and replaced by the next in the order that can be: every step keeps its
+        size on every worker. That one has a row of its own too, where it is named if it is bad itself.
 
         Returns: columns of B rows:
             image: [B, H, W, 3] uint8, the easy view.
@@ -55,30 +58,43 @@ class Stream:
             keypoint_weights: [B, K] float32.
             id, pass: [B] int64.
             key: [B] int64 in [0, 2^32), for `trs.keyed_random`.
-            bad: [B] str, what was wrong with the images that this row replaces, "" mostly.
+            bad: [B] str, what was wrong with the row's own image, which another one replaces; "" mostly.
+            bad_image: [B] str, that image's path as JSON; "" mostly.
 
         Raises:
             InputError: many images in a row cannot be read.
+            Unexpected: an error that is no fault of the image's as far as we know, with the image's name.
         """
         samples = [self._sample(row) for row in rows]
         return {name: np.stack([np.asarray(sample[name]) for sample in samples]) for name in samples[0]}
 
     def _sample(self, row: int) -> dict[str, object]:
-        refusals: list[str] = []
+        bad, bad_image, last = "", "", ""
         for candidate in range(row, row + _MAX_REPLACEMENTS):
             pass_index, person = person_at(candidate, len(self.people), self.seed)
-            generator = np.random.default_rng([self.seed, pass_index, int(self.people.ids[person])])
-            choice = draw_easy_view(generator, self.view, mirror=self.flip_order is not None)
+            file = str(self.people.files[person])
             try:
-                image, matrix = crop_person(self.people, person, self.input_size, choice)
+                sample = self._view(pass_index, person)
             except BadImage as error:
-                refusals.append(str(error))
-                continue
-            keypoints, weights = crop_keypoints(self.people, person, matrix, self.flip_order if choice.flip else None)
-            return {"image": image, "keypoints": keypoints.astype(np.float32), "keypoint_weights": weights,
-                    "id": self.people.ids[person], "pass": pass_index, "key": generator.integers(2**32),
-                    "bad": "\n".join(refusals)}
-        raise InputError(f"{_MAX_REPLACEMENTS} images in a row cannot be read, the last because {refusals[-1]}")
+                last = printable(str(error))
+                if candidate == row:
+                    bad, bad_image = last, json.dumps(os.path.join(self.people.root, file))
+            except (InputError, MemoryError):
+                raise
+            except Exception as error:
+                raise Unexpected.at(f"while reading {printable(file)}", error) from error
+            else:
+                return {**sample, "bad": bad, "bad_image": bad_image}
+        raise InputError(f"{_MAX_REPLACEMENTS} images in a row cannot be read, the last because {last}")
+
+    def _view(self, pass_index: int, person: int) -> dict[str, object]:
+        """One person's easy view in this pass; raises BadImage."""
+        generator = np.random.default_rng([self.seed, pass_index, int(self.people.ids[person])])
+        choice = draw_easy_view(generator, self.view, mirror=self.flip_order is not None)
+        image, matrix = crop_person(self.people, person, self.input_size, choice)
+        keypoints, weights = crop_keypoints(self.people, person, matrix, self.flip_order if choice.flip else None)
+        return {"image": image, "keypoints": keypoints.astype(np.float32), "keypoint_weights": weights,
+                "id": self.people.ids[person], "pass": pass_index, "key": generator.integers(2**32)}
 
 
 def stream_of(people: PersonTable, flip_order: list[int] | None, config: Config) -> Stream:

@@ -97,9 +97,9 @@ def progress(boards: list[Leaderboard]) -> go.Figure:
     figure = go.Figure()
     for board, name, color in zip(boards, names_of(boards), itertools.cycle(COLORS)):
         trials = sorted((entry for entry in board.entries
-                         if entry.name != SUPERVISED and entry.score is not None), key=lambda entry: entry.name)
+                         if entry.name != SUPERVISED and entry.metrics), key=lambda entry: entry.name)
         spent = list(itertools.accumulate(entry.epochs for entry in trials))
-        scores = (0.0 if entry.status == "failed" else entry.score or 0.0 for entry in trials)
+        scores = (entry.score or 0.0 for entry in trials)
         found = list(itertools.accumulate(scores, max))
         figure.add_scatter(x=spent, y=found, name=name, mode="lines+markers",
                            line={"color": color, "shape": "hv"}, text=[entry.name for entry in trials],
