@@ -3,7 +3,7 @@
 A checkpoint is a folder:
     networks.safetensors   every network of the method, by name
     optimizer.safetensors  Adam's state, by parameter number
-    state.json             counters, config, skeleton, and the SHA-256 of the two files above
+    state.json             counters, config, skeleton, the SHA-256 of the two files above, and at its end that of itself
 
 There is no random state to save: every random number is keyed by (seed, pass, sample), see `trs.keyed_random`, and the
 step says which samples come next. The learning rate is a function of the step, see `trs.schedule`.
@@ -29,16 +29,27 @@ from torch import Tensor, nn
 from trs import config as configs
 from trs import skeleton as skeletons
 from trs.config import Config
-from trs.errors import InputError
-from trs.files import whole_folder
+from trs.errors import InputError, printable
+from trs.files import Unreadable, open_regular, parse_json, read_bytes, whole_folder
 from trs.skeleton import Skeleton
 
 _NETWORKS, _OPTIMIZER, _STATE = "networks.safetensors", "optimizer.safetensors", "state.json"
 _NAME = re.compile(r"checkpoint_\d{8,}")
 """A checkpoint's folder; 0.1 left half-written ones under names that begin alike."""
-_FORMAT = 2
-"""1 had the next rows among the counters, and the machines in the config; it is read too."""
+_FORMAT = 3
+"""Until 2 the state had no checksum of itself; 1 had the next rows among the counters, and the machines in the config.
+They are read too."""
+_SEAL = "state_sha256"
+_LARGEST_STATE = 64 << 20
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+
+
+class Damaged(InputError):
+    """A checkpoint is missing, incomplete or altered; an earlier one may be whole."""
+
+
+class WrittenLater(InputError):
+    """A checkpoint is of a format that a later version of this library writes."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,7 @@ def _write(partial: Path, networks: nn.Module, optimizer: torch.optim.Optimizer,
     state = {"format": _FORMAT, "counters": dataclasses.asdict(counters), "config": config,
              "skeleton": dataclasses.asdict(skeleton),
              "sha256": {name: _sha256(partial / name) for name in (_NETWORKS, _OPTIMIZER)}}
-    (partial / _STATE).write_text(json.dumps(state, indent=1))
+    (partial / _STATE).write_bytes(_sealed(json.dumps(state, indent=1).removesuffix("\n}").encode()))
     for file in partial.iterdir():  # on the disk before its name is: a machine may vanish as well as a process
         with file.open("rb") as written:
             os.fsync(written.fileno())
@@ -114,24 +125,23 @@ def load(folder: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        InputError: it is missing, incomplete, altered, or of an unknown format.
+        Damaged: it is missing, incomplete or altered.
+        WrittenLater: it is of a format that is not known here.
+        OSError: the storage cannot be read.
     """
     try:
-        state = json.loads((folder / _STATE).read_text())
-        if state["format"] > _FORMAT:
-            raise InputError(f"{folder} was written by a later version of this library, in format {state['format']}")
-        for name, expected in state["sha256"].items():
-            if _sha256(folder / name) != expected:
-                raise InputError(f"checkpoint {folder} is damaged: {name} is not what was written; use an earlier one")
+        state = _read_state(folder)
+        for name in (_NETWORKS, _OPTIMIZER):
+            if _sha256(folder / name) != state["sha256"][name]:
+                raise _altered(folder, name)
         return Checkpoint(
             networks=load_file(folder / _NETWORKS), optimizer=load_file(folder / _OPTIMIZER),
             counters=_counters(state["counters"]),
             config=configs.from_dict(state["config"]), skeleton=skeletons.from_dict(state["skeleton"]))
-    except InputError:
+    except (Damaged, WrittenLater):
         raise
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise InputError(f"{folder} is not a whole checkpoint ({type(error).__name__}: {error}); it needs {_STATE}, "
-                         f"{_NETWORKS} and {_OPTIMIZER}") from error
+    except (*_NO_CHECKPOINT, SafetensorError) as error:
+        raise _not_whole(folder, error) from error
 
 
 def _counters(state: dict[str, Any]) -> Counters:
@@ -144,12 +154,65 @@ def read_skeleton(folder: Path) -> Skeleton:
     """Read the keypoints that a checkpoint's networks have learned, and nothing else of it.
 
     Raises:
-        InputError: it is missing, or is none.
+        Damaged: it is missing, or is none.
+        WrittenLater: it is of a format that is not known here.
     """
     try:
-        return skeletons.from_dict(json.loads((folder / _STATE).read_text())["skeleton"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder} is not a whole checkpoint ({type(error).__name__}: {error})") from error
+        return skeletons.from_dict(_read_state(folder)["skeleton"])
+    except (Damaged, WrittenLater):
+        raise
+    except _NO_CHECKPOINT as error:
+        raise _not_whole(folder, error) from error
+
+
+_NO_CHECKPOINT = (FileNotFoundError, NotADirectoryError, Unreadable, ValueError, KeyError, TypeError,
+                  RecursionError)
+"""What reading raises where there is no checkpoint; other errors are the storage's, and may pass."""
+
+
+def _read_state(folder: Path) -> dict[str, Any]:
+    """Read state.json, of this format or an earlier one.
+
+    Raises:
+        Damaged: it is not what was written.
+        WrittenLater: it is of a format that is not known here.
+        OSError, ValueError, KeyError, TypeError: it is not there, or is no state.
+    """
+    content = read_bytes(folder / _STATE, _LARGEST_STATE)
+    state = parse_json(content)
+    if not isinstance(state, dict):
+        raise ValueError(f"{_STATE} holds no object")
+    if _SEAL in state and content != _sealed(content[:-len(_sealed(b""))]):
+        raise _altered(folder, _STATE)
+    version = state.get("format")
+    if type(version) is not int or version < 1:
+        raise ValueError(f"{_STATE} names no format")
+    if version > _FORMAT:
+        raise WrittenLater(f"{folder} was written by a later version of this library, in format "
+                           f"{printable(str(version))}; update the library")
+    if version == _FORMAT and _SEAL not in state:
+        raise _altered(folder, _STATE)
+    step = state["counters"]["step"]
+    if type(step) is not int or step < 0:
+        raise ValueError(f"{_STATE} counts no steps")
+    return state
+
+
+def _sealed(body: bytes) -> bytes:
+    """The whole of a state that begins with `body`: its last field is the SHA-256 of all bytes before it."""
+    covered = body + f',\n "{_SEAL}": "'.encode()
+    return covered + hashlib.sha256(covered).hexdigest().encode() + b'"\n}\n'
+
+
+def _altered(folder: Path, name: str) -> Damaged:
+    return Damaged(f"checkpoint {folder} is damaged: {name} is not what was written; use an earlier one")
+
+
+def _not_whole(folder: Path, error: Exception) -> Damaged:
+    reason = (f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else
+              f"there is no {error}" if isinstance(error, KeyError) else str(error))
+    return Damaged(f"{folder} is not a whole checkpoint ({printable(reason)}); it needs {_STATE}, {_NETWORKS} and "
+                   f"{_OPTIMIZER}: use an earlier one")
 
 
 def exists(folder: Path) -> bool:
@@ -187,5 +250,5 @@ def _contiguous(tensors: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

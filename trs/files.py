@@ -16,8 +16,9 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 LARGEST = 2 << 30
 """Bytes of the largest file that is read unless a reader says otherwise: far beyond any annotations or weights."""
@@ -30,7 +31,7 @@ class Unreadable(OSError):
     """It is no regular file, or too large: it will be no other the next time, as a storage that is away may be."""
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file to read its bytes.
 
     Raises:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -11,8 +12,9 @@ from torch import Tensor, nn
 from trs import checkpoint as checkpoints
 from trs.checkpoint import Checkpoint
 from trs.config import Config
-from trs.errors import InputError
+from trs.errors import Diverged, InputError
 from trs.methods.build import build_method
+from trs.models.weights import misfit, not_finite
 
 
 def check_fit(config: Config, keypoint_count: int) -> None:
@@ -36,30 +38,62 @@ def load_given(folders: Sequence[str]) -> list[Checkpoint]:
     return [checkpoints.load(checkpoints.newest(Path(folder))) for folder in folders]
 
 
-def restore_networks(networks: nn.Module, checkpoint: Checkpoint) -> None:
+def restore_networks(networks: nn.ModuleDict, checkpoint: Checkpoint) -> None:
     """Load every network's weights.
 
     Raises:
         InputError: the checkpoint is of another method or architecture.
+        Diverged: its weights are not finite.
     """
-    try:
-        networks.load_state_dict(checkpoint.networks)
-    except RuntimeError as error:
-        raise InputError(f"the checkpoint does not fit the config's networks: {str(error).splitlines()[1].strip()}"
-                         ) from error
+    wrong = misfit(checkpoint.networks, networks.state_dict())
+    if wrong is not None:
+        raise InputError(f"the checkpoint does not fit the config's networks: {wrong}; name one of the same "
+                         "method and architecture")
+    for name in networks:
+        _check_finite(_weights(checkpoint, name), name)
+    networks.load_state_dict(checkpoint.networks)
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
-    """Load the optimizer's state; its settings stay those of the config."""
+    """Load the optimizer's state; its settings stay those of the config.
+
+    Raises:
+        InputError: the state is not that of these parameters; the fused step would walk through memory by it.
+    """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if not checkpoint.optimizer and checkpoint.counters.step <= checkpoint.config.train.max_skipped_steps:
+        return  # there was no step yet whose gradients were finite
+    trained = {str(index): parameter for index, parameter in enumerate(parameters) if parameter.requires_grad}
+    wrong = misfit(checkpoint.optimizer, {f"{index}.{name}": tensor for index, parameter in trained.items()
+                                          for name, tensor in _adam_state(parameter).items()})
+    if wrong is None:
+        wrong = _not_a_state(checkpoint.optimizer)
+    if wrong is not None:
+        raise InputError(f"the checkpoint's optimizer state does not fit the config's networks: {wrong}; "
+                         "use an earlier checkpoint, or start anew from its networks with train.init_from")
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in checkpoint.optimizer.items():
         index, name = key.split(".")
-        parameter = parameters[int(index)]
         # The fused step walks parameter and moments side by side in memory: their layouts must agree.
-        alike = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+        alike = value if name == "step" else torch.empty_like(trained[index]).copy_(value)
         state.setdefault(int(index), {})[name] = alike
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _adam_state(parameter: Tensor) -> dict[str, Tensor]:
+    """What Adam keeps of a parameter, as shapes and types alone."""
+    moment = torch.empty(parameter.shape, dtype=parameter.dtype, device="meta")
+    return {"step": torch.empty((), dtype=torch.float32, device="meta"), "exp_avg": moment, "exp_avg_sq": moment}
+
+
+def _not_a_state(tensors: Mapping[str, Tensor]) -> str | None:
+    """Name a tensor whose numbers Adam cannot have come to; a square may have grown beyond float32's range."""
+    for name, tensor in tensors.items():
+        if tensor.isnan().any():
+            return f"{name} is not a number"
+        if name.endswith(".step") and not 1 <= tensor.item() < math.inf:
+            return f"{name} counts no steps"
+    return None
 
 
 def warm_start(networks: nn.ModuleDict, peers: Sequence[str], given: Sequence[Checkpoint]) -> None:
@@ -75,6 +109,7 @@ def warm_start(networks: nn.ModuleDict, peers: Sequence[str], given: Sequence[Ch
 
     Raises:
         InputError: too few checkpoints, or other architectures.
+        Diverged: weights that are not finite.
     """
     whole = len(given) == 1 and all(_weights(given[0], name) for name in networks)
     if not whole and len(given) < len(peers):
@@ -82,16 +117,23 @@ def warm_start(networks: nn.ModuleDict, peers: Sequence[str], given: Sequence[Ch
                          "alike would stay alike")
     for name, network in networks.items():
         number = next(i for i, peer in enumerate(peers) if name == peer or name.endswith(f"_{peer}"))
-        weights = _weights(given[0], name) if whole else _weights(given[number], "a")
+        source, weights = (name, _weights(given[0], name)) if whole else ("a", _weights(given[number], "a"))
         # A network with fewer levels starts from the heads that it has.
         there = network.state_dict()
-        weights = {key: value.to(there[key].device) if key in there else value for key, value in weights.items()
-                   if key in there or not key.startswith("heads.")}
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
-            raise InputError(f"train.init_from: network {name} is of another architecture: "
-                             f"{str(error).splitlines()[1].strip()}") from error
+        weights = {key: value for key, value in weights.items() if key in there or not key.startswith("heads.")}
+        wrong = misfit(weights, there)
+        if wrong is not None:
+            raise InputError(f"train.init_from: network {name} is of another architecture: {wrong}; name a "
+                             "checkpoint of the same backbones and keypoints")
+        _check_finite(weights, source)
+        network.load_state_dict({key: value.to(there[key].device) for key, value in weights.items()})
+
+
+def _check_finite(weights: Mapping[str, Tensor], network: str) -> None:
+    broken = not_finite(weights)
+    if broken is not None:
+        raise Diverged(f"the checkpoint's network {network} has diverged: {broken} is not finite; use an earlier "
+                       "checkpoint")
 
 
 def _weights(checkpoint: Checkpoint, name: str) -> dict[str, Tensor]:

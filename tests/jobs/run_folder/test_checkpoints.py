@@ -87,6 +87,31 @@ def test_a_damaged_newest_checkpoint_is_named_and_passed_over(saved, tmp_path: P
         load_newest_whole(tmp_path)
 
 
+def test_damage_at_the_same_step_again_is_put_aside_too(saved, tmp_path: Path) -> None:
+    training, _ = saved
+    for step, time in ((3, 0), (5, 1), (5, 2), (5, 3)):
+        training.counters = checkpoints.Counters(step=step)
+        training.save(tmp_path / checkpoints.folder_name(step))
+        if step == 5:
+            (tmp_path / "checkpoint_00000005" / "state.json").write_bytes(b"damage %d" % time)
+            found = load_newest_whole(tmp_path)
+            assert found is not None and found.counters.step == 3
+    put_aside = {path.name: (path / "state.json").read_bytes() for path in tmp_path.glob("damaged_*")}
+    assert put_aside == {"damaged_checkpoint_00000005": b"damage 1", "damaged_checkpoint_00000005_2": b"damage 2",
+                         "damaged_checkpoint_00000005_3": b"damage 3"}
+
+
+def test_a_checkpoint_of_a_later_version_is_no_damage(saved, tmp_path: Path) -> None:
+    training, _ = saved
+    for step in (3, 5):
+        training.counters = checkpoints.Counters(step=step)
+        training.save(tmp_path / checkpoints.folder_name(step))
+    (tmp_path / "checkpoint_00000005" / "state.json").write_text('{"format": 9}')
+    with pytest.raises(InputError, match=r"checkpoint_00000005 was written by a later version .* in format 9; update"):
+        load_newest_whole(tmp_path)
+    assert (tmp_path / "checkpoint_00000005").is_dir()
+
+
 def test_a_run_without_a_checkpoint_has_none_to_go_on_from(tmp_path: Path) -> None:
     assert load_newest_whole(tmp_path) is None
 
