@@ -18,7 +18,7 @@ from trs.keypoint_names import canonical
 # Per-keypoint standard deviation of human annotators, relative to the person's size: COCO's keypoint evaluation,
 # and the nearest body part of COCO's for neck and head top.
 _BODY_PARTS = {"nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062,
-               "hip": 0.107, "knee": 0.087, "ankle": 0.089, "neck": 0.079, "head_top": 0.079, "head": 0.079}
+               "hip": 0.107, "knee": 0.087, "ankle": 0.089, "neck": 0.079, "headtop": 0.079, "head": 0.079}
 _GUESS = 0.079
 
 
@@ -102,7 +102,7 @@ def sigmas_of(names: Sequence[str]) -> tuple[tuple[float, ...], str, tuple[str, 
     known, spelled = known_set(names), canonical(names)
     if known is not None and known.sigmas is not None:
         return known.sigmas, known.title, ()
-    parts = [_BODY_PARTS.get(name.removeprefix("left_").removeprefix("right_")) for name in spelled]
+    parts = [_BODY_PARTS.get(_key(name.removeprefix("left_").removeprefix("right_"))) for name in spelled]
     guessed = tuple(name for name, part in zip(spelled, parts, strict=True) if part is None)
     wider = _set_with(names) if guessed else None
     if wider is not None:

@@ -149,6 +149,24 @@ def test_what_only_looks_like_a_side_is_none(names: list[str]) -> None:
     assert canonical(names) == tuple(map(plain, names))
 
 
+def test_a_name_that_said_its_side_in_front_keeps_its_partner_beside_other_spellings_of_it() -> None:
+    assert mirror_order(["left_eye", "right_eye", "Left-Eye"]) == (1, 0, 2)
+
+
+def test_one_pair_of_two_letters_is_enough() -> None:
+    assert mirror_order(["FL_zorp", "FR_zorp"]) == (1, 0)
+
+
+def test_an_abbreviation_that_leaves_a_known_word_is_the_right_one() -> None:
+    assert canonical(["lteye", "rteye", "ltear", "rtear"]) == ("left_eye", "right_eye", "left_ear", "right_ear")
+
+
+@pytest.mark.parametrize("sides", [("left", "right"), ("l", "r")])
+def test_sides_are_not_looked_for_far_inside_of_a_word(sides: tuple[str, str]) -> None:
+    for times, expected in ((5, (1, 0)), (30, None)):
+        assert mirror_order(["eye" * times + side for side in sides]) == expected
+
+
 def test_a_word_of_a_body_is_no_side_beside_pairs_that_are_spelled_so() -> None:
     assert mirror_order(["lsho", "rsho", "lelb", "relb", "lip", "rip"]) == (1, 0, 3, 2, 4, 5)
 

@@ -222,6 +222,7 @@ def test_sigmas_that_do_not_follow_the_names_are_not_taken_by_name() -> None:
 def test_guesses_are_named() -> None:
     assert sigmas_of(["Nose", "Horn_L", "Horn_R"]) == ((0.026, 0.079, 0.079), "body parts of COCO",
                                                        ("left_horn", "right_horn"))
+    assert sigmas_of(["Head-Top", "HeadTop", "head top"])[1:] == ("body parts of COCO", ())
     assert sigmas_of(["1", "2"]) == ((0.079, 0.079), "a guess", ("1", "2"))
     assert sigmas_of(named_set("300w").names)[1] == "a guess"
 
