@@ -1,5 +1,7 @@
 """One training on Ray: Ray Data streams, TorchTrainer, checkpoints, and what `ray job submit` starts."""
 
+import trs as _trs  # noqa: F401  # sets OpenCV's limits, which it reads when it is loaded
+
 try:
     import cv2 as _cv2  # noqa: F401
 except ImportError as error:

@@ -11,9 +11,10 @@ import inspect
 import itertools
 import os
 import re
+import shlex
 import sys
 import textwrap
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypedDict, TypeVar, cast, get_type_hints
@@ -26,8 +27,10 @@ from jobs.cluster.stopping import Stopped
 from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import CONFIG_FILE
 from trs.config import METHOD_NAMES, Config
+from trs.config.effects import changed, require_effect
 from trs.config.files import MACHINES
-from trs.errors import InputError
+from trs.config.training import most_backbones
+from trs.errors import InputError, printable
 from trs.presets import PRESETS
 
 if TYPE_CHECKING:  # to the type checker a name is a string; the command line knows which ones there are
@@ -79,6 +82,11 @@ class Command:
         return (self.out / (self.resume or self.name or f"{self.title}-{stamp}")).absolute()
 
     @property
+    def to_resume(self) -> str:
+        """The options that resume the run, as a shell reads them."""
+        return f"--resume {shlex.quote(self.folder.name)} --out {shlex.quote(str(self.folder.parent))}"
+
+    @property
     def title(self) -> str:
         """What the settings come from."""
         return self.config.stem if self.config else self.preset
@@ -97,6 +105,7 @@ def parse(kind: type[CommandType], arguments: list[str], program: str) -> Comman
         InputError: a name or a config that does not exist, or a value out of range.
         SystemExit: an option that does not exist, or --help; what there is has been printed.
     """
+    require_values(arguments)
     first = argparse.ArgumentParser(program, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for option, convert in (("preset", str), ("config", Path), ("method", str), ("resume", str), ("out", Path),
                             ("epochs", int), ("workers", int)):
@@ -110,8 +119,27 @@ def parse(kind: type[CommandType], arguments: list[str], program: str) -> Comman
              and getattr(command, option.name) != option.default]
     if command.resume is not None and (command.settings != start.config or given):
         raise InputError(f"a resumed run keeps its settings; leave out {', '.join(given) or 'the others'}, or start a "
-                         f"new run with --config {command.folder / CONFIG_FILE}")
+                         f"new run with --config {shlex.quote(str(command.folder / CONFIG_FILE))}")
+    if command.name is not None and (not command.name.isprintable() or command.name.startswith("-")):
+        raise InputError(f"--name must be printable and not begin with a dash: {printable(command.name)}")
+    require_effect(changed(command.settings, start.config), command.settings)
+    jobs_config.require_effect(command.cluster, [name for name, value in vars(command.cluster).items()
+                                                 if value != getattr(start.cluster, name)])
     return dataclasses.replace(command, settings=_absolute(command.settings))
+
+
+def require_values(arguments: Sequence[str]) -> None:
+    """Check that no value is empty, as one is that a shell takes from a variable which is not set.
+
+    Raises:
+        InputError: one is.
+    """
+    option = "an argument"
+    for argument in arguments:
+        name, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+        option = name or option
+        if not value.strip() and (equals or not name):
+            raise InputError(f"{option} is empty: is the shell variable set that it comes from?")
 
 
 def moved_options(arguments: list[str]) -> list[str]:
@@ -172,7 +200,9 @@ def _starting_job(chosen: argparse.Namespace) -> Job:
     job = jobs_config.load(given["config"]) if "config" in given else jobs_config.preset(given.get("preset", "demo"))
     config = job.config
     if "method" in given and not isinstance(config.method, METHOD_NAMES[given["method"]]):
-        config = dataclasses.replace(config, method=METHOD_NAMES[given["method"]]())
+        method = METHOD_NAMES[given["method"]]()
+        model = dataclasses.replace(config.model, backbones=config.model.backbones[: most_backbones(method)])
+        config = dataclasses.replace(config, method=method, model=model)
     # The short forms are defaults of the long ones, so that both are checked together with the rest.
     short = {name: given[name] for name in ("epochs", "workers") if name in given}
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, **short))
@@ -181,23 +211,34 @@ def _starting_job(chosen: argparse.Namespace) -> Job:
 
 _KINDS: dict[str, tuple[Any, ...]] = {
     section: tuple(METHOD_NAMES.values()) if section == "method" else (kind,)
-    for section, kind in get_type_hints(Config).items()}
-"""The config's sections, and the dataclasses that each may be."""
+    for section, kind in get_type_hints(Config).items()} | {"cluster": (ClusterConfig,)}
+"""The config's sections and that of the machines, and the dataclasses that each may be."""
 
 
 def as_options(sentence: str) -> str:
-    """Spell the fields that the library names as options: `data.root` becomes `--data.root`."""
+    """Spell the fields that the library names as options: `data.root` becomes `--data.root`.
+
+    The machines' options have no section.
+    """
     def option(match: re.Match[str]) -> str:
         section, name = match.groups()
         known = any(field.name == name for kind in _KINDS[section] for field in dataclasses.fields(kind))
-        return f"--{section}.{name.replace('_', '-')}" if known else match.group()
+        spelled = name.replace("_", "-") if section == "cluster" else f"{section}.{name.replace('_', '-')}"
+        return f"--{spelled}" if known else match.group()
 
     return re.sub(rf"(?<![\w./-])({'|'.join(_KINDS)})\.(\w+)", option, sentence)
+
+
+def tell_notes(notes: Iterable[str]) -> None:
+    """Print who was left out of the annotation files, and what these leave open: a line a file."""
+    for note in notes:
+        print(f"note: {as_options(note)}", flush=True)
 
 
 def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
     """Run a command: a user's mistake ends in one sentence and exit code 2, Ctrl-C in 130, SIGTERM in 143."""
     try:
+        require_values(arguments)
         _run_to_reader(main, arguments)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,16 @@ class ClusterConfig:
         check_fields(self, "cluster")
         for name in ("cpus_per_worker", "data_cpus", "resize_seconds"):
             require(getattr(self, name) > 0, f"cluster.{name} must be positive, got {getattr(self, name)}")
+
+
+def require_effect(cluster: ClusterConfig, given: Collection[str]) -> None:
+    """Check that the fields of `ClusterConfig` that were given change something.
+
+    Raises:
+        InputError: one does not.
+    """
+    require(cluster.min_workers is not None or "resize_seconds" not in given,
+            "cluster.resize_seconds has no effect without cluster.min_workers; leave that out")
 
 
 @dataclass(frozen=True)

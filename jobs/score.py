@@ -44,8 +44,7 @@ def main(arguments: list[str]) -> None:
     command = tyro.cli(Command, args=arguments, prog="python -m jobs.score")
     reading = Reading(command.category, command.keypoint_names, None, command.sigmas)
     scored = score_file(command.annotations, command.results, reading, command.max_detections)
-    for note in scored.notes:
-        print(f"note: {note}", file=sys.stderr)
+    cli.tell_notes(scored.notes)
     print(scored.protocol)
     for name, value in scored.numbers.items():
         print(f"  {name:<10} {'-' if value is None else f'{value:.4f}'}")

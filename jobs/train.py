@@ -23,14 +23,15 @@ def main(arguments: list[str]) -> None:
     command = cli.parse(cli.Command, arguments, "python -m jobs.train")
     job, folder = command.job, command.folder
     if folder.exists() and not command.resume:
-        raise InputError(f"{folder} exists already: resume it with --resume {folder.name}, or choose another --name")
+        raise InputError(f"{folder} exists already: resume it with {command.to_resume}, or choose another --name")
     datasets = prepare(job.config, folder)
     connect()
     checks.require(job, datasets, folder)
     write_run(job, datasets.split, folder)
     print(f"{command.title}: {len(datasets.labeled)} labeled, {len(datasets.unlabeled)} unlabeled, {len(datasets.val)} "
           f"validation people of {len(datasets.skeleton)} keypoints -> {folder}\n"
-          f"{protocol(job.config, len(datasets.val))}", flush=True)
+          f"{protocol(job.config, len(datasets.val), datasets.skeleton)}", flush=True)
+    cli.tell_notes(datasets.notes)
     done = False
     try:
         with (stop_gently(folder), print_progress(folder / FIRST_STAGE, job.config, "first stage: "),
@@ -39,8 +40,7 @@ def main(arguments: list[str]) -> None:
         done = True
     finally:
         if not done:
-            print(f"stopped; resume with: python -m jobs.train --resume {folder.name} --out {folder.parent}",
-                  file=sys.stderr)
+            print(f"stopped; resume with: python -m jobs.train {command.to_resume}", file=sys.stderr)
     print(f"done: {checkpoints.newest(folder)}")
 
 

@@ -25,12 +25,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ["trs", "jobs", "tune", "run_tune"]
 """The lowest first."""
 COMMANDS = {"trs": [],
-            "jobs": ["train", "evaluate", "predict", "export", "explore", "score", "table", "doctor"],
+            "jobs": ["train", "evaluate", "predict", "export", "explore", "check", "score", "table", "doctor"],
             "tune": ["search", "compare", "dashboard"]}
 PLAN = {
     "trs": ["__init__", "errors", "files", "keyed_random", "keypoint_names", "keypoint_sets", "skeleton", "schedule",
             "ema", "losses", "distributed", "config", "data", "models", "augment", "methods", "checkpoint",
-            "warm_start", "bad_images", "evaluation", "loop", "visualize", "presets", "views", "photos", "export"],
+            "warm_start", "bad_images", "evaluation", "loop", "check", "visualize", "presets", "views", "photos",
+            "export"],
     "jobs": ["__init__", "config", "run_folder", "cluster", "training", "paper", "deploy", "cli", *COMMANDS["jobs"]],
     "tune": ["__init__", "optuna_private", "space", "plan", "study", "trial", "leaderboard", "live", "report",
              "publish", "runner", "cli", *COMMANDS["tune"]]}

@@ -22,7 +22,7 @@ from tune.plan import TRIALS, Plan, Search, load_plan, save_search
 from tune.publish.files import compare
 from tune.report.gallery import Validation
 from tune.runner import run, trainings_left
-from tune.space import chosen_space, describe, get, paper_defaults
+from tune.space import check_space, chosen_space, describe, get, paper_defaults
 from tune.study import BASELINE, open_study
 
 
@@ -48,9 +48,10 @@ def main(arguments: list[str]) -> None:
     command = cli.parse(Command, arguments, "python run_tune.py")
     folder, job = command.folder, command.job
     if folder.exists() and not command.resume:
-        raise InputError(f"{folder} exists already: resume it with --resume {folder.name}, or choose another --name")
+        raise InputError(f"{folder} exists already: resume it with {command.to_resume}, or choose another --name")
     plan, space = load_plan(folder) if command.resume else (
         command.plan, chosen_space(job.config, list(command.space), command.space_file))
+    check_space(job.config, space)
     search = Search(folder, job, plan, space)
     defaults = paper_defaults(job.config, space)
     datasets = prepare(job.config, folder)
@@ -65,6 +66,7 @@ def main(arguments: list[str]) -> None:
         study.enqueue_trial(defaults, user_attrs={BASELINE: True})
     print(f"{command.title}: {plan.trials} trials, {concurrent} at a time, of {job.config.train.epochs} epochs on "
           f"{len(datasets.labeled)} labeled and {len(datasets.unlabeled)} unlabeled people -> {folder}", flush=True)
+    cli.tell_notes(datasets.notes)
     print("searched: " + "  ".join(f"{name}={text}" for name, text in describe(space).items()), flush=True)
     for name, value in defaults.items():
         if get(job.config, name) != value:
@@ -78,8 +80,7 @@ def main(arguments: list[str]) -> None:
     compare(read_leaderboard(folder), Validation.loaded(folder, job.config.data, datasets))
     left = trainings_left(search, study)
     if left:
-        print(f"stopped with {left} trainings left; resume with: python run_tune.py --resume {folder.name} "
-              f"--out {folder.parent}", flush=True)
+        print(f"stopped with {left} trainings left; resume with: python run_tune.py {command.to_resume}", flush=True)
         raise ended_by
     if all(trial.state is TrialState.FAIL for trial in study.get_trials(deepcopy=False)):
         raise InputError(f"every trial failed; the lines above say why, the trials lie in {folder / TRIALS}")

@@ -9,6 +9,7 @@ from trs.config import Config
 from trs.data.datasets import Datasets, load_datasets, require_unlabeled
 from trs.data.split import load_split
 from trs.evaluation.evaluate import require_metric
+from trs.evaluation.self_check import require_sound
 from trs.methods.build import METHODS
 from trs.warm_start import check_fit
 
@@ -28,5 +29,6 @@ def prepare(config: Config, folder: Path) -> Datasets:
     if METHODS[type(config.method)].uses_unlabeled:
         require_unlabeled(datasets)
     require_metric(datasets, config.eval.metric)
+    require_sound(datasets, config)
     check_fit(config, len(datasets.skeleton))
     return datasets

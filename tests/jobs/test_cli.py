@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,112 @@ def test_a_resumed_run_refuses_the_short_forms_too(tmp_path: Path, option: str) 
         parse("--resume", "old", "--out", str(tmp_path), option, "2")
 
 
+@pytest.mark.parametrize(("arguments", "option"), [
+    (["--resume", ""], "--resume"), (["--resume="], "--resume"), (["--name", ""], "--name"), (["--out", ""], "--out"),
+    (["--out", " "], "--out"), (["--config", ""], "--config"), (["--preset", "demo", "--name="], "--name"),
+    (["--data.manifest", ""], "--data.manifest"), (["--train.init-from", "a", ""], "--train.init-from"),
+    (["--model.pretrained="], "--model.pretrained"), ([""], "an argument")])
+def test_what_an_unset_shell_variable_leaves_is_refused(tmp_path: Path, arguments: list[str], option: str,
+                                                        monkeypatch: pytest.MonkeyPatch,
+                                                        capsys: pytest.CaptureFixture[str]) -> None:
+    """By the commands that share these options, and by any other before it begins."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=f"^{option} is empty: is the shell variable set that it comes from"):
+        parse(*arguments)
+
+    def begin(arguments: list[str]) -> None:
+        raise AssertionError
+
+    for main in (train.main, begin):
+        with pytest.raises(SystemExit, match="2"):
+            cli.run(main, arguments)
+        assert capsys.readouterr().err == f"error: {option} is empty: is the shell variable set that it comes from?\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[2J", "-x"])
+def test_a_name_can_be_typed_and_printed(name: str) -> None:
+    with pytest.raises(InputError, match="--name must be printable and not begin with a dash: ") as error:
+        parse(f"--name={name}")
+    assert str(error.value).isprintable()
+
+
+def test_the_options_that_resume_a_run_are_quoted() -> None:
+    command = parse("--name", "my run; it's", "--out", "/tmp/a b")
+    assert command.to_resume == """--resume 'my run; it'"'"'s' --out '/tmp/a b'"""
+    assert shlex.split(command.to_resume) == ["--resume", "my run; it's", "--out", "/tmp/a b"]
+    assert parse("--name", "plain", "--out", "/tmp/runs").to_resume == "--resume plain --out /tmp/runs"
+
+
+def test_a_run_that_is_there_says_how_to_resume_it(tmp_path: Path) -> None:
+    (tmp_path / "my run").mkdir()
+    with pytest.raises(InputError, match=f"exists already: resume it with --resume 'my run' --out {tmp_path}, or"):
+        train.main(["--name", "my run", "--out", str(tmp_path)])
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--data.unlabeled-images", "x"], "data.unlabeled_images has no effect without data.unlabeled_annotations"),
+    (["--model.levels", "1", "--model.fuse", "mean"], "model.fuse has no effect beside model.levels = 1"),
+    (["--data.val-detections", "d.json", "--data.min-detection-score", "0.9"],
+     "data.min_detection_score has no effect without data.unlabeled_detections: boxes of data.val_detections all"),
+    (["--method", "single", "--model.backbones", "resnet18", "resnet34"], "model.backbones has no effect beyond"),
+    (["--method", "supervised", "--model.backbones", *["resnet18"] * 3], "model.backbones has no effect beyond"),
+    (["--method.augment", "cutout", "--method.mix-count", "3"], "method.mix_count has no effect without keypoint_mix"),
+    (["--resize-seconds", "3"], "cluster.resize_seconds has no effect without cluster.min_workers"),
+    (["--model.backbones", *["resnet18"] * 3], "model.backbones names 3 backbones, but trs trains 2 networks")])
+def test_an_option_that_does_nothing_is_refused(arguments: list[str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        parse(*arguments)
+
+
+def test_what_a_file_or_a_preset_has_set_may_lie_idle(tmp_path: Path) -> None:
+    config = configs.change(demo(), {"method.augment": ["cutout"], "method.mix_count": 3, "data.val_count": 5})
+    configs.save(config, tmp_path / "old.yaml")
+    start = "--config", str(tmp_path / "old.yaml")
+    assert parse(*start).settings == config
+    assert parse(*start, "--method.augment", "cutmix", "--train.epochs", "2").settings.method.mix_count == 3
+    with pytest.raises(InputError, match=r"method\.mix_count has no effect"):
+        parse(*start, "--method.mix-count", "4")
+    assert parse("--min-workers", "1", "--resize-seconds", "3").cluster.resize_seconds == 3
+    mixed = parse("--preset", "coco-5k-mixed", "--method", "supervised").settings
+    assert mixed.model.backbones == ("resnet50", "resnet18")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("method", configs.METHOD_NAMES)
+def test_every_method_takes_every_preset(preset: str, method: str) -> None:
+    assert parse("--preset", preset, "--method", method).settings.method.name == method
+
+
+def test_another_method_leaves_out_the_backbones_that_it_has_no_network_for(tmp_path: Path) -> None:
+    three = parse("--method", "sspcm", "--model.backbones", "resnet50", "resnet34", "resnet18").settings
+    assert three.model.backbones == ("resnet50", "resnet34", "resnet18")
+    configs.save(three, tmp_path / "sspcm.yaml")
+    for method, left in (("trs", 2), ("single", 2), ("sspcm", 3), ("supervised", 3)):
+        settings = parse("--config", str(tmp_path / "sspcm.yaml"), "--method", method).settings
+        assert settings.model.backbones == three.model.backbones[:left]
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--train.learning-rate", "nan"], "--train.learning-rate must be finite, got nan"),
+    (["--train.lr-drops", "0.5", "inf"], "--train.lr-drops must be a list, each of its values finite, got (0.5, inf)"),
+    (["--view.rotation", "-30"], "--view.rotation must be at least 0, got -30.0"),
+    (["--data.unlabeled-count", "-5"], "--data.unlabeled-count must be at least 0, got -5"),
+    (["--train.seed", "-1"], "--train.seed must be at least 0, got -1"),
+    (["--epochs", "-1"], "--train.epochs must be at least 1, got -1"),
+    (["--max-failures", "-1"], "--max-failures must be at least 0, got -1"),
+    (["--data-cpus", "inf"], "--data-cpus must be finite, got inf"),
+    (["--min-workers", "3"], "--min-workers must be from 1 to --train.workers, 1, got 3")])
+def test_a_senseless_number_is_one_sentence_that_names_the_option(
+        tmp_path: Path, arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        cli.run(train.main, arguments)
+    assert capsys.readouterr().err == f"error: {words}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_mistake_that_ray_has_wrapped_keeps_its_own_words() -> None:
     mistake = InputError("no image can be read\nTo change retry attempts, configure ...")  # as Ray Data adds to it
     wrapped = RayTaskError("read", "Traceback: ...", mistake).as_instanceof_cause()
@@ -112,6 +219,8 @@ def test_a_users_mistake_is_one_sentence(tmp_path: Path, arguments: list[str], w
 def test_fields_that_the_library_names_are_spelled_as_options() -> None:
     assert cli.as_options("lower train.learning_rate or method.unsup_weight; see data/train.json and train.json") == \
         "lower --train.learning-rate or --method.unsup-weight; see data/train.json and train.json"
+    assert cli.as_options("cluster.max_failures must be at least 0; see cluster.yaml") == \
+        "--max-failures must be at least 0; see cluster.yaml"  # these options have no section
 
 
 def test_options_of_0_1_still_work_with_a_line_of_notice(capsys: pytest.CaptureFixture[str]) -> None:

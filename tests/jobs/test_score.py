@@ -54,7 +54,7 @@ def check(arguments: list[str], owed: str, expected: float, capsys: pytest.Captu
     tolerance = TOLERANCE[owed.rpartition(" ")[2]]
     assert written["ap"] == pytest.approx(expected, abs=tolerance)
     if tolerance > TOLERANCE["same"]:
-        assert "note: " in capsys.readouterr().err
+        assert "note: " in capsys.readouterr().out
     for name, value in written.items():
         assert name in ("protocol", "notes") or value is None or (math.isfinite(value) and 0 <= value <= 1)
 
@@ -81,9 +81,10 @@ def test_the_command_prints_what_it_writes(tmp_path: Path) -> None:
     arguments = write(tmp_path, json.dumps(content).encode(), json.dumps(poses_near(content)).encode())
     done = subprocess.run([sys.executable, "-m", "jobs.score", *arguments], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    protocol, *lines = done.stdout.splitlines()
+    note, protocol, *lines = done.stdout.splitlines()
+    assert note == "note: labels.json: left out: 1 crowd; 1 without a labeled keypoint"
     written = json.loads((tmp_path / "scores.json").read_text())
-    assert protocol == written["protocol"] and "sigmas of COCO" in protocol
+    assert protocol == written["protocol"] and "sigmas: COCO" in protocol
     assert [line.split()[0] for line in lines] == [
         "ap", "ap50", "ap75", "ap_medium", "ap_large", "ar", "ar50", "ar75", "ar_medium", "ar_large"]
     shown = {line.split()[0]: line.split()[1] for line in lines}

@@ -47,7 +47,7 @@ def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
     Raises:
         InputError: anything missing, malformed or empty; the message names it and the remedy.
     """
-    root, reading = _root(data), reading_of(data)
+    root, reading = dataset_root(data), reading_of(data)
     read = load_people(root / data.train_annotations, _folder(root / data.train_images), reading)
     skeleton, order = read.skeleton.select(data.keypoints or read.skeleton.names)
     people, notes = read.people.select(order), _notes(data, read)
@@ -66,17 +66,17 @@ def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
             raise InputError(f"the {name} set is empty: no person with a labeled keypoint and a box"
                              f"{''.join(f'; {sentence}' for sentence in said)}; check {root / file}")
     return Datasets(labeled, unlabeled, val.people, skeleton, val.truth, split,
-                    (*notes, *val.notes, *_open_questions(skeleton)))
+                    (*notes, *val.notes, *open_questions(skeleton)))
 
 
 def _notes(data: DataConfig, read: Annotations) -> list[str]:
     """What is to be said of a file; raises InputError if too many of its people are damaged."""
     if len(read.people):  # a file without any is told as an empty set
         read.findings.require_few_faults(len(read.people), data.max_left_out)
-    return read.findings.sentences()
+    return read.findings.line()
 
 
-def _open_questions(skeleton: Skeleton) -> list[str]:
+def open_questions(skeleton: Skeleton) -> list[str]:
     """What the names of the keypoints leave open."""
     said = []
     if skeleton.flip_order is None:
@@ -101,7 +101,7 @@ def _extra_people(root: Path, data: DataConfig, keypoint_count: int, categories:
         return read.people.without_labels(keypoint_count), _notes(data, read)
     found, findings = load_detections(annotations, root / data.unlabeled_detections, images, keypoint_count,
                                       data.min_detection_score, categories, reading_of(data))
-    return found, findings.sentences()
+    return found, findings.line()
 
 
 class Validation(NamedTuple):
@@ -128,7 +128,7 @@ def validation(root: Path, data: DataConfig, skeleton: Skeleton) -> Validation:
     if data.val_detections is not None:
         detected, findings = load_detections(annotations, root / data.val_detections, images, len(skeleton), 0.0,
                                              read.categories, reading)
-        notes += findings.sentences()
+        notes += findings.line()
         if data.val_count is None and read.truth is not None:
             counted = read.truth.image_ids  # a detection in an image without people is a mistake that counts
         people = detected.take(np.isin(detected.image_ids, counted))
@@ -143,7 +143,12 @@ def require_unlabeled(datasets: Datasets) -> None:
                          "(data.unlabeled_annotations), or choose the method supervised")
 
 
-def _root(data: DataConfig) -> Path:
+def dataset_root(data: DataConfig) -> Path:
+    """The folder of the dataset; where it is one of drawn people, they are drawn.
+
+    Raises:
+        InputError: there is none.
+    """
     if not data.root:
         raise InputError("where is the dataset? data.root must name its folder")
     root = Path(data.root).absolute()

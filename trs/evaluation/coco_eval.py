@@ -96,7 +96,7 @@ def _annotations(truth: GroundTruth, numbers: dict[Any, int]) -> list[dict[str, 
     """The records as COCO's evaluation wants them, numbered by their rows from 1: an id of 0 is never matched there."""
     records, labeled = truth.records, truth.records.keypoint_weights > 0
     # Back to COCO's pixel indices, see trs.data.geometry.
-    keypoints = np.dstack([records.keypoints - 0.5, 2.0 * labeled]).reshape(len(records), -1)
+    keypoints = np.dstack([records.keypoints - 0.5, 2.0 * labeled]).reshape(len(records), 3 * labeled.shape[1])
     return [{"id": row + 1, "image_id": numbers[image], "category_id": _CATEGORY, "iscrowd": int(crowd), "area": area,
              "bbox": box, "num_keypoints": count, "keypoints": pose}
             for row, (image, crowd, area, box, count, pose) in enumerate(zip(

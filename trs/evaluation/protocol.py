@@ -23,20 +23,24 @@ def measure_of(metric: str) -> str:
     return next((name for name in ("pckh", "pck") if name in metric.split("_")), "ap")
 
 
-def guessed_sigmas(skeleton: Skeleton) -> str:
-    """What is said beside every AP that rests on a guess; nothing where none was made."""
+def sigmas_from(skeleton: Skeleton) -> str:
+    """Where the OKS sigmas come from; a guess is said beside every AP that it makes."""
     if not skeleton.guessed:
-        return ""
-    count, sigma = len(skeleton.guessed), skeleton.sigmas[skeleton.names.index(skeleton.guessed[0])]
-    return f", {'all of them' if count == len(skeleton) else f'{count} of them'} a guess ({sigma})"
+        return skeleton.sigmas_from
+    guess = f"a guess of {skeleton.sigmas[skeleton.names.index(skeleton.guessed[0])]}"
+    if len(skeleton.guessed) == len(skeleton):
+        return guess
+    return f"{skeleton.sigmas_from}, for {len(skeleton.guessed)} of {len(skeleton)} keypoints {guess}"
 
 
-def protocol(config: Config, people: int | None = None, metric: str | None = None) -> str:
+def protocol(config: Config, people: int | None = None, skeleton: Skeleton | None = None,
+             metric: str | None = None) -> str:
     """A sentence that says what a metric is.
 
     Args:
         config: of the run.
         people: on whom it was measured.
+        skeleton: whose OKS sigmas an AP rests on; a guess among them is said.
         metric: any of the evaluation's, such as `ar50` or `head_pckh`; the config's own if None.
     """
     metric, evaluation = measure_of(metric or config.eval.metric), config.eval
@@ -45,6 +49,8 @@ def protocol(config: Config, people: int | None = None, metric: str | None = Non
     if metric == "pckh":
         heads = mpii.head_boxes_file(Path(config.data.root, config.data.val_annotations))
         measure += " (head size: 0.6 of the head box)" if heads.exists() else " (head size: upper neck to head top)"
+    if metric == "ap" and skeleton is not None and skeleton.guessed:
+        measure += f" (sigmas: {sigmas_from(skeleton)})"
     return (f"{METRIC_NAMES[metric]}: {measure} on {f'{people:,}' if people else 'the'} validation people, "
             f"{boxes}, {'' if evaluation.flip_test else 'no '}flip test, {_DECODERS[evaluation.decoder]}; the mean of "
             "the networks that the method is scored by, after a run's last epoch.")

@@ -11,7 +11,7 @@ from trs.data.annotations.left_out import Findings
 from trs.data.annotations.reading import Reading
 from trs.errors import InputError
 from trs.evaluation.coco_eval import Numbers, coco_numbers
-from trs.evaluation.protocol import guessed_sigmas
+from trs.evaluation.protocol import sigmas_from
 from trs.evaluation.self_check import require_perfect_labels
 
 
@@ -41,14 +41,14 @@ def score_file(annotations: Path, results: Path, reading: Reading, max_detection
     if read.truth is None or read.images is None:
         raise InputError(f"{annotations} is not a COCO file: OKS-AP needs the ids of its images")
     if not len(read.people):
-        said = "; ".join(read.findings.sentences())
+        said = "".join(f"; {sentence}" for sentence in read.findings.sentences())
         raise InputError(f"{annotations} holds nobody to score: no person with a labeled keypoint and a box"
-                         f"{f'; {said}' if said else ''}")
+                         f"{said}")
     sigmas, findings = read.skeleton.sigmas, Findings(results.name)
     require_perfect_labels(read.truth, sigmas, annotations.name)
     poses = load_poses(results, read.images, read.categories, len(read.skeleton), findings)
     numbers = coco_numbers(read.truth, poses, sigmas, max_detections)
     protocol = (f"COCO OKS-AP of {len(poses):,} poses on {len(read.people):,} labeled people in "
-                f"{len(read.truth.image_ids):,} images, the best {max_detections} poses of an image, sigmas of "
-                f"{read.skeleton.sigmas_from}{guessed_sigmas(read.skeleton)}")
-    return Scored(numbers, protocol, [*read.findings.sentences(), *findings.sentences()])
+                f"{len(read.truth.image_ids):,} images, the best {max_detections} poses of an image, OKS "
+                f"sigmas: {sigmas_from(read.skeleton)}")
+    return Scored(numbers, protocol, [*read.findings.line(), *findings.line()])

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from trs.config import Config
+from trs.data.datasets import Datasets
 from trs.data.ground_truth import GroundTruth
 from trs.errors import InputError
 from trs.evaluation.coco_eval import coco_numbers, unmatched
 from trs.evaluation.oks import coco_results, score_poses
 
 _EXAMPLES = 5
+
+
+def require_sound(datasets: Datasets, config: Config) -> None:
+    """Find before anything starts what would spoil the scores of a training or an evaluation.
+
+    Raises:
+        InputError: labels that do not match themselves, or a flip test of keypoints whose mirror pairs are not known.
+    """
+    if datasets.truth is not None:
+        require_perfect_labels(datasets.truth, datasets.skeleton.sigmas, Path(config.data.val_annotations).name)
+    if config.eval.flip_test and datasets.skeleton.flip_order is None:
+        raise InputError("eval.flip_test needs the keypoints' mirror pairs, which their names do not tell; name them "
+                         "with data.mirror_pairs")
 
 
 def require_perfect_labels(truth: GroundTruth, sigmas: Sequence[float], file: str) -> None:

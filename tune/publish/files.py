@@ -6,12 +6,11 @@ import shlex
 from pathlib import Path
 
 from jobs import config as jobs_config
-from trs.evaluation.protocol import protocol
 from trs.files import write_text
 from tune.leaderboard import Leaderboard, as_csv, as_text
 from tune.publish.optuna_notes import write_notes
 from tune.publish.tensorboard import write_hparams
-from tune.report.gallery import Validation
+from tune.report.gallery import Validation, protocol_of
 from tune.report.page import REPORT_FILE, render
 
 LEADERBOARD_FILE, BEST_FILE = "leaderboard.csv", "best.yaml"
@@ -26,7 +25,7 @@ def compare(board: Leaderboard, people: Validation | None = None) -> None:
     """
     people = people or Validation(board.folder, board.config.data)
     again = f"python -m jobs.train --config {shlex.quote(str(for_people(board.folder / BEST_FILE)))}"
-    print(as_text(board), board.summary, protocol(board.config), sep="\n\n", end="\n\n")
+    print(as_text(board), board.summary, protocol_of(board), sep="\n\n", end="\n\n")
     write_text(board.folder / LEADERBOARD_FILE, as_csv(board))
     written = [LEADERBOARD_FILE]
     if board.best is not None:

@@ -10,12 +10,11 @@ import optuna
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna_dashboard import get_note, save_note
 
-from trs.evaluation.protocol import protocol
 from trs.visualize import write_jpeg
 from tune.leaderboard import Entry, Leaderboard
 from tune.optuna_private import live
 from tune.plan import TRIALS
-from tune.report.gallery import Validation, contact_sheet
+from tune.report.gallery import Validation, contact_sheet, protocol_of
 from tune.study import trial_name
 
 ARTIFACTS = "artifacts"
@@ -25,7 +24,7 @@ POSES_FILE = "poses.jpg"
 
 def write_notes(board: Leaderboard) -> None:
     """Say in the study what it compares, and in each trial how it stands; notes that already say so are left alone."""
-    _note(board.study, f"{protocol(board.config)}\n\n{board.summary}")
+    _note(board.study, f"{protocol_of(board)}\n\n{board.summary}")
     trials = {trial_name(trial.number): trial for trial in board.study.get_trials(deepcopy=False)}
     for entry in board.entries:
         if entry.name in trials:

@@ -26,7 +26,7 @@ from trs.data.images import BadImage
 from trs.data.person_table import PersonTable
 from trs.errors import InputError
 from trs.evaluation.oks import keypoint_scores, oks, similarities
-from trs.evaluation.protocol import ENSEMBLE
+from trs.evaluation.protocol import ENSEMBLE, protocol
 from trs.evaluation.results import predicted_people, read_results, stack_poses
 from trs.skeleton import Skeleton
 from trs.visualize import draw_skeleton, grid
@@ -82,6 +82,14 @@ def read_skeleton(folder: Path) -> Skeleton:
         with contextlib.suppress(InputError):
             return checkpoints.read_skeleton(checkpoints.newest(run))
     raise InputError(f"neither a checkpoint nor {SKELETON_FILE} in {folder} tells which keypoints were learned")
+
+
+def protocol_of(board: Leaderboard) -> str:
+    """What the scores of a search are; of its skeleton, what is known."""
+    skeleton = None
+    with contextlib.suppress(InputError):
+        skeleton = read_skeleton(board.folder)
+    return protocol(board.config, skeleton=skeleton)
 
 
 @dataclass(frozen=True)

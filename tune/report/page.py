@@ -40,7 +40,8 @@ def render(board: Leaderboard, command: str, people: Validation) -> str:
              "slices": slices(board), "budget": budget(board)}
     figures = {name: plain(figure) for name, figure in drawn.items() if figure}
     return page(
-        "report.html.j2", board=board, cards=_cards(board), protocol=protocol(board.config, gallery.count),
+        "report.html.j2", board=board, cards=_cards(board),
+        protocol=protocol(board.config, gallery.count, gallery.skeleton),
         warnings=warnings(board), columns=board.layout.columns,
         rows=[(entry, board.notes(entry), board.layout.cells(entry)) for entry in board.entries], gallery=gallery,
         importance_sentence=believe, budget_sentence=_budget(board), figures=figures, picked=_picked(board),

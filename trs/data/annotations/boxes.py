@@ -78,7 +78,7 @@ def read_boxes(path: Path, min_score: float, categories: Collection[int | str] =
         else:
             boxes.setdefault(key, []).append(box)
     if records and not boxes:
-        raise InputError(f"{path}: none of its {len(records):,} records is a box that can be used, left out are "
+        raise InputError(f"{path}: none of its {len(records):,} records is a box that can be used, left out: "
                          f"{findings.reasons()}")
     return KnownBoxes(boxes, findings)
 

@@ -108,12 +108,14 @@ class Choice:
     skeleton: of their keypoints.
     written: the keypoints' names as the file writes them.
     note: what to say of the choice, if there was one.
+    idle: names of the categories that have keypoints and no people.
     """
 
     keys: frozenset[Identity]
     skeleton: Skeleton
     written: tuple[str, ...]
     note: str | None
+    idle: list[str]
 
 
 def choose(path: Path, categories: Categories, counts: Mapping[Identity, Counter[int]], reading: Reading,
@@ -152,7 +154,8 @@ def choose(path: Path, categories: Categories, counts: Mapping[Identity, Counter
                                            sum(people[one.key] for one in groups[names])))
     chosen = [one for one in groups[names] if people[one.key]] or groups[names]
     return Choice(frozenset(one.key for one in chosen), _skeleton(path, chosen[0], names, reading), names,
-                  _note(chosen, [one for one in categories.declared.values() if one not in chosen], people))
+                  _note(chosen, [one for one in categories.declared.values() if one not in chosen], people),
+                  [printable(one.title) for one in categories.declared.values() if one.names and not people[one.key]])
 
 
 def _given_names(reading: Reading) -> tuple[str, ...]:

@@ -78,6 +78,7 @@ def people_of(annotations: Path, content: Any, images: Path, reading: Reading | 
     choice = _choose(annotations, categories, records, reading, wanted)
     if choice.note:
         findings.notes.append(choice.note)
+    findings.idle += choice.idle
     people = list(_clean(annotations, records, listed, categories, choice, findings))
     people = _corners_apart(people, listed, findings)
     table = table_of(listed, images, people, len(choice.skeleton), reading, _ids(annotations, people, findings))

@@ -122,7 +122,7 @@ def load_poses(path: Path, listed: ListedImages, categories: Collection[int | st
         else:
             poses.append({"image_id": listed.ids[image].item(), "score": score, "keypoints": keypoints.tolist()})
     if records and not poses:
-        raise InputError(f"{path}: none of its {len(records):,} records is a pose that can be scored, left out are "
+        raise InputError(f"{path}: none of its {len(records):,} records is a pose that can be scored, left out: "
                          f"{findings.reasons()}")
     return poses
 

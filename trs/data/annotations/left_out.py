@@ -17,11 +17,11 @@ class Reason(Enum):
     """Why a record is nobody to learn from or to score: what tools write so on purpose, then faults."""
 
     OTHER_CATEGORY = "of another category"
-    CROWD = "crowds"
+    CROWD = "crowd"
     NO_KEYPOINTS = "without keypoints"
     UNLABELED = "without a labeled keypoint"
     LOW_SCORE = "below the least score"
-    NO_RECORD = "no records at all"
+    NO_RECORD = "no record at all"
     UNDECLARED_CATEGORY = "of a category that the file does not declare"
     UNKNOWN_IMAGE = "in an image that the file does not list"
     WRONG_COUNT = "with another number of keypoints than the category names"
@@ -55,6 +55,7 @@ class Findings:
     mended: how many records were put right.
     examples: of both, how the file names the first records.
     notes: sentences on the file as a whole, such as which category was chosen.
+    idle: names of its categories that have keypoints and no people.
     """
 
     file: str
@@ -62,6 +63,7 @@ class Findings:
     mended: Counter[Mended] = field(default_factory=Counter)
     examples: dict[Reason | Mended, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
 
     def leave_out(self, reason: Reason, record: str) -> None:
         """Count a record that is left out."""
@@ -87,14 +89,19 @@ class Findings:
         """Records that are left out for a fault."""
         return sum(count for reason, count in self.left_out.items() if reason.is_fault)
 
+    def line(self) -> list[str]:
+        """All of it in one line behind the file's name; no line where there is nothing to say."""
+        said = self.sentences()
+        return [f"{self.file}: {'; '.join(said)}"] if said else []
+
     def sentences(self) -> list[str]:
         """What a person should know of the file; nothing where there is nothing to say."""
         said = list(self.notes)
         if self.left_out:
-            said.append(f"left out are {self.reasons()}")
-        said += [f"{what.value} ({count:,} records: {', '.join(self.examples[what])})"
+            said.append(f"left out: {self.reasons()}")
+        said += [f"{what.value} ({count:,} {'record' if count == 1 else 'records'}: {', '.join(self.examples[what])})"
                  for what, count in self.mended.items()]
-        return [f"{self.file}: {sentence}" for sentence in said]
+        return said
 
     def reasons(self, faults: bool = False) -> str:
         """The counts in a clause, those of faults with examples; the others only if asked for all."""

@@ -57,7 +57,7 @@ def test_a_detectors_results_are_found_by_number_or_name_above_their_score(tmp_p
 @pytest.mark.parametrize(("content", "sentence"), [
     ({"images": []}, "must hold a list"), ([{"image_id": 1, "bbox": [1, 2, 3]}], "1 without a box that has an area"),
     ({"images": [1], "annotations": []}, "no list of records under 'images'"), ("boxes", "must hold a list"),
-    ({"images": None}, "no list of records under 'images'"), ([3, None], "2 no records at all"),
+    ({"images": None}, "no list of records under 'images'"), ([3, None], "2 no record at all"),
     ([{"image_id": 1, "bbox": [1, 2, 3, 4], "score": "high"}], "1 with a score that is no number"),
     ({"images": [{"id": 1, "file_name": "a/x.jpg"}, {"id": 2, "file_name": "b/x.jpg"}], "annotations": []}, "apart"),
     ([{"bbox": [1, 2, 3, 4]}], "1 in an image that the file does not list")])
