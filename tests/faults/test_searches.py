@@ -7,6 +7,7 @@ import csv
 import dataclasses
 import os
 import random
+import re
 import signal
 import time
 from collections import Counter
@@ -111,13 +112,12 @@ def test_a_signal_stops_a_search_gently_and_resume_ends_it(machines: Any, config
 def test_a_trial_that_crashes_or_diverges_is_marked_failed_and_the_search_ends(machines: Any, config_file: Path,
                                                                               tmp_path: Path) -> None:
     space = tmp_path / "space.yaml"
-    space.write_text("train.learning_rate: 0.004,1e30\nmethod.unsup_weight: 0.1..1\n")
+    space.write_text("train.learning_rate: 0.004,1e8\nmethod.unsup_weight: 0.1..1\n")
     for node in machines.others()[1:]:
         machines.lose(node)
     nodes(machines, 1)
     driver = search(machines, config_file, tmp_path / "search", "--trials", "3", "--no-reference",
-                    "--max-failures", "0", "--train.max-skipped-steps", "2", "--epochs", "1",
-                    "--space-file", str(space))
+                    "--max-failures", "0", "--train.warmup-steps", "0", "--epochs", "1", "--space-file", str(space))
     machines.wait_until(lambda: (tmp_path / "search" / "trials" / "0000" / "progress.json").exists())
     machines.workers()[0].kill()
     driver.wait()
@@ -126,11 +126,16 @@ def test_a_trial_that_crashes_or_diverges_is_marked_failed_and_the_search_ends(m
     assert all(state.is_finished() for state in states)
     assert "[0000] FAILED: the training has failed 1 times in a row" in driver.output()
     diverging = [trial for trial in read_study(tmp_path / "search").get_trials()[1:]
-                 if trial.params["train.learning_rate"] == 1e30]
+                 if trial.params["train.learning_rate"] == 1e8]
     assert diverging, "the seed draws one"
     for trial in diverging:
-        assert trial.state is TrialState.FAIL
-        assert f"[{trial.number:04d}] FAILED: the gradients of" in driver.output()
+        assert trial.state is TrialState.FAIL and trial.intermediate_values == {}
+        # Its steps are skipped up to the evaluation, which meets poses that are not finite.
+        assert re.search(rf"\[{trial.number:04d}\] FAILED: .*(diverged|not finite)", driver.output())
+    rows = {row["trial"]: row["ap"] for row in csv.DictReader((tmp_path / "search" / "leaderboard.csv").open())}
+    assert {rows[f"{trial.number:04d}"] for trial in diverging} == {""}
+    best = tmp_path / "search" / "best.yaml"
+    assert not best.exists() or jobs_config.load(best).config.train.learning_rate == 0.004
 
 
 LEFT_OVER = """

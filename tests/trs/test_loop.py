@@ -136,6 +136,29 @@ def test_too_many_bad_images_stop_the_run(config: Config, drawn_root: Path, tmp_
         run(config, datasets, tmp_path / "run")
 
 
+def test_a_huge_step_from_finite_gradients_ends_as_diverged_and_saves_nothing(config: Config, datasets: Datasets,
+                                                                              tmp_path: Path) -> None:
+    huge = dataclasses.replace(config, train=dataclasses.replace(config.train, learning_rate=1e39, warmup_steps=0))
+    with pytest.raises(Diverged, match=r"^the weights after step 5 are not finite; lower train.learning_rate"):
+        run(huge, datasets, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_skipped_steps_alone_are_no_divergence_and_give_no_loss(config: Config, datasets: Datasets, tmp_path: Path
+                                                              ) -> None:
+    """All five steps of the epoch are skipped, of ten that may be: the networks are as they began."""
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1))
+    method = build_method(config, len(datasets.skeleton))
+    training = loop.start(config, datasets, method, torch.device("cpu"))
+    losses = method.losses
+    method.losses = lambda *args: {name: term * float("nan") for name, term in losses(*args).items()}
+    host = Host(streams_of(datasets, config), folder=tmp_path)
+    loop.train(training, host)
+    (report,) = host.reports
+    assert report["loss"] is None and report["peak_confidence"] is None
+    assert 0 <= report["ap"] <= 1 and not any(value != value for value in report.values())
+
+
 def test_bfloat16_learns_too(config: Config, datasets: Datasets, tmp_path: Path) -> None:
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, precision="bfloat16", epochs=1))
     training, reports = run(config, datasets, tmp_path)

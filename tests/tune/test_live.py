@@ -66,6 +66,21 @@ def test_a_trial_that_fails_before_it_starts_is_told(config: Config, tmp_path: P
     assert "[0000] FAILED: see /somewhere/error.txt; 1 of 4 done" in capsys.readouterr().out
 
 
+def test_a_trial_that_failed_has_no_score_now_and_after_a_restart(config: Config, tmp_path: Path) -> None:
+    callback = SearchLines(search_in(tmp_path, config), samples=4)
+    callback.on_trial_start(0, [], trial("0000", VALUES))
+    callback.on_trial_result(0, [], trial("0000", VALUES), result(1, 0.9))
+    run = tmp_path / TRIALS / "0000"
+    run.mkdir(parents=True)
+    (run / MISTAKE_FILE).write_text("network a has diverged")
+    (run / "metrics.jsonl").write_text('{"epoch": 1, "ap": 0.9}\n')
+    callback.on_trial_error(0, [], trial("0000", VALUES))
+    again = SearchLines(search_in(tmp_path, config), samples=1)
+    for lines in (callback, again):
+        assert (lines.rows["0000"].status, lines.rows["0000"].score) == ("FAILED", None)
+        assert lines.best() is None and lines.headline() == ""
+
+
 def test_a_trial_that_a_stopped_search_leaves_has_not_ended(config: Config, tmp_path: Path,
                                                           capsys: pytest.CaptureFixture[str]) -> None:
     callback = SearchLines(search_in(tmp_path, config), samples=4)

@@ -154,3 +154,30 @@ def test_an_epoch_that_the_killed_search_never_heard_of_counts(study: optuna.Stu
     searcher.on_trial_complete("x", {})
     trial = study.trials[0]
     assert trial.state == TrialState.COMPLETE and trial.value == 0.3 and trial.intermediate_values == {1: 0.2, 2: 0.3}
+
+
+def test_a_failed_trial_has_no_score_and_prunes_nobody(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path)
+    for name in "abcdef":
+        searcher.suggest(name)
+    for name, score in (("b", 0.9), ("c", 0.8), ("d", 0.7)):
+        searcher.should_prune(name, 1, score)
+    assert searcher.should_prune("e", 1, 0.1), "while they run, they count"
+    for number, name in enumerate("bcd", 1):
+        (tmp_path / TRIALS / f"{number:04d}").mkdir(parents=True)
+        (tmp_path / TRIALS / f"{number:04d}" / METRICS_FILE).write_text(
+            '{"epoch": 1, "ap": 0.9}\n{"epoch": 2, "ap": 1.0}\n')
+        searcher.on_trial_complete(name, error=True)
+    failed = study.trials[1:4]
+    assert [trial.state for trial in failed] == [TrialState.FAIL] * 3 and failed[0].intermediate_values == {1: 0.9}
+    assert not searcher.should_prune("f", 1, 0.15), "what diverged is no rival any more"
+    searcher.on_trial_complete("f", {})
+    assert study.best_trial.number == 5
+
+
+def test_an_evaluation_without_a_score_is_a_failure(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path)
+    searcher.suggest("a")
+    assert searcher.should_prune("a", 1, None)
+    searcher.on_trial_complete("a", {})
+    assert study.trials[0].state == TrialState.FAIL

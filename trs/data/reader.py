@@ -76,7 +76,7 @@ class Stream:
             try:
                 sample = self._view(pass_index, person)
             except BadImage as error:
-                last = printable(str(error))
+                last = str(error)
                 if candidate == row:
                     bad, bad_image = last, json.dumps(os.path.join(self.people.root, file))
             except (InputError, MemoryError):

@@ -6,13 +6,14 @@ import errno
 from pathlib import Path
 
 import pytest
-from ray.exceptions import RayActorError
+from ray.data.exceptions import SystemException
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
 
-from jobs.cluster.failures import Failures, cause_of, find_mistake
+from jobs.cluster.failures import Failures, cause_of, find_mistake, would_recur
 from jobs.run_folder.layout import read_events
-from trs.errors import InputError, Interrupted
+from trs.errors import Diverged, InputError, Interrupted, Unexpected
 
 
 def fail(failures: Failures, error: Exception) -> None:
@@ -66,3 +67,49 @@ def test_of_a_dead_worker_and_those_that_fail_by_its_silence_the_dead_one_is_the
     assert cause_of([RuntimeError("gloo: connection reset\nby peer"), WorkerHealthCheckFailedError("no", death)]) == (
         "The actor is dead because its node has died: spot.")
     assert cause_of([RuntimeError("out of memory\ntraceback")]) == "RuntimeError: out of memory"
+
+
+TRACEBACK = "\x1b[36mray::ReadBatchSource()\x1b[39m (pid=21644, ip=192.0.2.2)\n  File \"reader.py\", line 1, in read\n"
+
+
+def of_a_task(error: Exception) -> Exception:
+    """As Ray raises what a reading task has raised, and Ray Data passes it on."""
+    wrapped = RayTaskError("ReadBatchSource", f"{TRACEBACK}{type(error).__name__}: {error}", error,
+                           proctitle="ray::ReadBatchSource()", pid=21644, ip="192.0.2.2").as_instanceof_cause()
+    try:
+        raise wrapped from SystemException()
+    except RayTaskError as raised:
+        return raised
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (InputError("100 images in a row cannot be read, the last because a.jpg: No such file or directory"), ""),
+    (Diverged("network a has diverged"), ""),
+    (Unexpected.at("while reading a.jpg", ValueError("embedded null byte")), " (see failures.txt)")], ids=str)
+def test_what_a_reading_task_found_is_told_once_in_its_own_words(tmp_path: Path, error: Exception, said: str) -> None:
+    for raised in (of_a_task(error), of_a_task(of_a_task(error)), RayTaskError("read", TRACEBACK, error)):
+        assert find_mistake(raised) == find_mistake(WorkerGroupError("failed", {0: raised})) == str(error)
+        with pytest.raises(InputError) as ended:
+            Failures(tmp_path, max_failures=3).after_exception(None, {0: RuntimeError("gloo"), 1: raised})
+        assert str(ended.value) == (tmp_path / "mistake.txt").read_text() == f"{error}{said}"
+        assert read_events(tmp_path) == []  # no restart
+
+
+def test_an_error_of_the_codes_own_is_told_from_the_loss_of_a_machine() -> None:
+    assert would_recur(of_a_task(KeyError("x"))) and would_recur(TypeError("x"))
+    assert would_recur(of_a_task(ValueError()))
+    lost = [RuntimeError("gloo: connection reset"), RayActorError(), of_a_task(RayError("the object is lost")),
+            OSError(errno.EIO, "no answer"), MemoryError(), SystemError(), of_a_task(MemoryError())]
+    assert [would_recur(error) for error in lost] == [False] * len(lost)
+    inside = KeyError("an operator that has gone with its node")
+    inside.__cause__ = SystemException()
+    assert not would_recur(inside)
+
+
+def test_the_line_of_a_failure_has_no_color_and_names_the_cause(tmp_path: Path) -> None:
+    lost = of_a_task(MemoryError("no room for \x1b[31ma.jpg"))
+    assert cause_of([lost]) == "MemoryError: no room for a.jpg"
+    assert cause_of([of_a_task(Unexpected.at("while reading a.jpg", KeyError("x")))]) == \
+        "unexpected KeyError while reading a.jpg: 'x'"
+    fail(Failures(tmp_path, max_failures=1), lost)
+    assert read_events(tmp_path) == ["the workers failed: MemoryError: no room for a.jpg"]

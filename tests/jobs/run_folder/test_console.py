@@ -10,6 +10,7 @@ import pytest
 from jobs.run_folder import console as lines
 from jobs.run_folder.console import epoch_line, print_progress, step_line
 from jobs.run_folder.layout import EVENTS_FILE, append_line
+from jobs.run_folder.metrics import known
 from jobs.run_folder.progress import Position, Progress
 from trs.config import Config
 
@@ -20,6 +21,14 @@ METRICS = {"epoch": 2, "loss": 0.01, "steps_per_second": 3.0, "seconds_left": 10
 def test_an_epochs_line_shows_the_metric_that_is_searched() -> None:
     assert "AP 0.500  (a 0.400)" in epoch_line(METRICS, 3)
     assert "PCKh 0.700  (a 0.600)" in epoch_line(METRICS, 3, "pckh")
+
+
+def test_sizes_are_no_networks_and_what_nobody_measured_is_a_dash() -> None:
+    sizes = {**METRICS, "ap_medium": 0.2, "ap_large": 0.3}
+    assert epoch_line(sizes, 3) == epoch_line(METRICS, 3)
+    skipped = known({**METRICS, "loss": None, "peak_confidence": None, "ap_medium": None})
+    assert "loss -  3.0 steps/s" in epoch_line(skipped, 3)
+    assert epoch_line(skipped, 3).endswith("WARNING: no step was taken, its gradients were not finite")
 
 
 def test_a_steps_line_tells_speed_and_time_left_or_the_silence() -> None:

@@ -130,8 +130,26 @@ def test_a_mistake_found_by_a_worker_ends_the_run_at_once_in_a_sentence(config: 
     with pytest.raises(InputError, match="images cannot be used"):
         train(broken, tmp_path / "run")
     sentences = (tmp_path / "run" / "bad_images.txt").read_text().splitlines()
-    assert all("is not an image that can be read" in sentence for sentence in sentences)
-    assert sentences and read_events(tmp_path / "run") == []  # no restart has read them again
+    named = [sentence.partition(" ")[0].removesuffix(":") for sentence in sentences]
+    assert named and len(set(named)) == len(named), "a line an image"
+    assert {(root / "train" / name).stat().st_size for name in named} == {0}
+    assert read_events(tmp_path / "run") == []  # no restart has read them again
+
+
+def test_an_error_that_nobody_expected_in_a_reading_task_ends_the_run_at_once_with_the_image(
+        config: Config, datasets: Datasets, tmp_path: Path) -> None:
+    labeled = dataclasses.replace(datasets.labeled, keypoints=datasets.labeled.keypoints[:-1])
+    folder = tmp_path / "run"
+    write_run(Job(config, TWO_CORES), datasets.split, folder)
+    with pytest.raises(InputError) as ended:
+        fit(Job(config, TWO_CORES), store(dataclasses.replace(datasets, labeled=labeled)), folder)
+    said = (f"unexpected IndexError while reading {datasets.labeled.files[-1]}: index 7 is out of bounds for axis 0 "
+            "with size 7")
+    assert str(ended.value) == (folder / "mistake.txt").read_text() == f"{said} (see failures.txt)"
+    assert read_events(folder) == []
+    failures = (folder / "failures.txt").read_text()
+    assert failures.splitlines()[0] == said and "\x1b" not in failures
+    assert "Traceback (most recent call last)" in failures
 
 
 def test_a_run_that_failed_by_a_mistake_goes_on_when_it_is_mended(trained: Path, config: Config, tmp_path: Path

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from trs.config import Config
 from trs.data.datasets import Datasets, load_datasets
 from trs.data.reader import Stream, read_ahead, stream_of
 from trs.data.sampler import batch_rows
-from trs.errors import InputError
+from trs.errors import InputError, Unexpected
 
 
 @pytest.fixture
@@ -55,6 +56,26 @@ def test_a_bad_image_is_replaced_and_named(drawn_root: Path, config: Config, tmp
         Path(datasets.labeled.root, str(file)).unlink()
     with pytest.raises(InputError, match="images in a row cannot be read"):
         stream_of(datasets.labeled, datasets.skeleton.flip_order, config).read(range(1))
+
+
+def test_a_row_tells_of_its_own_image_and_of_no_other(stream: Stream) -> None:
+    """Those that would replace it have rows of their own."""
+    order = stream.read(range(8))["id"].tolist()
+    files = stream.people.files.astype(object)
+    gone = [stream.people.ids.tolist().index(identity) for identity in order[2:5]]
+    files[gone] = [f"gone_{number}.jpg" for number in range(3)]
+    rows = dataclasses.replace(stream, people=dataclasses.replace(stream.people, files=files)).read(range(8))
+    assert [sentence.partition(":")[0] for sentence in rows["bad"]] == \
+        ["", "", "gone_0.jpg", "gone_1.jpg", "gone_2.jpg", "", "", ""]
+    assert [Path(json.loads(path)).name for path in rows["bad_image"] if path] == [f"gone_{n}.jpg" for n in range(3)]
+    assert rows["id"].tolist() == [*order[:2], *[order[5]] * 4, *order[6:]]
+
+
+def test_an_error_that_nobody_expected_names_the_image(stream: Stream) -> None:
+    short = dataclasses.replace(stream.people, keypoints=stream.people.keypoints[:-1])
+    last = stream.people.files[-1]
+    with pytest.raises(Unexpected, match=rf"^unexpected IndexError while reading {last}: index 7 is out of bounds"):
+        dataclasses.replace(stream, people=short).read(range(8))
 
 
 def test_read_ahead_keeps_the_order(stream: Stream) -> None:
