@@ -66,7 +66,8 @@ def lines(report: Report) -> list[str]:
     found.append(f"mirror pairs: {', '.join(pairs) or 'none'}")
     if report.sigmas:
         found.append(f"OKS sigmas: {report.sigmas_from}")
-    found.append(f"{len(report.problems)} problems" if report.problems else "no problems")
+    count = len(report.problems)
+    found.append("no problems" if not count else "1 problem" if count == 1 else f"{count} problems")
     for problem in report.problems:
         found += [f"  {'ERROR' if problem.stops else 'warning'}  {problem.file}: {cli.as_options(problem.problem)}",
                   *([f"           {problem.count:,}, first {'; '.join(problem.examples)}"] if problem.examples else []),

@@ -22,20 +22,24 @@ Progress = Callable[[int, int], object]
 
 def in_both(tables: dict[str, PersonTable]) -> Iterator[Problem]:
     """Images of the training that are measured on too, under the same name or as a copy."""
-    if not {"train", "validation"} <= tables.keys():
+    if "validation" not in tables:
         return
-    train, validation = (_paths(tables[role]) for role in ("train", "validation"))
-    shared = {name for path, name in validation.items() if path in train}
+    validation = _paths(tables["validation"])
+    for role in tables.keys() - {"validation"}:
+        shared = _shared(validation, _paths(tables[role]))
+        if shared:
+            what = "training" if role == "train" else "the unlabeled set"
+            yield Problem("the validation set", f"{len(shared):,} images are in {what} and in validation", len(shared),
+                          tuple(sorted(shared)[:EXAMPLES]), "take them out of one of the files, or scores mean little")
+
+
+def _shared(validation: dict[str, str], others: dict[str, str]) -> set[str]:
+    """What those images of the validation set are called that are among the others, or whose bytes are."""
     by_size: dict[int, list[str]] = defaultdict(list)
-    for path in train:
+    for path in others:
         by_size[os.path.getsize(path)].append(path)
-    for path, name in validation.items():
-        alike = by_size.get(os.path.getsize(path), [])
-        if name not in shared and alike and _hash(path) in {_hash(other) for other in alike}:
-            shared.add(name)
-    if shared:
-        yield Problem("the validation set", f"{len(shared):,} images are in training and in validation", len(shared),
-                      tuple(sorted(shared)[:EXAMPLES]), "take them out of one of the files, or no score means anything")
+    return {name for path, name in validation.items() if path in others or (
+        (alike := by_size.get(os.path.getsize(path))) and _hash(path) in {_hash(other) for other in alike})}
 
 
 def _paths(people: PersonTable) -> dict[str, str]:

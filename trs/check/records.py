@@ -13,6 +13,8 @@ from trs.data.person_table import PersonTable
 _SLACK = 0.1
 """Share of its own side by which a box may leave its image: annotators and detectors draw a little over the edge."""
 
+_HULL = 3.0
+"""Pixels between a hull and its keypoints, rounded and counted in either convention."""
 _REMEDIES = {
     Reason.NO_RECORD: "delete them", Reason.UNDECLARED_CATEGORY: "declare the category, or delete them",
     Reason.UNKNOWN_IMAGE: "list the image, or delete them",
@@ -53,9 +55,11 @@ def stray_keypoints(file: str, people: PersonTable) -> Iterator[Problem]:
     if beside.any():
         yield _of_people(file, "people have labeled keypoints outside of their images", people, np.any(beside, axis=1),
                          "mend the labels, or set their visibility to 0")
-    nearest = np.where(labeled[..., None], people.keypoints, np.inf).min(1)
+    nearest, furthest = (limit(np.where(labeled[..., None], people.keypoints, none), axis=1)
+                         for limit, none in ((np.min, np.inf), (np.max, -np.inf)))
+    ends_there = (np.abs(people.boxes[:, :2] + people.boxes[:, 2:] - furthest) <= _HULL).all(1)
     elsewhere = (nearest > 0.25 * people.boxes[:, 2:]).all(1) & ~labeled.all(1)
-    far = np.array((people.boxes[:, :2] <= 1).all(1) & elsewhere)
+    far = np.array((people.boxes[:, :2] <= 1).all(1) & elsewhere & ends_there)
     if far.any():
         yield _of_people(file, "boxes reach from the origin to a person who is elsewhere: hulls of points that are not "
                          "there", people, far, "leave the boxes out, the keypoints' hull will stand in")

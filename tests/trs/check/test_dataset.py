@@ -143,7 +143,7 @@ def test_boxes_from_the_origin_are_found(root: Path) -> None:
         points[:, :2] = [0.8 * image["width"], 0.8 * image["height"]] + np.arange(34).reshape(17, 2) / 10
         points[0] = 0
         record["keypoints"] = points.ravel().tolist()
-        record["bbox"] = [0, 0, 0.8 * image["width"] + 4, 0.8 * image["height"] + 4]
+        record["bbox"] = [0, 0, *points[:, :2].max(0).tolist()]
 
     edit(root, hull_with_origin)
     assert find(check_dataset(data(root), decode=False), "boxes reach from the origin").count == 1
