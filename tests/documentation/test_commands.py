@@ -22,10 +22,11 @@ from tests.documentation.conftest import SMALL, detections
 
 pytestmark = pytest.mark.long
 
-STAGES = ("jobs.doctor", "jobs.explore", "run_tune.py", "tune.compare", "tune.dashboard", "jobs.train", "jobs.evaluate",
-          "jobs.predict", "jobs.export", "jobs.table")
+STAGES = ("jobs.doctor", "jobs.check", "jobs.explore", "run_tune.py", "tune.compare", "tune.dashboard", "jobs.train",
+          "jobs.evaluate", "jobs.score", "jobs.predict", "jobs.export", "jobs.table")
 """The programs in an order in which each finds what it works on."""
-BEHIND = {"jobs.doctor": SMALL, "jobs.explore": SMALL, "jobs.train": SMALL, "run_tune.py": [*SMALL, "--trials", "2"]}
+BEHIND = {**dict.fromkeys(("jobs.doctor", "jobs.check", "jobs.explore", "jobs.train"), SMALL),
+          "run_tune.py": [*SMALL, "--trials", "2"]}
 ROWS = {"table2": "TRS", "figure6": "TRS", "lspet": "Supervised + MFL"}
 """The rows of each table that are trained."""
 STARTED_BY_CI = {"pip", "pytest"}
@@ -82,6 +83,9 @@ def test_every_command_of_the_pages_does_what_they_say(coco: Path, drawn_root: P
     ran = set()
     for program, words in steps(coco, drawn_root):
         began = time.monotonic()
+        if program == "jobs.score":
+            shutil.copy(coco / "annotations" / "person_keypoints_val2017.json", tmp_path / "labels.json")
+            shutil.copy(tmp_path / "runs/winner/evaluation/predictions/ensemble.json", tmp_path / "poses.json")
         with started(program, words, tmp_path) as process:
             if program == "tune.dashboard":
                 look_at_both(process)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import tyro
 
-from jobs import cli, evaluate, explore, export, predict, table
+from jobs import check, cli, evaluate, explore, export, predict, score, table
 from tests.documentation.commands import PAGES, ROOT, python_commands
 from trs import config as configs
 from trs.config import Config
@@ -18,8 +18,10 @@ from tune import compare, dashboard, search
 from tune.space import chosen_space
 
 PLAIN = {"jobs.evaluate": evaluate.Command, "jobs.predict": predict.Command, "jobs.export": export.Command,
-         "tune.compare": compare.Compare, "tune.dashboard": dashboard.Command, "jobs.table": table.Command}
+         "tune.compare": compare.Compare, "tune.dashboard": dashboard.Command, "jobs.table": table.Command,
+         "jobs.score": score.Command}
 WITH_CONFIG = {"jobs.train": cli.Command, "jobs.doctor": cli.Command, "jobs.explore": explore.Command,
+               "jobs.check": check.Command,
                "run_tune.py": search.Command}
 
 
