@@ -44,7 +44,8 @@ def crop_person(people: PersonTable, row: int, input_size: tuple[int, int],
     Raises:
         BadImage: the image cannot be used.
     """
-    image = read_image(people.root, str(people.files[row]), tuple(people.image_sizes[row]))
+    height, width = people.image_sizes[row]
+    image = read_image(people.root, str(people.files[row]), (int(height), int(width)), people.frame)
     matrix = geometry.crop_matrix(people.boxes[row], input_size, choice.scale, choice.rotation, choice.flip)
     return geometry.warp(image, matrix, input_size), matrix
 
