@@ -187,6 +187,8 @@ def test_each_file_is_described_and_tried() -> None:
 def test_everybody_is_read_where_they_were_drawn(export: Export) -> None:
     read, people = load_people(export.path, FOLDER, export.reading), drawn_people(export.name)
     assert read.people.files.tolist() == [person["file_name"] for person in people]
+    declared = {image["file_name"]: [image["height"], image["width"]] for image in content_of(export.name)["images"]}
+    assert read.people.image_sizes.tolist() == [declared[person["file_name"]] for person in people]
     points = points_of(people)
     labeled = points[..., 2] > 0
     np.testing.assert_array_equal(read.people.keypoint_weights, labeled)
@@ -304,7 +306,7 @@ def sorted_by(written: list[dict[str, Any]], people: list[dict[str, Any]]) -> li
 
 
 @pytest.mark.parametrize("first_image", [0, 10])
-@pytest.mark.parametrize("name", ["ultralytics_8_4", "ultralytics_8_4_names", "ultralytics_8_2_names"])
+@pytest.mark.parametrize("name", [name for name in RESULTS if name.startswith("ultralytics")])
 def test_results_name_their_images_by_their_files(name: str, first_image: int, tmp_path: Path) -> None:
     """Numbers of files are not ids: tools that label count images from 0, or from anywhere."""
     people = drawn_people(name)
