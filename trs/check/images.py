@@ -16,6 +16,8 @@ from trs.data.images import BadImage, image_path, read_header, read_image
 from trs.data.person_table import PersonTable
 from trs.errors import printable
 
+_KINDS = 12
+"""Faults of images of which one example is named."""
 Progress = Callable[[int, int], object]
 """Hears how many images of how many have been looked at."""
 
@@ -66,7 +68,7 @@ def bad_images(tables: dict[str, PersonTable], data: DataConfig, decode: bool, p
                                            strict=True))) for role, people in tables.items()}
     total, done = sum(map(len, wanted.values())), 0
     for role, images in wanted.items():
-        people, bad, turned, open_ = tables[role], list[str](), list[str](), list[str]()
+        people, bad, kinds, turned, open_ = tables[role], 0, dict[str, str](), list[str](), list[str]()
 
         def look(image: tuple[str, tuple[int, int]], people: PersonTable = people) -> tuple[str | None, bool, bool]:
             return _look(people, *image, decode)
@@ -79,13 +81,14 @@ def bad_images(tables: dict[str, PersonTable], data: DataConfig, decode: bool, p
                     if is_so:
                         found.append(printable(file))
                 if fault is not None:
-                    bad.append(fault)
+                    bad += 1
+                    kinds.setdefault(fault.replace(printable(file), ""), fault)
         folder = f"{role} images"
         if bad:
-            stops = len(bad) > data.max_bad_images * len(images)
-            yield Problem(folder, f"{len(bad):,} of {len(images):,} images cannot be used" + (
-                f", more than data.max_bad_images = {data.max_bad_images}" if stops else ""), len(bad),
-                tuple(bad[:EXAMPLES]), "mend them or leave them out", stops)
+            stops = bad > data.max_bad_images * len(images)
+            yield Problem(folder, f"{bad:,} of {len(images):,} images cannot be used" + (
+                f", more than data.max_bad_images = {data.max_bad_images}" if stops else ""), bad,
+                tuple(kinds.values())[:_KINDS], "mend them or leave them out", stops)
         if turned:
             yield Problem(folder, f"{len(turned):,} images are turned by their EXIF orientation", len(turned),
                           tuple(turned[:EXAMPLES]), "none, where the declared sizes are those of the labels' frame")
