@@ -73,7 +73,8 @@ def main(arguments: list[str]) -> None:
             print(f"  {name:<16} {'-' if value is None else f'{value:.4f}'}")
     bad = out / BAD_IMAGES_FILE
     if bad.exists():
-        print(f"WARNING: {len(read_lines(bad))} images cannot be used, their people count as missed: {bad}")
+        print(f"WARNING: {len(read_lines(bad))} of the validation images cannot be used, their people count as missed: "
+              f"{bad}")
     print(f"poses and metrics: {out}")
 
 

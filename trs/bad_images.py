@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 
 import torch
 
@@ -58,8 +59,9 @@ def require_few(bad: int, met: int, config: Config, last: str, kind: str = "imag
                          f"{last}; mend them or leave them out, or raise data.max_bad_images")
 
 
-def settle(sentences: list[str], people: PersonTable, config: Config, device: torch.device, kind: str) -> list[str]:
-    """Look at what one pass over people could not read; every worker must call it.
+def settle(sentences: list[str], people: PersonTable, config: Config, device: torch.device, kind: str,
+           known: Sequence[str] = ()) -> list[str]:
+    """Tell and count what one pass over people could not read; every worker must call it.
 
     Args:
         sentences: this worker's, one for each person whose image cannot be used.
@@ -67,8 +69,9 @@ def settle(sentences: list[str], people: PersonTable, config: Config, device: to
         config: says which share may be bad.
         device: of the workers' collectives.
         kind: of the images, for the message.
+        known: sentences of an earlier pass, which are told already.
 
-    Returns: on every worker the sentences of all, one an image.
+    Returns: on every worker the sentences of all that are new, one an image.
 
     Raises:
         InputError: too many images cannot be used.
@@ -77,7 +80,9 @@ def settle(sentences: list[str], people: PersonTable, config: Config, device: to
         return []
     # An image's refusal is the same for all its people.
     found = list(gather_bad({sentence: sentence for sentence in sentences}, device))
+    new = [sentence for sentence in found if sentence not in set(known)]
+    tell(new)
     met = images_of(people)
     # Here all images are known: of a handful a few bad ones are a rate.
     require_few(len(found), met, config, found[-1], kind, few=min(_FEW, met // 4))
-    return found
+    return new

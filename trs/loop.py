@@ -257,10 +257,9 @@ def _evaluate(training: Training, host: Host) -> Metrics:
     unreadable: list[str] = []
     metrics = evaluate(training.method, training.datasets, training.config, training.device, unreadable, host.keep)
     training.method.networks.train()
-    found = bad_images.settle(unreadable, training.datasets.val, training.config, training.device, "validation images")
     counters = training.counters
-    new = [sentence for sentence in found if sentence not in counters.bad_val_images]
-    bad_images.tell(new)
+    new = bad_images.settle(unreadable, training.datasets.val, training.config, training.device, "validation images",
+                            counters.bad_val_images)
     training.counters = dataclasses.replace(counters, bad_val_images=(*counters.bad_val_images, *new))
     return {**metrics}
 

@@ -16,7 +16,7 @@ from jobs.config import Job
 from jobs.run_folder.layout import BAD_IMAGES_FILE, write_down
 from jobs.training.assignment import Assignment, do_once
 from jobs.training.datasets import store
-from trs.bad_images import settle, tell
+from trs.bad_images import settle
 from trs.checkpoint import read_skeleton
 from trs.data.datasets import load_datasets
 from trs.errors import InputError
@@ -68,5 +68,5 @@ def evaluate_per_worker(settings: dict[str, Any]) -> dict[str, float | None]:
     metrics = evaluation.evaluate(method, datasets, job.config, device, unreadable,
                                   lambda name, results: write_results(out / PREDICTIONS, name, results))
     write_down("trs.bad_images", out / BAD_IMAGES_FILE)
-    tell(settle(unreadable, datasets.val, job.config, device, "validation images"))
+    settle(unreadable, datasets.val, job.config, device, "validation images")
     return metrics

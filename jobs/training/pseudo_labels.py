@@ -21,7 +21,7 @@ from jobs.run_folder.layout import BAD_IMAGES_FILE, FIRST_STAGE, write_down
 from jobs.training.assignment import Assignment, do_once
 from jobs.training.datasets import StoredDatasets
 from trs import checkpoint as checkpoints
-from trs.bad_images import settle, tell
+from trs.bad_images import settle
 from trs.config import MethodConfig, PseudoPoseConfig
 from trs.data.pseudo_labels import PSEUDO_LABELS_FILE, load_labels, save_labels, with_labels
 
@@ -67,6 +67,6 @@ def label_per_worker(settings: dict[str, Any]) -> None:
     people, config = ray.get(assignment.datasets.unlabeled), assignment.job.config
     rows, keypoints = pseudo_label(teacher, people, config, unreadable)
     write_down("trs.bad_images", assignment.folder / BAD_IMAGES_FILE, each_once=True)
-    tell(settle(unreadable, people, config, teacher.device, "unlabeled images"))
+    settle(unreadable, people, config, teacher.device, "unlabeled images")
     if ray.train.get_context().get_world_rank() == 0:
         save_labels(assignment.folder / PSEUDO_LABELS_FILE, rows, keypoints)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
 
+from jobs import cli
 from jobs import config as jobs_config
 from jobs import evaluate as command
 from jobs.config import ClusterConfig, Job
@@ -28,3 +30,25 @@ def test_a_runs_machines_are_those_of_its_evaluation(config: Config, tmp_path: P
     jobs_config.save(Job(config, cluster), tmp_path / "config.yaml")
     assert command._machines(tmp_path) == cluster
     assert command._machines(tmp_path / "elsewhere") == ClusterConfig()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_images_that_cannot_be_read_are_told_and_many_are_refused(
+        checkpoint_folder: Path, drawn_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "connect", lambda: None)  # the fixture's cluster is this process's
+    root, out = shutil.copytree(drawn_root, tmp_path / "people"), tmp_path / "out"
+    images = sorted((root / "val").iterdir())
+    arguments = [str(checkpoint_folder), "--data.root", str(root), "--out", str(out)]
+    images[0].unlink()
+    cli.run(command.main, arguments)
+    assert "WARNING: 1 of the validation images cannot be used" in capsys.readouterr().out
+    for image in images[1:]:
+        image.write_bytes(b"")
+    with pytest.raises(SystemExit) as ended:
+        cli.run(command.main, arguments)
+    said = capsys.readouterr()
+    assert ended.value.code == 2 and "0.0000" not in said.out
+    assert said.err.startswith("error: 13 of 13 validation images cannot be used, more than --data.max-bad-images = ")
+    assert len((out / "bad_images.txt").read_text().splitlines()) == 13

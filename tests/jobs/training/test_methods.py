@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import ray.train
 import torch
 
+from jobs.cluster.failures import find_mistake
 from jobs.config import TWO_CORES, Job
-from jobs.run_folder.layout import write_run
+from jobs.run_folder.layout import read_lines, write_run
 from jobs.run_folder.metrics import read_metrics
 from jobs.training.datasets import store
 from jobs.training.prepare import prepare
@@ -61,6 +63,22 @@ def test_two_workers_find_the_same_pseudo_labels_as_one(config: Config, datasets
     assert len(one) == 40 and one.keypoint_weights.any()
     np.testing.assert_array_equal(one.keypoint_weights, two.keypoint_weights)
     np.testing.assert_allclose(one.keypoints, two.keypoints)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_unlabeled_people_whose_images_are_gone_are_told_at_once(config: Config, datasets: Datasets, tmp_path: Path
+                                                                 ) -> None:
+    config = dataclasses.replace(config, method=DataDistillConfig())
+    first = first_stage(Job(config)).config
+    training = loop.start(first, datasets, build_method(first, len(datasets.skeleton)), torch.device("cpu"))
+    training.save(tmp_path / "first_stage" / "checkpoint_00000000")
+    gone = np.array([f"gone_{number}.jpg" for number in range(len(datasets.unlabeled))])
+    broken = dataclasses.replace(datasets, unlabeled=dataclasses.replace(datasets.unlabeled, files=gone))
+    with pytest.raises(ray.train.TrainingFailedError) as ended:
+        label_unlabeled(Job(config, TWO_CORES), store(broken), tmp_path)
+    assert str(find_mistake(ended.value)).startswith("40 of 40 unlabeled images cannot be used, more than data.max_bad")
+    assert read_lines(tmp_path / "events.txt") == [] and len(read_lines(tmp_path / "bad_images.txt")) == 40
 
 
 def test_pseudo_labels_are_the_keypoints_that_were_predicted_with_enough_confidence(datasets: Datasets) -> None:
