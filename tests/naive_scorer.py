@@ -199,8 +199,8 @@ def pck(people: Sequence[Record], poses: Mapping[int, Sequence[float]]) -> float
 def pckh(people: Sequence[Record], poses: Mapping[int, Sequence[float]], names: Sequence[str]) -> Numbers:
     """`pckh` and `GROUP_pckh`: labeled keypoints within half a head size; a group is the mean of its joints' shares.
 
-    Pelvis and thorax do not count in the total. The head size is 0.6 of the diagonal of the head's box; people whose
-    head's box is not known do not count.
+    A group has none if nobody has one of its joints labeled. Pelvis and thorax do not count in the total. The head size
+    is 0.6 of the diagonal of the head's box; people whose head's box is not known do not count.
 
     Args:
         people: annotations that have a `head_box` too, x and y of two corners, or None.
@@ -251,6 +251,6 @@ def best_first(things: Sequence[Any], scores: Sequence[float]) -> list[Any]:
 
 
 def mean(values: Sequence[float | None]) -> float | None:
-    """The mean of those that are known."""
+    """None if one of them is."""
     known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    return sum(known) / len(known) if known and len(known) == len(values) else None

@@ -160,3 +160,59 @@ def _pose_of(random: Random, person: dict[str, Any]) -> dict[str, Any]:
                       round(random.random(), 3)]
     score = random.choice((round(random.random(), 1), random.random(), round(random.random(), 1), 0.5, 0.0))
     return {"keypoints": keypoints, "score": score}
+
+
+MPII_JOINTS = ("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis", "thorax",
+               "upper_neck", "head_top", "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow",
+               "left_wrist")
+"""MPII's joints in the order of its point numbers."""
+
+
+@dataclass(frozen=True)
+class JointCase:
+    """People with MPII's joints, whose records have a `head_box` too, and poses by the people's ids."""
+
+    seed: int
+    people: list[dict[str, Any]]
+    poses: dict[int, list[float]]
+
+
+@functools.lru_cache(maxsize=CASES)
+def joint_case(seed: int) -> JointCase:
+    """One to three people, all in whole numbers, so that a distance may equal a threshold."""
+    random = Random(seed)
+    people, poses = [], {}
+    for number in range(random.randint(1, 3)):
+        person = _joints(random, seed * 3 + number + 1)
+        people.append(person)
+        if random.random() < 0.85:
+            poses[person["id"]] = _moved(random, person)
+    return JointCase(seed, people, poses)
+
+
+def _joints(random: Random, number: int) -> dict[str, Any]:
+    width, height = 5 * random.randint(4, 60), 5 * random.randint(4, 60)
+    share = random.choice((0.2, 0.8, 1.0))
+    keypoints = []
+    for _ in MPII_JOINTS:
+        labeled = random.random() < share
+        keypoints += [random.randint(3, 3 + width), random.randint(5, 5 + height), 1] if labeled else [0, 0, 0]
+    if not any(keypoints[2::3]):
+        keypoints[:3] = [4, 6, 1]
+    side = random.randint(1, 6)
+    return {"id": number, "image_id": number, "category_id": 1, "iscrowd": 0, "bbox": [3, 5, width, height],
+            "area": width * height / 2, "keypoints": keypoints, "num_keypoints": sum(keypoints[2::3]),
+            "head_box": None if random.random() < 0.15 else [10, 20, 10 + 30 * side, 20 + 40 * side]}
+
+
+def _moved(random: Random, person: dict[str, Any]) -> list[float]:
+    """A pose whose joints are right, as far away as counts, a pixel further, or anywhere."""
+    longer, head = max(person["bbox"][2:]), 1 if person["head_box"] is None else person["head_box"][2] - 10
+    pose: list[float] = []
+    for start in range(0, len(person["keypoints"]), 3):
+        x, y = person["keypoints"][start:start + 2]
+        # A head's box of 30 by 40 has a diagonal of 50 and a head size of 30, of which a half is as 9 and 12.
+        right, down = random.choice(((0, 0), (longer // 5, 0), (0, -longer // 5), (longer // 5 + 1, 0), (head // 2, 0),
+                                     (-head // 2 - 1, 0), (3 * head // 10, 4 * head // 10), (0, head), (999, 999)))
+        pose += [x + right, y + down, 1.0]
+    return pose
