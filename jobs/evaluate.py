@@ -64,13 +64,18 @@ def main(arguments: list[str]) -> None:
     out = (command.out or checkpoint.parent / "evaluation").absolute()
     connect()
     machines = dataclasses.replace(_machines(checkpoint.parent), use_gpu=command.use_gpu, min_workers=None)
-    metrics = evaluate(checkpoint, Job(config, machines), out)
+    metrics, keypoints, datasets = evaluate(checkpoint, Job(config, machines), out)
+    cli.tell_notes(datasets.notes)
     print(checkpoint)
     for measure, names in itertools.groupby(sorted(metrics, key=measure_of), key=measure_of):
-        print(protocol(config, metric=measure))
+        print(protocol(config, len(datasets.val), datasets.skeleton, measure))
         for name in names:
             value = metrics[name]
             print(f"  {name:<16} {'-' if value is None else f'{value:.4f}'}")
+    if keypoints:
+        print("the ensemble's score of each keypoint: the share that is right, a mean over COCO's ten thresholds")
+        for name, score in keypoints.items():
+            print(f"  {name:<16} {'-' if score is None else f'{score:.4f}'}")
     bad = out / BAD_IMAGES_FILE
     if bad.exists():
         print(f"WARNING: {len(read_lines(bad))} of the validation images cannot be used, their people count as missed: "

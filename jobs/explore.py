@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> None:
         raise InputError(f"--count must be at least 1, got {command.count}")
     datasets = load_datasets(config.data)
     print("\n".join(summary(datasets)))
+    cli.tell_notes(datasets.notes)
     sheets = [("views.jpg", "labeled people as annotated, and what the training makes of them",
                labeled_views(datasets, config, command.count))]
     if len(datasets.unlabeled):

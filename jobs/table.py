@@ -81,11 +81,13 @@ def main(arguments: list[str]) -> None:
     check(runs, folder)
     connect()
     concurrent = concurrency(job, command.concurrent)
-    checks.require(job, load_datasets(job.config.data), folder.find(runs[0]))
+    datasets = load_datasets(job.config.data)
+    checks.require(job, datasets, folder.find(runs[0]))
     folder.path.mkdir(parents=True, exist_ok=True)
     left = sum(folder.result(run) is None for run in runs)
     print(f"{table.caption}: {len(runs)} trainings, {len(runs) - left} done, {concurrent} at a time -> {folder.path}",
           flush=True)
+    cli.tell_notes(datasets.notes)
     done = False
     try:
         with stop_gently(folder.path):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import ray.train
 import ray.train.torch
 import torch
@@ -18,17 +19,35 @@ from jobs.training.assignment import Assignment, do_once
 from jobs.training.datasets import store
 from trs.bad_images import settle
 from trs.checkpoint import read_skeleton
-from trs.data.datasets import load_datasets
+from trs.data.datasets import Datasets, load_datasets
 from trs.errors import InputError
 from trs.evaluation import evaluate as evaluation
+from trs.evaluation.coco_eval import Numbers
+from trs.evaluation.oks import keypoint_scores, similarities
 from trs.evaluation.predictor import load_predictor
-from trs.evaluation.results import PREDICTIONS, write_results
+from trs.evaluation.results import PREDICTIONS, predicted_people, read_results, stack_poses, write_results
+from trs.evaluation.self_check import require_sound
 from trs.files import write_text
+from trs.keypoint_names import canonical
 
 METRICS_FILE = "metrics.json"
 
 
-def evaluate(checkpoint: Path, job: Job, out: Path) -> dict[str, float | None]:
+class Evaluation(NamedTuple):
+    """What is measured of a checkpoint.
+
+    metrics: by name, see `trs.evaluation.evaluate.evaluate`.
+    keypoints: the score of each keypoint, of the ensemble's poses, see `trs.evaluation.oks.keypoint_scores`; none on
+        detected boxes, and None where nobody has it labeled.
+    datasets: whom it was measured on.
+    """
+
+    metrics: Numbers
+    keypoints: dict[str, float | None]
+    datasets: Datasets
+
+
+def evaluate(checkpoint: Path, job: Job, out: Path) -> Evaluation:
     """Measure a checkpoint on `train.workers` processes.
 
     Args:
@@ -36,26 +55,38 @@ def evaluate(checkpoint: Path, job: Job, out: Path) -> dict[str, float | None]:
         job: its config, with the data and the evaluation that are wanted, and the machines.
         out: folder for metrics.json, predictions/ and bad_images.txt.
 
-    Returns: the metrics, as in `out/metrics.json`.
+    Returns: the metrics and the keypoints' scores, as in `out/metrics.json`.
 
     Raises:
         InputError: a checkpoint or data that cannot be used, or too many images that cannot.
     """
     datasets, skeleton = load_datasets(job.config.data), read_skeleton(checkpoint)
-    if skeleton.names != datasets.skeleton.names:
+    require_sound(datasets, job.config)
+    if canonical(skeleton.names) != datasets.skeleton.names:
         raise InputError(f"{checkpoint} has the keypoints {', '.join(skeleton.names)}, the data have "
                          f"{', '.join(datasets.skeleton.names)}; choose with data.keypoints those of the checkpoint")
     job = all_or_none(Job(job.config, dataclasses.replace(job.cluster, data_cpus=1e-3)))  # the workers read
     require_resources(job)
     out.mkdir(parents=True, exist_ok=True)
     (out / BAD_IMAGES_FILE).unlink(missing_ok=True)
-    metrics: dict[str, float | None] = do_once(
+    metrics: Numbers = do_once(
         evaluate_per_worker, Assignment(job, store(datasets), out, checkpoint=checkpoint))
-    write_text(out / METRICS_FILE, json.dumps(metrics))
-    return metrics
+    keypoints = {} if job.config.data.val_detections is not None else _keypoints(datasets, out)
+    write_text(out / METRICS_FILE, json.dumps({**metrics, "keypoints": keypoints}))
+    return Evaluation(metrics, keypoints, datasets)
 
 
-def evaluate_per_worker(settings: dict[str, Any]) -> dict[str, float | None]:
+def _keypoints(datasets: Datasets, out: Path) -> dict[str, float | None]:
+    """The score of each keypoint; people who could not be predicted count as missed."""
+    results, skeleton = read_results(out)[1], datasets.skeleton
+    people = predicted_people(datasets.val, results)
+    annotated = (datasets.val.keypoint_weights > 0).sum(0)
+    scores = keypoint_scores(similarities(stack_poses(results, people), people, np.array(skeleton.sigmas)), annotated)
+    return {name: score if count else None
+            for name, score, count in zip(skeleton.names, scores.tolist(), annotated.tolist(), strict=True)}
+
+
+def evaluate_per_worker(settings: dict[str, Any]) -> Numbers:
     """Evaluate this worker's share of the people, and on rank 0 all of them."""
     assignment: Assignment = settings["assignment"]
     job, out = assignment.job, assignment.folder

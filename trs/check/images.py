@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -82,7 +83,7 @@ def bad_images(tables: dict[str, PersonTable], data: DataConfig, decode: bool, p
                         found.append(printable(file))
                 if fault is not None:
                     bad += 1
-                    kinds.setdefault(fault.replace(printable(file), ""), fault)
+                    kinds.setdefault(re.sub(r"\d+", "", fault.replace(printable(file), "")), fault)
         folder = f"{role} images"
         if bad:
             stops = bad > data.max_bad_images * len(images)

@@ -42,14 +42,19 @@ def oks(similarity: np.ndarray) -> np.ndarray:
     return mean
 
 
-def keypoint_scores(similarity: np.ndarray) -> np.ndarray:
+def keypoint_scores(similarity: np.ndarray, annotated: np.ndarray | None = None) -> np.ndarray:
     """[K] the share of the annotated keypoints that are right, a mean over COCO's ten thresholds.
 
-    What AP is for whole people: 1 if every keypoint of this name lies within its tolerance at each threshold.
+    What AP is for whole people: 1 if every keypoint of this name lies within its tolerance at each threshold; 0 where
+    nobody has it annotated.
+
+    Args:
+        similarity: [N, K] of predicted keypoints, NaN where nothing is annotated.
+        annotated: [K] of all people, where not all of them were predicted.
     """
-    right = (similarity[..., None] >= OKS_THRESHOLDS).mean(-1)
-    annotated = ~np.isnan(similarity)
-    shares: np.ndarray = (right * annotated).sum(0) / np.maximum(annotated.sum(0), 1)
+    right = (similarity[..., None] >= OKS_THRESHOLDS).mean(-1)  # NaN is not
+    counts = (~np.isnan(similarity)).sum(0) if annotated is None else annotated
+    shares: np.ndarray = right.sum(0) / np.maximum(counts, 1)
     return shares
 
 
