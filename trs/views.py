@@ -122,4 +122,4 @@ def unlabeled_views(datasets: Datasets, config: Config, count: int) -> ViewSheet
 
 
 def _bad_images(rows: Rows) -> list[str]:
-    return [sentence for sentences in rows["bad"].tolist() for sentence in sentences.splitlines()]
+    return [sentence for sentence in rows["bad"].tolist() if sentence]

@@ -69,7 +69,7 @@ class Batches(torch.utils.data.Dataset):
 
     def __getitem__(self, step: int) -> dict:
         rows = self.stream.read(batch_rows(step, BATCH))
-        return {name: torch.as_tensor(column) for name, column in rows.items() if name != "bad"}
+        return {name: torch.as_tensor(column) for name, column in rows.items() if not name.startswith("bad")}
 
 
 def reading() -> list[Ratio]:
