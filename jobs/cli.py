@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import dataclasses
 import datetime
 import functools
 import inspect
+import io
 import itertools
 import os
 import re
@@ -113,7 +115,7 @@ def parse(kind: type[CommandType], arguments: list[str], program: str) -> Comman
     chosen, rest = first.parse_known_args(moved_options(arguments))
     start = _starting_job(chosen)
     default = dataclasses.replace(kind(), **vars(chosen), settings=start.config, cluster=start.cluster)
-    command = tyro.cli(kind, prog=program, args=rest, default=default, config=(tyro.conf.AvoidSubcommands,))
+    command = _read_options(kind, rest, program, default)
     given = [f"--{option.name}".replace("_", "-") for option in dataclasses.fields(command)
              if option.init and not option.metadata.get("may_change") and option.name not in ("settings", "cluster")
              and getattr(command, option.name) != option.default]
@@ -126,6 +128,25 @@ def parse(kind: type[CommandType], arguments: list[str], program: str) -> Comman
     jobs_config.require_effect(command.cluster, [name for name, value in vars(command.cluster).items()
                                                  if value != getattr(start.cluster, name)])
     return dataclasses.replace(command, settings=_absolute(command.settings))
+
+
+def _read_options(kind: type[CommandType], arguments: list[str], program: str, default: CommandType) -> CommandType:
+    """Read the options with tyro, which prints what is wrong with them; a value that a config refuses is a sentence."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(printed):
+            options = tyro.cli(kind, prog=program, args=arguments, default=default,
+                               config=(tyro.conf.AvoidSubcommands,))
+    except SystemExit as ended:
+        error = ended.__context__
+        while error is not None and not isinstance(error, InputError):
+            error = error.__context__
+        if error is not None:
+            raise error from None
+        sys.stderr.write(printed.getvalue())
+        raise
+    sys.stderr.write(printed.getvalue())
+    return options
 
 
 def require_values(arguments: Sequence[str]) -> None:

@@ -25,10 +25,12 @@ from jobs.config import Job
 from jobs.run_folder.layout import MISTAKE_FILE, STOP_FILE
 from jobs.run_folder.metrics import read_metrics
 from trs.config import Config, SupervisedConfig
-from trs.errors import InputError
+from trs.config.checks import check_values
+from trs.config.files import of_file
+from trs.errors import InputError, printable
 from trs.files import write_text
 from trs.skeleton import Skeleton
-from tune.space import Space, describe, parse_space
+from tune.space import Space, space_of, to_plain
 
 SEARCH_FILE, SKELETON_FILE, TRIALS = "search.yaml", "skeleton.json", "trials"
 SUPERVISED = "supervised"
@@ -103,7 +105,7 @@ class Search:
 def save_search(search: Search, skeleton: Skeleton) -> None:
     """Write search.yaml and skeleton.json."""
     plan = dataclasses.replace(search.plan, grace_epochs=search.grace_epochs, reference=search.reference)
-    content = {**dataclasses.asdict(plan), "space": describe(search.space)}
+    content = {**dataclasses.asdict(plan), "space": to_plain(search.space)}
     write_text(search.folder / SEARCH_FILE, yaml.safe_dump(content, sort_keys=False))
     write_text(search.folder / SKELETON_FILE, json.dumps(dataclasses.asdict(skeleton)))
 
@@ -115,8 +117,17 @@ def load_plan(folder: Path) -> tuple[Plan, Space]:
         InputError: it holds none.
     """
     try:
-        content = yaml.safe_load((folder / SEARCH_FILE).read_text())
-        space = parse_space([f"{name}={text}" for name, text in content.pop("space").items()])
-        return Plan(**content), space
-    except (OSError, AttributeError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise InputError(f"{folder} holds no search to resume: {error}") from error
+        return of_file(folder / SEARCH_FILE, "plan", _of_plain)
+    except InputError as error:
+        raise InputError(f"{printable(str(folder))} holds no search to resume: {error}") from error
+
+
+def _of_plain(content: object) -> tuple[Plan, Space]:
+    if not isinstance(content, dict) or "space" not in content:
+        raise InputError("a plan has a space beside the number of trials")
+    values = {name: value for name, value in content.items() if name != "space"}
+    known = {field.name: field.default for field in dataclasses.fields(Plan)}
+    if values.keys() - known:
+        raise InputError(f"a plan has no {printable(str(min(values.keys() - known, key=str)))}")
+    check_values(Plan, known | values, "plan")
+    return Plan(**values), space_of(content["space"])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import re
+import math
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -19,12 +18,14 @@ from optuna.distributions import (
 )
 
 from trs.config import Config, DataConfig, change
-from trs.errors import InputError
+from trs.config.checks import shown
+from trs.config.effects import idle, require_effect
+from trs.config.files import of_file, parse_yaml
+from trs.errors import InputError, printable
 
 Space = dict[str, BaseDistribution]
 Values = dict[str, Any]
 
-_EXPONENTIAL = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _DEFAULT_RANGES = ("method.ema_momentum=0.9,0.97,0.99,0.997,0.999,0.9995", "method.unsup_weight=0.1..10:log",
                    "method.mix_count=0..9", "method.confidence_threshold=0..0.8")
 
@@ -37,10 +38,9 @@ def default_space(config: Config, widened: Space) -> Space:
     Raises:
         InputError: the method has no default space, and nothing was named.
     """
-    method = config.method
-    unused = {"method.mix_count": "keypoint_mix" not in getattr(method, "augment", ()),
-              "method.confidence_threshold": not getattr(method, "confidence_threshold", 0)}
-    names = set(_field_names(config)) - {name for name, is_unused in unused.items() if is_unused}
+    names = set(_field_names(config)) - idle(config).keys()
+    if not getattr(config.method, "confidence_threshold", 0):
+        names.discard("method.confidence_threshold")
     space = {name: distribution for name, distribution in parse_space(list(_DEFAULT_RANGES)).items() if name in names}
     if not space and not widened:
         raise InputError("this method has no default search space; name one, such as "
@@ -48,75 +48,114 @@ def default_space(config: Config, widened: Space) -> Space:
     return space
 
 
-def parse_space(lines: list[str]) -> Space:
+def parse_space(lines: Iterable[str]) -> Space:
     """Read distributions in the command line's notation.
 
     `name=low..high` is a range (whole numbers if both ends are), `name=low..high:log` a logarithmic one, and
     `name=a,b,c` a choice.
 
     Raises:
-        InputError: a line in no such form.
+        InputError: a line in no such form, or two for one field.
     """
-    return dict(_parse(line) for line in lines)
+    space: Space = {}
+    for line in lines:
+        name, _, text = (part.strip() for part in line.partition("="))
+        if name in space:
+            raise InputError(f"the search range of {name} is given twice")
+        space[name] = _read(name, text, line)
+    return space
 
 
 def load_space(path: Path) -> Space:
-    """Read a space from a YAML file that maps names to the same notation, `method.mix_count: 0..9`.
+    """Read a space from a YAML file that maps names to the same notation, `method.mix_count: 0..9`, or to lists.
 
     Raises:
         InputError: the file cannot be read, or holds something else.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"cannot read the search space {path}: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} must map names to ranges, such as 'method.mix_count: 0..9'")
-    return parse_space([f"{name}={_notation(value)}" for name, value in content.items()])
+    return of_file(path, "search space", space_of)
+
+
+def space_of(content: object) -> Space:
+    """Read distributions from what a file holds: a map from names to ranges in the notation, or to lists of choices.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(content, dict) or not content:
+        raise InputError("a search space maps names to ranges, such as 'method.mix_count: 0..9'")
+    space: Space = {}
+    for name, value in content.items():
+        line = f"{printable(str(name))}={shown(value)}"
+        space[str(name)] = _read(str(name), value, line) if isinstance(value, str) else _choice(
+            str(name), value if isinstance(value, list) else [value], line)
+    return space
 
 
 def chosen_space(config: Config, lines: list[str], file: Path | None) -> Space:
     """Take the default space, or that of a file, with further or other ranges from the command line.
 
     Raises:
-        InputError: a range that cannot be read, nothing to search, or what `check_space` refuses.
+        InputError: a range that cannot be read or has no effect, nothing to search, or what `check_space` refuses.
     """
     widened = parse_space(lines)
     space = (load_space(file) if file else default_space(config, widened)) | widened
-    check_space(config, space)
+    require_effect(space, config, *check_space(config, space))
     return space
 
 
 def describe(space: Space) -> dict[str, str]:
-    """Write the space in the notation that `parse_space` reads."""
+    """Write the space in the notation that `parse_space` reads, for people."""
     return {name: _describe(distribution) for name, distribution in space.items()}
 
 
-def _notation(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+def to_plain(space: Space) -> dict[str, object]:
+    """Write the space as `space_of` reads it, fit for YAML: a choice may be text that looks like something else."""
+    return {name: list(distribution.choices) if isinstance(distribution, CategoricalDistribution) else
+            _describe(distribution) for name, distribution in space.items()}
 
 
-def _parse(line: str) -> tuple[str, BaseDistribution]:
-    name, _, text = (part.strip() for part in line.partition("="))
+def _read(name: str, text: str, line: str) -> BaseDistribution:
+    """Read the range or the choice that stands behind a name."""
+    if not name or not text:
+        raise _unreadable(line)
     try:
-        if name and ".." in text:
-            bounds, _, scale = text.partition(":")
-            low, high = (_value(bound) for bound in bounds.split(".."))
-            if scale not in ("", "log"):
-                raise ValueError(f"the scale {scale!r} is not 'log'")
-            kind = IntDistribution if isinstance(low, int) and isinstance(high, int) else FloatDistribution
-            return name, kind(low, high, log=scale == "log")
-        choices = [_value(choice) for choice in text.split(",") if choice]
-        if name and choices:
-            return name, CategoricalDistribution(choices)
-    except (TypeError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"cannot read the search range {line!r}: {error}") from error
-    raise InputError(f"cannot read the search range {line!r}; write name=low..high, name=low..high:log or name=a,b,c")
+        if ".." not in text or "," in text:
+            return _choice(name, [parse_yaml(choice) for choice in text.split(",") if choice.strip()], line)
+        bounds, _, scale = text.partition(":")
+        low, high = (_end(bound) for bound in bounds.split(".."))
+        if scale not in ("", "log"):
+            raise ValueError(f"the scale {shown(scale)} is not 'log'")
+        if isinstance(low, int) and isinstance(high, int):
+            return IntDistribution(low, high, log=scale == "log")
+        return FloatDistribution(low, high, log=scale == "log")
+    except InputError:
+        raise
+    except (OverflowError, ValueError) as error:
+        raise InputError(f"cannot read the search range {shown(line)}: {printable(str(error))}") from error
 
 
-def _value(text: str) -> Any:
-    """Read a value as YAML, and numbers such as 1e-4, which YAML 1.1 takes for a string for want of a point."""
-    return float(text) if _EXPONENTIAL.fullmatch(text) else yaml.safe_load(text)
+def _end(text: str) -> int | float:
+    """Read an end of a range."""
+    value = parse_yaml(text)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"its ends must be finite numbers, got {shown(value)}")
+    return value
+
+
+def _choice(name: str, values: list[Any], line: str) -> BaseDistribution:
+    """A choice among single values that differ."""
+    if not name or not values:
+        raise _unreadable(line)
+    if not all(isinstance(value, bool | int | float | str | None) for value in values):
+        raise InputError(f"cannot read the search range {shown(line)}: choices are single values")
+    if len(set(values)) < len(values):
+        raise InputError(f"cannot read the search range {shown(line)}: a choice stands there twice")
+    return CategoricalDistribution(values)
+
+
+def _unreadable(line: str) -> InputError:
+    return InputError(f"cannot read the search range {shown(line)}; write name=low..high, name=low..high:log or "
+                      "name=a,b,c")
 
 
 def _describe(distribution: BaseDistribution) -> str:
@@ -140,19 +179,27 @@ def get(config: Config, name: str) -> Any:
     return getattr(getattr(config, section), field)
 
 
-def check_space(config: Config, space: Space) -> None:
-    """Find what would fail in a trial, or change nothing, before the first one starts.
+def check_space(config: Config, space: Space) -> list[Config]:
+    """Find what would fail in a trial before the first one starts: both ends of each range and each choice are tried.
+
+    Returns: the config with one of these values each.
 
     Raises:
-        InputError: a field that does not exist or that all trials share, or a value that its field does not take.
+        InputError: a field that does not exist or that all trials share, or a value that its field does not take, as a
+            range of 0..9.5 for a whole number.
     """
+    tried = []
     for name, distribution in space.items():
         get(config, name)
         if _is_shared(config, name):
             raise InputError(f"{name} cannot be searched: all trials of a search share their people, their length and "
                              "their resources; start a search for each value")
         for value in _ends(distribution):
-            change(config, {name: value})
+            try:
+                tried.append(change(config, {name: value}))
+            except InputError as error:
+                raise InputError(f"cannot search {name}={_describe(distribution)}: {error}") from error
+    return tried
 
 
 def _is_shared(config: Config, name: str) -> bool:

@@ -1,14 +1,30 @@
 import dataclasses
+import os
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
 from trs.config import METHOD_NAMES, SupervisedConfig, change
+from trs.config.checks import shown
+from trs.config.files import parse_yaml
 from trs.errors import InputError
 from trs.presets import demo
-from tune.space import check_space, default_space, describe, get, load_space, paper_defaults, parse_space
+from tune.space import (
+    check_space,
+    chosen_space,
+    default_space,
+    describe,
+    get,
+    load_space,
+    paper_defaults,
+    parse_space,
+    space_of,
+    to_plain,
+)
 
 
 def test_the_notation() -> None:
@@ -23,10 +39,20 @@ def test_the_notation() -> None:
     assert parse_space([f"{name}={text}" for name, text in describe(space).items()]) == space
 
 
-@pytest.mark.parametrize("line", ["x", "=1..2", "x=", "x=1..b", "x=2..1", "x=0..1:log", "x=1..2:cubic"])
+@pytest.mark.parametrize("line", [
+    "x", "=1..2", "x=", "x=,", "x=1..b", "x=2..1", "x=0..1:log", "x=-1..1:log", "x=1..2:cubic", "x=.nan..1",
+    "x=0...inf", "x=nan..1", "x=-.inf..0", "x=true..false", "x=1..2..3", "x=..", "x=null..1", "x=0..1" + "0" * 400,
+    "x=1,1", "x=1,1.0", "x=[1", "x={a: 1}", "x=2000-01-01", "x=2000-99-99", "x=!!python/name:os.system", "x=*a",
+    "x=!!int y", "x=0.." + "9" * 5000])
 def test_a_range_that_cannot_be_read_is_quoted(line: str) -> None:
-    with pytest.raises(InputError, match=f"cannot read the search range {line!r}"):
+    with pytest.raises(InputError, match=f"cannot read the search range {re.escape(shown(line))}") as error:
         parse_space([line])
+    assert str(error.value).isprintable() and len(str(error.value)) < 400
+
+
+def test_a_field_is_searched_once() -> None:
+    with pytest.raises(InputError, match=r"the search range of model\.levels is given twice"):
+        parse_space(["model.levels=1,2", "model.levels=2..3"])
 
 
 def test_a_file_names_the_same_space(tmp_path: Path) -> None:
@@ -35,9 +61,35 @@ def test_a_file_names_the_same_space(tmp_path: Path) -> None:
         "train.learning_rate": CategoricalDistribution([0.004, 1e-4, 1e30])}
     path.write_text("train.learning_rate: 1e-4..1e-2:log\nmodel.levels: [1, 2, 3]\n")
     assert load_space(path) == parse_space(["train.learning_rate=1e-4..1e-2:log", "model.levels=1,2,3"])
-    path.write_text("- a\n")
-    with pytest.raises(InputError, match="must map names to ranges"):
+    path.write_text("model.pretrained: [null, '5', a..b]\nmethod.reviewers: [true, false]\nmodel.levels: 2\n")
+    space = load_space(path)
+    assert space == {"model.pretrained": CategoricalDistribution((None, "5", "a..b")),
+                     "method.reviewers": CategoricalDistribution((True, False)),
+                     "model.levels": CategoricalDistribution((2,))}
+    assert space_of(parse_yaml(yaml.safe_dump(to_plain(space)))) == space
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    (b"- a\n", "maps names to ranges"), (b"", "maps names to ranges"), (b"{}", "maps names to ranges"),
+    (b"x: {low: 1, high: 2}", "choices are single values"), (b"x: [[1], 2]", "choices are single values"),
+    (b"x: [1, 1]", "stands there twice"), (b"x: []", "write name=low..high"),
+    (b"x: 2..1", "cannot read the search range"), (b"1: 2..1", "cannot read the search range"),
+    (b"x: 2000-01-01", "choices are single values"), (b"a: 1..2\na: 1..3", "a key stands twice"),
+    (b"a: &a [1, 2]\nb: *a", "a part is repeated"), (b"[" * 5000, "nested too deeply"), (b"a: [", "is not plain YAML"),
+    ("a: ü".encode("latin-1"), "is not UTF-8"), ("a: 1..2".encode("utf-16"), "is not UTF-8"),
+    (b"a: !!python/name:os.system", "is not plain YAML")])
+def test_a_file_that_holds_no_space_is_told_in_one_sentence(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=words) as error:
         load_space(path)
+    assert str(error.value).startswith(str(path)) and str(error.value).isprintable() and len(str(error.value)) < 400
+
+
+def test_only_a_regular_file_is_a_space(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "space.yaml")
+    with pytest.raises(InputError, match=r"cannot read the search space .*: is not a regular file"):
+        load_space(tmp_path / "space.yaml")
 
 
 def test_the_default_space_holds_the_papers_defaults() -> None:
@@ -78,13 +130,54 @@ def test_mistakes_are_named_with_the_nearest_name() -> None:
     ("eval.metric=ap,pck", "all trials of a search share"),
     ("train.use_gpu=true,false", "there is no setting 'train.use_gpu'"),
     ("model=1,2", "there is no setting 'model'"),
-    ("model.levels=1,2,5", "levels must be 1, 2 or 3"),
+    ("model.levels=1,2,5", "cannot search model.levels=1,2,5: model.levels must be 1, 2 or 3"),
+    ("model.levels=1.5..3", "model.levels must be a whole number such as 6, got 1.5"),
+    ("method.mix_count=0..9.5", "method.mix_count must be a whole number such as 6, got 0.0"),
+    ("method.mix_count=0..1e1", "method.mix_count must be a whole number such as 6, got 0.0"),
+    ("method.mix_count=3,4.0", "method.mix_count must be a whole number such as 6, got 4.0"),
+    ("method.mix_count=3,true", "method.mix_count must be a whole number such as 6, got True"),
+    ("method.mix_count=-1..9", "method.mix_count must be at least 0, got -1"),
+    ("train.learning_rate=a,b", "train.learning_rate must be a number such as 0.5, got 'a'"),
+    ("train.learning_rate=0.1,.nan", "train.learning_rate must be finite, got nan"),
+    ("train.learning_rate=0.1,'0.2'", "train.learning_rate must be a number such as 0.5, got '0.2'"),
+    ("train.learning_rate=0.1,null", "train.learning_rate must be a number such as 0.5, got None"),
     ("train.learning_rate=0..0.1", "learning_rate must be positive"),
+    ("method.ema_momentum=0.9..1", r"method.ema_momentum must lie in \[0, 1\)"),
+    ("method.confidence_threshold=0..9", "method.confidence_threshold must be at most 1"),
+    ("method.augment=cutout,mixup", r"method.augment must be a list, such as \[a, b\], got 'cutout'"),
+    ("model.backbones=resnet18,resnet34", "model.backbones must be a list"),
+    ("method.reviewers=0,1", "method.reviewers must be true or false, got 0"),
+    ("method.reviewers=0..1", "method.reviewers must be true or false, got 0"),
+    ("eval.flip_test=yes,maybe", "eval.flip_test must be true or false, got 'maybe'"),
+    ("model.fuse=1..2", "model.fuse must be one of last, mean, got 1"),
+    ("model.pretrained=5,imagenet", "model.pretrained must be text, in quotes if it looks like something else, got 5"),
+    ("data.input_size=64..128", "data.input_size must be a list of 2"),
     ("model.fuse=last,first", "fuse")])
 def test_what_would_fail_in_a_trial_or_change_nothing_is_refused_at_once(line: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         check_space(demo(), parse_space([line]))
-    check_space(demo(), parse_space(["data.sigma=1.0..2.0", "model.levels=1,2,3"]))
+    with pytest.raises(InputError, match=words):
+        chosen_space(demo(), [line], None)
+
+
+def test_what_a_field_takes_can_be_searched() -> None:
+    for line in ("data.sigma=1.0..2.0", "model.levels=1,2,3", "model.levels=1..3", "method.unsup_weight=1..10",
+                 "method.reviewers=true,false", "method.reviewer_role=teacher,both", "train.learning_rate=1e-4..1:log",
+                 "model.pretrained=null,'5',imagenet", "method.ema_momentum_b=null,0.9", "method.mix_count=0..9"):
+        space = parse_space([line])
+        assert len(check_space(demo(), space)) == len(getattr(next(iter(space.values())), "choices", (0, 1)))
+
+
+def test_a_range_without_an_effect_is_refused() -> None:
+    """Unless another one gives it an effect in some trials."""
+    one_level = change(demo(), {"model.levels": 1})
+    with pytest.raises(InputError, match=r"model\.fuse has no effect beside model\.levels = 1"):
+        chosen_space(one_level, ["model.fuse=last,mean"], None)
+    assert "model.fuse" in chosen_space(one_level, ["model.fuse=last,mean", "model.levels=1,2"], None)
+    cut = change(demo(), {"method.augment": ["cutout"]})
+    assert "method.mix_count" not in default_space(cut, {})
+    with pytest.raises(InputError, match=r"method\.mix_count has no effect without keypoint_mix"):
+        chosen_space(cut, ["method.mix_count=0..9"], None)
 
 
 def test_every_method_searches_what_it_has() -> None:

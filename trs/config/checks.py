@@ -12,7 +12,7 @@ import math
 import re
 import reprlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import TYPE_CHECKING, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -56,8 +56,12 @@ def check_fields(settings: DataclassInstance, section: str) -> None:
     Raises:
         InputError: one does not; the message names it as `section.field`.
     """
-    values = vars(settings)
-    for name, fault in _faults(type(settings)):
+    check_values(type(settings), vars(settings), section)
+
+
+def check_values(kind: type[DataclassInstance], values: Mapping[str, object], section: str) -> None:
+    """As `check_fields`, for what a dataclass of this kind is to be made of."""
+    for name, fault in _faults(kind):
         needed = fault(values[name])
         if needed is not None:
             raise refusal(f"{section}.{name}", needed, values[name])
