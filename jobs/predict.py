@@ -8,17 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import tyro
 
 from jobs import cli
-from trs.data.annotations.boxes import read_boxes
-from trs.errors import InputError
+from trs.data.annotations.boxes import KnownBoxes, read_boxes
+from trs.errors import InputError, printable
 from trs.evaluation.predictor import load_predictor
 from trs.evaluation.protocol import ENSEMBLE
-from trs.photos.files import find_files
+from trs.photos.files import find_files, other_files
 from trs.photos.predict import PhotoPredictor
 from trs.photos.write import predict_files
+
+_NAMED = 5
+"""Files that a line names; of more it gives the number."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,64 @@ def main(arguments: list[str]) -> None:
     predictor = load_predictor(command.checkpoint, _device(command.use_gpu))
     if command.network not in predictor.names:
         raise InputError(f"--network {command.network}: this checkpoint has {', '.join(predictor.names)}")
-    find_boxes = read_boxes(command.boxes, command.min_box_score) if command.boxes else None
+    boxes = _boxes(command, predictor.skeleton.category_id)
+    for sentence in _notes(command, boxes):
+        print(f"note: {sentence}", file=sys.stderr)
     command.out.mkdir(parents=True, exist_ok=True)
-    bad = predict_files(PhotoPredictor(predictor, command.network, find_boxes, command.min_confidence), files,
+    bad = predict_files(PhotoPredictor(predictor, command.network, boxes, command.min_confidence), files,
                         command.out, functools.partial(print, flush=True), command.heatmaps)
-    for sentence in bad:
+    for sentence in (*bad, *(boxes.sentences(command.boxes) if boxes else [])):
         print(f"WARNING: {sentence}", file=sys.stderr)
     if len(bad) == len(files):
         raise InputError("none of the files can be read; the lines above say why")
-    print(f"{len(files) - len(bad)} of {len(files)} files -> {command.out}")
+    left_out = f"; {len(bad)} left out: {_some(bad, '; ')}" if bad else ""
+    print(f"{len(files) - len(bad)} of {len(files)} files -> {command.out}{left_out}")
+
+
+def _boxes(command: Command, category: int | str) -> Boxes | None:
+    return Boxes(read_boxes(command.boxes, command.min_box_score, [category])) if command.boxes else None
+
+
+@dataclass
+class Boxes:
+    """The boxes of a file, and how many images were looked up in it and found."""
+
+    known: KnownBoxes
+    asked: int = 0
+    found: int = 0
+
+    def __call__(self, name: str) -> np.ndarray:
+        """[N, 4] boxes in the image with this file name."""
+        boxes = self.known(name)
+        self.asked += 1
+        self.found += len(boxes) > 0
+        return boxes
+
+    def sentences(self, file: Path | None) -> list[str]:
+        """What a person should know of the images that have no boxes."""
+        if self.found == self.asked:
+            return []
+        if self.found:
+            return [f"{self.asked - self.found} of {self.asked} images have no box in {file}"]
+        names = ", ".join(printable(name) for name in list(self.known.boxes)[:_NAMED]) or "none"
+        return [f"none of the {self.asked} images has a box in {file}: images are found by file name or number, in it "
+                f"are {names}"]
+
+
+def _notes(command: Command, boxes: Boxes | None) -> list[str]:
+    """What is not what a person may think, before it is done."""
+    others = other_files(command.inputs)
+    files = "file" if len(others) == 1 else "files"
+    said = [f"the folders hold {len(others)} more {files}, no images or videos by their names: "
+            f"{_some([printable(file.name) for file in others], ', ')}"] if others else []
+    if boxes is None:
+        return [*said, "without --boxes each image is taken as one person's"]
+    return [*said, *boxes.known.findings.line()]
+
+
+def _some(words: Sequence[str], separator: str) -> str:
+    rest = len(words) - _NAMED
+    return separator.join(words[:_NAMED]) + (f"{separator}and {rest} more" if rest > 0 else "")
 
 
 def _without_device(arguments: Sequence[str]) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from trs.config import ViewConfig
 from trs.data import geometry
-from trs.data.images import read_image
+from trs.data.images import BadImage, read_image
 from trs.data.person_table import PersonTable
+from trs.errors import printable
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,11 @@ def crop_person(people: PersonTable, row: int, input_size: tuple[int, int],
     height, width = people.image_sizes[row]
     image = read_image(people.root, str(people.files[row]), (int(height), int(width)), people.frame)
     matrix = geometry.crop_matrix(people.boxes[row], input_size, choice.scale, choice.rotation, choice.flip)
-    return geometry.warp(image, matrix, input_size), matrix
+    try:
+        return geometry.warp(image, matrix, input_size), matrix
+    except cv2.error as error:  # some versions crop from images of up to 32,766 pixels in a row
+        raise BadImage(f"{printable(str(people.files[row]))} cannot be cropped: it has {image.shape[0]}x"
+                       f"{image.shape[1]} pixels") from error
 
 
 def crop_keypoints(people: PersonTable, row: int, matrix: np.ndarray, flip_order: list[int] | None

@@ -84,12 +84,15 @@ def read_photo(path: Path) -> np.ndarray:
 
 
 def frame_count(path: Path) -> int:
-    """How many images a file holds: frames of an animation, pages of a document; raises BadImage."""
-    with _named(str(path)), open_regular(path) as stream:
-        kind = _check(str(path), parse(stream)).format
-        stream.seek(0)
-        with open_image(stream) as image:
-            return int(getattr(image, "n_frames", 1)) if kind in _ANIMATED else 1
+    """How many images a file holds: frames of an animation, pages of a document; 1 where that cannot be told."""
+    try:
+        with open_regular(path) as stream:
+            kind = parse(stream).format
+            stream.seek(0)
+            with open_image(stream) as image:
+                return int(getattr(image, "n_frames", 1)) if kind in _ANIMATED else 1
+    except Exception:  # whatever is wrong with the frames that are not read
+        return 1
 
 
 def image_path(root: str, file: str) -> str:

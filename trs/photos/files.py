@@ -9,11 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from trs.data.images import BadImage, read_photo
-from trs.errors import InputError
+from trs.data.images import MAX_PIXELS, BadImage, frame_count, read_photo
+from trs.errors import InputError, printable
+from trs.files import open_regular
 
-IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-VIDEO_ENDINGS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm"})
+IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".webp", ".tif", ".tiff",
+                           ".gif", ".avif", ".heic", ".heif", ".hif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm"})
+"""Some are read only where a package for them is installed; what cannot be read is named then."""
+VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp", ".ogv",
+                           ".mts", ".m2ts", ".flv"})
 PREDICTIONS = "predictions"
 """Name, without an ending, of the file with the poses of all photos; no photo's results get this name."""
 
@@ -26,12 +30,14 @@ class Photo:
     file: the image's file name, or the frame's number: what its boxes are found by.
     image_id: of its records: the number that the file name is, the frame's number, or the photo's place in the order.
     image: [H, W, 3] uint8 RGB.
+    of: how many images the file holds, of an animation or a document, of which this is the first.
     """
 
     name: str
     file: str
     image_id: int
     image: np.ndarray
+    of: int = 1
 
 
 def is_video(file: Path) -> bool:
@@ -48,17 +54,30 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            endings = IMAGE_ENDINGS | VIDEO_ENDINGS
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in endings)
+            inside = [file for file in _below(path) if _is_known(file)]
             if not inside:
-                raise InputError(f"there are no images and no videos in {path}: no file names that end in "
-                                 f"{' '.join(sorted(endings))}")
+                raise InputError(f"there are no images and no videos in {printable(str(path))}: no file names that "
+                                 f"end in {' '.join(sorted(IMAGE_ENDINGS | VIDEO_ENDINGS))}")
             found += inside
-        elif path.is_file():
+        elif path.exists():
             found.append(path)
         else:
-            raise InputError(f"there is no file {path}")
+            raise InputError(f"there is no file {printable(str(path))}")
     return found
+
+
+def other_files(paths: Iterable[Path]) -> list[Path]:
+    """What `find_files` leaves in folders: files that are no images and no videos by their names; not hidden ones."""
+    return [file for path in paths if path.is_dir() for file in _below(path)
+            if not _is_known(file) and not file.name.startswith(".")]
+
+
+def _below(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if not file.is_dir())
+
+
+def _is_known(file: Path) -> bool:
+    return file.suffix.lower() in IMAGE_ENDINGS | VIDEO_ENDINGS
 
 
 def result_names(files: Sequence[Path]) -> dict[Path, str]:
@@ -81,11 +100,11 @@ def read_photos(names: Mapping[Path, str], unreadable: list[str]) -> Iterator[Ph
     """
     for place, (file, name) in enumerate(names.items(), start=1):
         try:
-            image = read_photo(file)
+            image, count = read_photo(file), frame_count(file)
         except BadImage as error:
             unreadable.append(str(error))
             continue
-        yield Photo(name, file.name, int(file.stem) if file.stem.isdecimal() else place, image)
+        yield Photo(name, file.name, _number(file.stem, place), image, count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +122,28 @@ class Video:
 
 
 def open_video(file: Path, name: str) -> Video:
-    """Open a video, whose frames are called NAME_000000, NAME_000001, ...; one that cannot be read has no frames."""
-    capture = cv2.VideoCapture(str(file))
-    return Video(capture.get(cv2.CAP_PROP_FPS) or 25.0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)),
-                 _frames(capture, name))
+    """Open a video, whose frames are called NAME_000000, NAME_000001, ...
+
+    Raises:
+        BadImage: it is missing, no regular file, or no video that can be read.
+    """
+    shown = printable(str(file))
+    try:
+        with open_regular(file) as stream:
+            if not stream.read(1):
+                raise BadImage(f"{shown} is empty")
+        capture = cv2.VideoCapture(str(file.absolute()), cv2.CAP_FFMPEG)
+    except OSError as error:
+        raise BadImage(f"{shown}: {error.strerror}") from error
+    except (cv2.error, UnicodeError) as error:
+        raise BadImage(f"{shown} is not a video that can be read: {type(error).__name__}") from error
+    if not capture.isOpened():
+        raise BadImage(f"{shown} is not a video that can be read")
+    width, height, count, rate = (capture.get(what) for what in (
+        cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FPS))
+    if width * height > MAX_PIXELS:
+        raise BadImage(f"{shown} has frames of {width * height:.0f} pixels, more than {MAX_PIXELS}")
+    return Video(rate if 0 < rate < 1000 else 25.0, max(0, int(count)), _frames(capture, name))
 
 
 def _frames(capture: cv2.VideoCapture, name: str) -> Iterator[Photo]:
@@ -115,3 +152,8 @@ def _frames(capture: cv2.VideoCapture, name: str) -> Iterator[Photo]:
         yield Photo(f"{name}_{number:06d}", str(number), number, np.ascontiguousarray(frame[..., ::-1]))
         number += 1
     capture.release()
+
+
+def _number(stem: str, otherwise: int) -> int:
+    """The number that a file is named by."""
+    return int(stem) if stem.isascii() and stem.isdecimal() and len(stem) < 19 else otherwise

@@ -10,12 +10,16 @@ from typing import Any
 import cv2
 
 from trs.data.images import BadImage
+from trs.errors import printable
 from trs.files import whole_file, write_text
 from trs.photos.files import PREDICTIONS, Photo, is_video, open_video, read_photos, result_names
 from trs.photos.predict import PhotoPredictor, PredictedPhoto, heatmap_sheets
 from trs.visualize import write_jpeg
 
 _FRAMES_A_REPORT = 100
+_LONGEST_JPEG = 65_500
+_CODEC = "vp09"
+"""Browsers play it; OpenCV's packages cannot write H.264, and nothing but players shows their default, MPEG-4."""
 
 
 def predict_files(predictor: PhotoPredictor, files: Sequence[Path], out: Path, report: Callable[[str], object],
@@ -59,11 +63,16 @@ def _predict_images(predict: Callable[[Photo], PredictedPhoto], names: Mapping[P
                     report: Callable[[str], object], unreadable: list[str]) -> None:
     records: list[dict[str, Any]] = []
     for photo in read_photos(names, unreadable):
+        if max(photo.image.shape) > _LONGEST_JPEG:
+            unreadable.append(f"{printable(photo.file)} cannot be drawn: a JPEG has at most {_LONGEST_JPEG} pixels in "
+                              "a row")
+            continue
         predicted = predict(photo)
         write_jpeg(out / f"{photo.name}.jpg", predicted.drawn)
         records += predicted.records
         count = len(predicted.records)
-        report(f"{photo.file}: {count} {'person' if count == 1 else 'people'}")
+        report(f"{printable(photo.file)}: {count} {'person' if count == 1 else 'people'}"
+               + (f", in the first of its {photo.of} images" if photo.of > 1 else ""))
     write_text(out / f"{PREDICTIONS}.json", json.dumps(records))
 
 
@@ -74,7 +83,7 @@ def _predict_video(predict: Callable[[Photo], PredictedPhoto], file: Path, name:
     Raises:
         BadImage: no frame can be read, or no video can be written.
     """
-    video = open_video(file, name)
+    video, shown = open_video(file, name), printable(file.name)
     writer: cv2.VideoWriter | None = None
     records: list[dict[str, Any]] = []
     number = 0
@@ -83,15 +92,16 @@ def _predict_video(predict: Callable[[Photo], PredictedPhoto], file: Path, name:
             predicted = predict(photo)
             records += predicted.records
             height, width = predicted.drawn.shape[:2]
-            writer = writer or cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*"mp4v"), video.frame_rate,
+            writer = writer or cv2.VideoWriter(str(partial), cv2.VideoWriter.fourcc(*_CODEC), video.frame_rate,
                                                (width, height))
             if not writer.isOpened():
-                raise BadImage(f"{file}: OpenCV cannot write mp4 files here")
+                raise BadImage(f"{shown}: OpenCV cannot write {_CODEC} into mp4 files here")
             writer.write(predicted.drawn[..., ::-1])
             if number % _FRAMES_A_REPORT == 0:
-                report(f"{file.name}: frame {number} of {video.frame_count}")
+                report(f"{shown}: frame {number} of {video.frame_count}")
         if writer is None:
-            raise BadImage(f"{file} is not a video that can be read")
+            raise BadImage(f"{printable(str(file))} is a video without a frame that can be read")
         writer.release()
     write_text(out / f"{name}.json", json.dumps(records))
-    report(f"{file.name}: {number} frames, {len(records)} poses")
+    claimed = f" of the {video.frame_count} that it claims to have" if number < video.frame_count else ""
+    report(f"{shown}: {number} frames{claimed}, {len(records)} poses")

@@ -337,9 +337,9 @@ def test_only_regular_files_are_opened(tmp_path: Path, kind: str) -> None:
             listener.bind(os.path.relpath(path))
     expected = "leads out of" if kind == "device" else "a.jpg: is not a regular file"
     assert expected in refusal(tmp_path, "a.jpg")
-    for read in (read_photo, frame_count):
-        with pytest.raises(BadImage, match="is not a regular file"):
-            read(path)
+    with pytest.raises(BadImage, match="is not a regular file"):
+        read_photo(path)
+    assert frame_count(path) == 1
     with pytest.raises(BadImage, match=expected):
         read_header(str(tmp_path), "a.jpg")
 

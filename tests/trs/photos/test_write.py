@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +21,8 @@ from trs.evaluation.predictor import Predictor, load_predictor
 from trs.photos.files import find_files
 from trs.photos.predict import PhotoPredictor, heatmap_sheets
 from trs.photos.write import predict_files
+
+VIDEO_CODEC = b"vp09"
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +98,70 @@ def test_a_video_becomes_a_video_with_a_pose_a_frame(predictor: Predictor, tmp_p
     assert lines == ["clip.mp4: 7 frames, 7 poses"]
     assert [record["image_id"] for record in json.loads((tmp_path / "out" / "clip.json").read_text())] == list(range(7))
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["clip.json", "clip.mp4"]
+    assert VIDEO_CODEC in (tmp_path / "out" / "clip.mp4").read_bytes()
     drawn = cv2.VideoCapture(str(tmp_path / "out" / "clip.mp4"))
     assert (drawn.get(cv2.CAP_PROP_FRAME_COUNT), drawn.get(cv2.CAP_PROP_FPS)) == (7, 10)
+
+
+PLAYED = """const [address, done] = arguments, video = document.createElement('video');
+video.muted = true;
+video.onerror = () => done('error ' + video.error.code + ' ' + video.error.message);
+video.onended = () => done([video.videoWidth, video.videoHeight, video.duration]);
+video.src = address;
+document.body.append(video);
+video.play().catch(error => done(String(error)));"""
+"""Plays a video to its end, and tells its size and its length in seconds, or what went wrong."""
+
+
+@pytest.mark.parametrize("size", [(64, 48), (63, 47)], ids=["even", "odd"])
+def test_a_browser_plays_the_videos(predictor: Predictor, tmp_path: Path, browser: Any, size: tuple[int, int]) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, size)
+    for shade in range(7):
+        writer.write(np.full((size[1], size[0], 3), 30 * shade, np.uint8))
+    writer.release()
+    (tmp_path / "out").mkdir()
+    nobody = PhotoPredictor(predictor, find_boxes=lambda file: np.zeros((0, 4)))
+    assert predict_files(nobody, [tmp_path / "clip.avi"], tmp_path / "out", print) == []
+    page = tmp_path / "out" / "page.html"
+    page.write_text("<body></body>")
+    browser.get(f"file://{page}")
+    browser.set_script_timeout(60)
+    played = browser.execute_async_script(PLAYED, "clip.mp4")
+    assert isinstance(played, list), played
+    width, height, seconds = played
+    assert (width, height) == (size[0] // 2 * 2, size[1] // 2 * 2) and abs(seconds - 0.7) < 0.15
+
+
+def test_a_video_that_ends_early_says_how_many_frames_it_lacks(predictor: Predictor, tmp_path: Path) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (64, 48))
+    for _ in range(9):
+        writer.write(np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8))
+    writer.release()
+    content = (tmp_path / "clip.avi").read_bytes()
+    (tmp_path / "clip.avi").write_bytes(content[:len(content) // 2])
+    (tmp_path / "out").mkdir()
+    lines: list[str] = []
+    assert predict_files(PhotoPredictor(predictor), [tmp_path / "clip.avi"], tmp_path / "out", lines.append) == []
+    assert re.fullmatch(r"clip\.avi: (\d) frames of the 9 that it claims to have, \1 poses", lines[-1])
+
+
+def test_names_and_animations_are_told_in_one_printable_line(predictor: Predictor, tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (40, 30), color) for color in ("red", "green")]
+    frames[0].save(tmp_path / "two\x1b[31m\nlines.gif", save_all=True, append_images=frames[1:])
+    (tmp_path / "bad\n.png").write_bytes(b"")
+    (tmp_path / "out").mkdir()
+    lines: list[str] = []
+    bad = predict_files(PhotoPredictor(predictor), find_files([tmp_path]), tmp_path / "out", lines.append)
+    assert lines == ["two\\x1b[31m\\nlines.gif: 1 person, in the first of its 2 images"]
+    assert bad == [f"{tmp_path}/bad\\n.png is not an image that can be read"]
+
+
+def test_an_image_too_long_for_a_jpeg_is_named(predictor: Predictor, tmp_path: Path) -> None:
+    Image.new("1", (70_000, 4)).save(tmp_path / "long.png")
+    (tmp_path / "out").mkdir()
+    bad = predict_files(PhotoPredictor(predictor), [tmp_path / "long.png"], tmp_path / "out", print)
+    assert bad == ["long.png cannot be drawn: a JPEG has at most 65500 pixels in a row"]
+    assert json.loads((tmp_path / "out" / "predictions.json").read_text()) == []
 
 
 def test_a_heatmap_sheet_shows_every_keypoint_to_teacher_and_reviewer(predictor: Predictor) -> None:
