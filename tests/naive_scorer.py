@@ -115,7 +115,7 @@ def object_keypoint_similarity(person: Record, pose: Record, sigmas: Sequence[fl
     """
     labels, points = points_of(person), points_of(pose)
     anything_labeled = is_anything_labeled(person)
-    similarities = []
+    similarities: list[float] = []
     for (x, y, visibility), (pose_x, pose_y, _), sigma in zip(labels, points, sigmas, strict=True):
         if anything_labeled and visibility > 0:
             squared = (pose_x - x) ** 2 + (pose_y - y) ** 2
@@ -125,8 +125,12 @@ def object_keypoint_similarity(person: Record, pose: Record, sigmas: Sequence[fl
             left, top, width, height = person["bbox"]
             squared = (outside(pose_x, left - width, left + 2 * width) ** 2
                        + outside(pose_y, top - height, top + 2 * height) ** 2)
-        similarities.append(math.exp(-squared / (2 * (person["area"] + EPSILON) * (2 * sigma) ** 2)))
+        similarities.append(keypoint_similarity(squared, person["area"], sigma))
     return sum(similarities) / len(similarities)
+
+
+def keypoint_similarity(squared: float, area: float, sigma: float) -> float:
+    return math.exp(-squared / (2 * (area + EPSILON) * (2 * sigma) ** 2))
 
 
 def curve(images: Sequence[Image], threshold: float) -> Curve:
@@ -218,6 +222,24 @@ def pckh(people: Sequence[Record], poses: Mapping[int, Sequence[float]], names: 
     groups = {f"{group}_pckh": mean([mean(by_joint[name]) for name in joints])
               for group, joints in MPII_GROUPS.items() if all(name in names for name in joints)}
     return {"pckh": mean(counted), **groups}
+
+
+def keypoint_scores(people: Sequence[Record], poses: Mapping[int, Sequence[float]], sigmas: Sequence[float]
+                    ) -> list[float | None]:
+    """For each keypoint the share of the people who have it labeled in whose pose it is right.
+
+    It is right if its similarity reaches a threshold; the score is a mean over COCO's ten thresholds.
+    """
+    right: list[list[float]] = [[] for _ in sigmas]
+    for person in people:
+        for index, (x, y, visibility) in enumerate(points_of(person)):
+            if visibility > 0 and person["id"] in poses:
+                pose_x, pose_y, _ = poses[person["id"]][3 * index:3 * index + 3]
+                similarity = keypoint_similarity((pose_x - x) ** 2 + (pose_y - y) ** 2, person["area"], sigmas[index])
+                right[index].append(sum(similarity >= threshold for threshold in OKS_THRESHOLDS) / len(OKS_THRESHOLDS))
+            elif visibility > 0:
+                right[index].append(0.0)
+    return [mean(found) for found in right]
 
 
 def closeness(person: Record, poses: Mapping[int, Sequence[float]], length: float) -> list[tuple[int, bool]]:

@@ -1,4 +1,4 @@
-"""AP, PCK, PCKh and OKS of the library equal the naive scorer's, and ten scorers with a bug each do not."""
+"""AP, PCK, PCKh, OKS and keypoints' scores equal the naive scorer's, and those of scorers with a bug each do not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from tests.naive_scorer import coco_numbers, object_keypoint_similarity, pck, pckh
+from tests.naive_scorer import coco_numbers, keypoint_scores, object_keypoint_similarity, pck, pckh
 from tests.scorer_cases import (
     CASES,
     COCO_SIGMAS,
@@ -135,7 +135,7 @@ def of_case(table: PersonTable, one: JointCase) -> tuple[PersonTable, np.ndarray
 
 
 def first_wrong_joints(scorer: SimpleNamespace, folder: Path) -> str | None:
-    """PCK and OKS of people in COCO's format, PCKh of MPII's."""
+    """PCK, OKS and keypoints' scores of people in COCO's format, PCKh of MPII's."""
     coco, mpii, sigmas = coco_table(scorer), mpii_table(scorer, folder), np.linspace(0.02, 0.12, len(MPII_JOINTS))
     assert len(coco) == len(mpii) == sum(len(one.people) for one in joint_cases())
     for one in joint_cases():
@@ -145,11 +145,16 @@ def first_wrong_joints(scorer: SimpleNamespace, folder: Path) -> str | None:
         heads, rows, poses = of_case(mpii, one)
         ours |= scorer.pck.pckh(heads, rows, poses - HALF, MPII)
         expected |= pckh(one.people, one.poses, MPII_JOINTS)
-        found = scorer.oks.oks(scorer.oks.similarities(poses + HALF, people.take(rows), sigmas))
-        for row, similarity in zip(rows, found, strict=True):
+        found = scorer.oks.similarities(poses + HALF, people.take(rows), sigmas)
+        for row, similarity in zip(rows, scorer.oks.oks(found), strict=True):
             person = one.people[row]
             ours[f"oks {row}"] = float(similarity)
             expected[f"oks {row}"] = object_keypoint_similarity(person, {"keypoints": one.poses[person["id"]]}, sigmas)
+        annotated = (people.keypoint_weights > 0).sum(0)
+        for name, count, ours_, theirs in zip(MPII_JOINTS, annotated, scorer.oks.keypoint_scores(found, annotated),
+                                              keypoint_scores(one.people, one.poses, sigmas), strict=True):
+            if count:
+                ours[f"score of {name}"], expected[f"score of {name}"] = float(ours_), theirs
         if ours != pytest.approx(expected, abs=1e-9):
             return f"seed {one.seed}: {ours}, not {expected}"
     return None
@@ -162,6 +167,36 @@ def test_ap_is_the_naive_scorers(first: int) -> None:
 
 def test_ap_counted_by_pycocotools_is_the_naive_scorers() -> None:
     assert first_wrong_ap(library(without="hotcoco"), range(FEWER)) is None
+
+
+@pytest.mark.parametrize("without", [None, "hotcoco"])
+def test_poses_that_are_not_finite_are_as_good_as_none(without: str | None) -> None:
+    assert first_not_finite(library(without=without)) is None
+
+
+def test_poses_that_are_not_finite_are_found_to_match() -> None:
+    """What pycocotools does to whoever does not leave them out: no threshold is above NaN."""
+    guard = Patch("NaN is a match", "ap", "and _is_finite(result)]", "]", library="pycocotools")
+    assert first_not_finite(library(guard, without="hotcoco")) is not None
+
+
+def first_not_finite(scorer: SimpleNamespace) -> str | None:
+    """Every third pose has a coordinate that is none, every seventh a score that is none."""
+    for seed in range(FEWER // 2):
+        one = case(seed)
+        broken, whole = copy.deepcopy(one.results), []
+        for place, record in enumerate(broken):
+            if place % 3 == 0:
+                record["keypoints"][0] = (np.nan, np.inf, -np.inf)[seed % 3]
+            elif place % 7 == 1:
+                record["score"] = np.nan
+            else:
+                whole.append(record)
+        ours = ap_of(scorer, dataclasses.replace(one, results=broken))
+        expected = coco_numbers(one.annotations, whole, one.sigmas, one.image_ids)
+        if ours != pytest.approx(expected, abs=1e-9):
+            return f"seed {seed}: {ours}, not {expected}"
+    return None
 
 
 def test_pck_pckh_and_oks_are_the_naive_scorers(tmp_path: Path) -> None:
@@ -205,6 +240,8 @@ BUGS = [
     Patch("areas are those of boxes", "coco", "area = area if area > 0 else nan", "area = nan"),
     Patch("sigma is not doubled", "oks", "np.square(2 * sigmas)", "np.square(sigmas)"),
     Patch("an OKS counts what is not labeled", "oks", "people.keypoint_weights > 0", "people.keypoint_weights >= 0"),
+    Patch("a keypoint is right at 0.5", "oks", "np.linspace(0.5, 0.95, 10)", "np.array([0.5])"),
+    Patch("keypoints of missed people do not count", "oks", "annotated is None", "True"),
     Patch("PCK at the threshold is missed", "pck", "distances <= lengths", "distances < lengths"),
     Patch("PCK is relative to the shorter side", "pck", "people.boxes[:, 2:].max(1)", "people.boxes[:, 2:].min(1)"),
     Patch("PCK at 0.5", "pck", "PCK_THRESHOLD, PCKH_THRESHOLD = 0.2, 0.5", "PCK_THRESHOLD, PCKH_THRESHOLD = 0.5, 0.5"),
@@ -247,7 +284,7 @@ def test_two_workers_score_what_one_scores_and_what_the_naive_scorer_does(config
     workers = [subprocess.Popen([sys.executable, "-m", "tests.trs.evaluation.share_worker", tmp_path / "config.yaml",
                                  tmp_path / "store", str(rank), "2", out], cwd=ROOT) for rank, out in enumerate(outs)]
     alone = scores(config)
-    assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
+    assert [worker.wait(timeout=600) for worker in workers] == [0, 0]
     together, other = (json.loads(out.read_text()) for out in outs)
     assert together == json.loads(json.dumps(alone)) and other == {"metrics": {}, "results": {}}
     content = json.loads((tmp_path / "people" / config.data.val_annotations).read_text())
