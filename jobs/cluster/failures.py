@@ -72,8 +72,8 @@ class Failures(UserCallback):
     """Asked by Ray Train's controller, which would restart the workers whatever they failed from.
 
     A mistake of the user's would meet every restart again and ends the run, and so would an error of the code's own,
-    such as one about a certain image. So do failures that recur from the same checkpoint; as long as it gets further,
-    a run may lose its machines any number of times.
+    such as one about a certain image. So do failures that recur from the same checkpoint, at once if they are alike to
+    the step; as long as it gets further, a run may lose its machines any number of times.
 
     Args:
         folder: of the run.
@@ -83,6 +83,7 @@ class Failures(UserCallback):
     def __init__(self, folder: Path, max_failures: int) -> None:
         self.folder, self.max_failures = folder, max_failures
         self.failures, self.newest = 0, ""
+        self.said: list[str] = []
 
     def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
         """Note the failure; raises InputError if a restart would meet it again."""
@@ -91,18 +92,29 @@ class Failures(UserCallback):
         if mistake is not None and not any(isinstance(root_of(error), InputError | OSError) for error in errors):
             mistake += f" (see {FAILURES_FILE})"
         if mistake is None and not any(isinstance(error, Interrupted) or _preempted(error) for error in errors):
-            mistake = self._count(cause_of(errors))
+            blamed = blamed_of(errors)
+            mistake = (f"{Unexpected.at('in a worker', root_of(blamed))} (see {FAILURES_FILE})" if would_recur(blamed)
+                       else self._count(cause_of(errors), getattr(blamed, "__notes__", [])))
         if mistake is not None:
             with contextlib.suppress(OSError):  # the mistake may be a storage that is full
                 write_text(self.folder / MISTAKE_FILE, mistake)
             raise InputError(mistake)
 
-    def _count(self, cause: str) -> str | None:
-        """What to say if it is one failure too many."""
+    def _count(self, cause: str, notes: list[str]) -> str | None:
+        """What to say if it is one failure too many.
+
+        Args:
+            cause: in a line.
+            notes: of the error, if a worker still lived to say after which step it came.
+        """
         with contextlib.suppress(OSError):
             append_line(self.folder / EVENTS_FILE, f"the workers failed: {cause}")
-        newest = self._newest()
-        self.failures, self.newest = self.failures + 1 if newest == self.newest else 1, newest
+        newest, said = self._newest(), [cause, *notes]
+        alike = bool(notes) and (newest, said) == (self.newest, self.said)
+        self.failures, self.newest, self.said = self.failures + 1 if newest == self.newest else 1, newest, said
+        if alike:
+            return (f"the training has failed twice alike {notes[0]}, by {cause} (see {FAILURES_FILE}); mend it and "
+                    "resume")
         if self.failures <= self.max_failures:
             return None
         return (f"the training has failed {self.failures} times in a row from the same checkpoint, the last time by "
@@ -115,10 +127,16 @@ class Failures(UserCallback):
             return ""
 
 
+def blamed_of(errors: Sequence[Exception]) -> Exception:
+    """The error that the others come from: when a worker dies, the others fail by its silence."""
+    dead: list[Exception] = [error.health_check_failure for error in errors if hasattr(error, "health_check_failure")]
+    own = [error for error in errors if would_recur(error)]
+    return (*dead, *own, *errors)[0]
+
+
 def cause_of(errors: Sequence[Exception]) -> str:
-    """One line for the failure of several workers: when one dies, the others fail by its silence."""
-    dead = [error for error in errors if hasattr(error, "health_check_failure")]
-    error = root_of(dead[0].health_check_failure if dead else errors[0])
+    """One line for the failure of several workers."""
+    error = root_of(blamed_of(errors))
     reasons = [line for line in plain(str(error)).splitlines() if line.startswith("The actor is dead because")]
     if reasons or isinstance(error, Unexpected):
         return reasons[0] if reasons else first_line(error)

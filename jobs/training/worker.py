@@ -62,6 +62,7 @@ def _train(assignment: Assignment) -> None:
     except Exception as error:
         if find_mistake(error) is None and would_recur(error):
             raise Unexpected.at(f"after step {training.counters.step}", root_of(error)) from error
+        error.add_note(f"after step {training.counters.step}")  # Ray keeps an error's notes
         raise
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import pickle
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,29 @@ def test_the_line_of_a_failure_has_no_color_and_names_the_cause(tmp_path: Path) 
         "unexpected KeyError while reading a.jpg: 'x'"
     fail(Failures(tmp_path, max_failures=1), lost)
     assert read_events(tmp_path) == ["the workers failed: MemoryError: no room for a.jpg"]
+
+
+def noted(error: Exception, note: str) -> Exception:
+    """As a worker's error comes to Ray's controller."""
+    error.add_note(note)
+    return pickle.loads(pickle.dumps(error))
+
+
+def test_the_same_failure_after_the_same_step_is_met_twice_at_most(tmp_path: Path) -> None:
+    shapes = "mat1 and mat2 shapes cannot be multiplied"
+    failures = Failures(tmp_path, max_failures=3)
+    fail(failures, noted(RuntimeError(shapes), "after step 7"))
+    fail(failures, noted(RuntimeError(shapes), "after step 8"))
+    fail(failures, WorkerHealthCheckFailedError("gone", RayActorError()))
+    failures = Failures(tmp_path, max_failures=3)
+    fail(failures, noted(RuntimeError(shapes), "after step 7"))
+    with pytest.raises(InputError, match=rf"failed twice alike after step 7, by RuntimeError: {shapes} \(see"):
+        fail(failures, noted(RuntimeError(shapes), "after step 7"))
+
+
+def test_an_error_of_a_workers_own_code_is_not_met_twice(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^unexpected KeyError in a worker: 'x' \(see failures.txt\)$"):
+        Failures(tmp_path, 3).after_exception(None, {0: RuntimeError("gloo: connection reset"), 1: KeyError("x")})
+    fail(Failures(tmp_path, 3), RuntimeError("gloo: connection reset"))
+    death = WorkerHealthCheckFailedError("gone", RayActorError())
+    Failures(tmp_path, 3).after_exception(None, {0: KeyError("x"), 1: death})  # it fell over the other's silence
