@@ -312,3 +312,14 @@ def test_results_name_their_images_by_their_files(name: str, first_image: int, t
     people = drawn_people(name)
     truth = labels(people, drawn_areas(people), points_of(people), first_image)
     assert score(write(tmp_path / "labels.json", truth), FOLDER / f"{name}.json").numbers["ap"] == pytest.approx(1)
+
+
+def test_a_file_name_decides_where_each_id_is_the_number_of_another_image(tmp_path: Path) -> None:
+    people = drawn_people("ultralytics_8_4")
+    truth = labels(people, drawn_areas(people), points_of(people))
+    for record in truth["images"]:
+        record["id"] = 4 - record["id"]
+    for record in truth["annotations"]:
+        record["image_id"] = 4 - record["image_id"]
+    scored = score(write(tmp_path / "labels.json", truth), FOLDER / "ultralytics_8_4.json")
+    assert scored.numbers["ap"] == pytest.approx(1)
