@@ -22,7 +22,7 @@ def test_settings_reach_every_training_and_what_it_starts_from() -> None:
     assert all(run.config.train.batch_size == 7 and run.config.data.root == "somewhere" for run in runs)
     assert all(run.config.data.labeled_count is None and not run.config.data.include_labeled for run in runs)
     assert {run.config.model.levels for run in runs} == {1, 2}  # what the table varies stays
-    assert all("TRS" in cell.row[0] for cell in made.cells)
+    assert made.cells and all("TRS" in cell.row[0] for cell in made.cells)
 
 
 def test_machines_are_the_tables_own_where_none_are_given() -> None:
@@ -51,13 +51,27 @@ def test_what_cannot_be_is_refused() -> None:
         table.parse(["table8", *ARGUMENTS, "--only", "nothing"])
     with pytest.raises(InputError, match=r"train\.batch_size must be at least 1"):
         table.parse(["table8", *ARGUMENTS, "--train.batch-size", "0"])
+    with pytest.raises(InputError, match=r"cluster\.max_failures must be at least 0"):
+        table.parse(["table8", *ARGUMENTS, "--max-failures", "-1"])
     with pytest.raises(InputError, match="--seeds must be at least 1"):
         table.parse(["table8", *ARGUMENTS, "--seeds", "0"])
+
+
+def test_what_has_no_effect_on_any_training_is_refused() -> None:
+    for options, words in ((["--data.unlabeled-images", "x"], "data.unlabeled_images has no effect without"),
+                           (["--resize-seconds", "9"], "cluster.resize_seconds has no effect without"),
+                           (["--only", "Supervised", "--view.hard-rotation-probability", "0.1"],
+                            "view.hard_rotation_probability has no effect on supervised")):
+        with pytest.raises(InputError, match=words):
+            table.parse(["table2", *ARGUMENTS, *options])
+    made = table.parse(["table2", *ARGUMENTS, "--view.hard-rotation-probability", "0.1"])[1]  # on others it has one
+    assert {cell.run.config.view.hard_rotation_probability for cell in made.cells} == {0.1}
 
 
 def test_an_options_value_is_not_taken_for_the_table() -> None:
     command, made = table.parse(["--out", "figure4", "table5", *ARGUMENTS, "--seeds", "2"])
     assert command.table == "table5" and made.caption.startswith("PCKh")
+    assert made.cells
     assert all(cell.run.config.data.train_annotations == "annot/train.json" for cell in made.cells)
     assert all([run.config.data.split_seed for run in cell.runs] == [0, 1] for cell in made.cells)
 

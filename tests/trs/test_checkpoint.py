@@ -346,7 +346,8 @@ def test_a_warm_start_from_the_same_method_gives_every_network_its_own(saved, co
     warm_start(method.networks, method.peers, [checkpoints.load(folder)])
     after = method.networks.state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in after)
-    assert all(torch.equal(after[name], tensor) for name, tensor in training.method.networks.state_dict().items())
+    expected = training.method.networks.state_dict()
+    assert expected and all(torch.equal(after[name], tensor) for name, tensor in expected.items())
 
 
 def test_a_warm_start_from_supervised_runs_takes_one_for_each_peer(config: Config, datasets: Datasets, tmp_path: Path
@@ -366,7 +367,8 @@ def test_a_warm_start_from_supervised_runs_takes_one_for_each_peer(config: Confi
     networks = start(given[0][0], given[1][0]).method.networks
     for peer, (_, weights) in zip("ab", given, strict=True):
         for name in (peer, f"reviewer_{peer}"):
-            assert all(torch.equal(networks[name].state_dict()[key], value) for key, value in weights.items())
+            found = networks[name].state_dict()
+            assert weights and all(torch.equal(found[key], value) for key, value in weights.items())
     with pytest.raises(InputError, match="would stay alike"):
         start(given[0][0])
     with pytest.raises(InputError, match="there is no checkpoint in"):

@@ -163,7 +163,8 @@ def test_bfloat16_learns_too(config: Config, datasets: Datasets, tmp_path: Path)
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, precision="bfloat16", epochs=1))
     training, reports = run(config, datasets, tmp_path)
     assert 0 < reports[0]["loss"] < 1
-    assert all(p.dtype == torch.float32 and p.isfinite().all() for p in training.method.networks.parameters())
+    parameters = list(training.method.networks.parameters())
+    assert parameters and all(p.dtype == torch.float32 and p.isfinite().all() for p in parameters)
 
 
 def test_an_epoch_is_one_pass_over_the_larger_set(config: Config, datasets: Datasets) -> None:

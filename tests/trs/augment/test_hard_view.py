@@ -16,9 +16,10 @@ from trs.augment.mixing import SampleMix, draw_partners
 from trs.augment.mixup import draw_mixup
 from trs.augment.patch import draw_found, draw_half_sizes, erase
 from trs.augment.rand_augment import OPERATIONS, rand_augment
-from trs.augment.ssco import Patches, paste_patches, ssco
+from trs.augment.ssco import Patches, draw_patches, paste_patches, ssco
 from trs.config import AugmentationName, ConsistencyConfig, ViewConfig
 from trs.data.batch import UnlabeledBatch, denormalize, normalize
+from trs.keyed_random import RandomStream, uniform
 
 NAMES = typing.get_args(AugmentationName)
 KEYS = torch.arange(1, 9) * 12345677
@@ -159,6 +160,22 @@ def test_where_nothing_is_found_nothing_is_hidden(images, located) -> None:
     assert torch.equal(ssco(images, located.keypoints, nothing, KEYS, HALF), images)
 
 
+def test_a_patch_needs_a_joint_to_hide_and_one_to_take(located) -> None:
+    found = located.found.clone()
+    found[::2] = False
+    patches = draw_patches(located.keypoints, found, KEYS, HALF, 64)
+    there = found.any(1) & found.any(1)[patches.source]
+    assert 0 < there.sum() < found.any(1).sum()
+    assert torch.equal(patches.valid, there[:, None].expand(-1, 2))
+
+
+def test_where_a_teacher_sees_nothing_nothing_is_hidden(images) -> None:
+    unlabeled, nothing = UnlabeledBatch(images, KEYS), torch.zeros(8, 6, 16, 12)
+    for name in ("joint_cutout", "ssco", "keypoint_mix"):
+        hidden = hard_view(unlabeled, nothing, ConsistencyConfig(augment=(name,)), ViewConfig())
+        assert torch.equal(hidden.images, hard_view(unlabeled, nothing, ConsistencyConfig(), ViewConfig()).images)
+
+
 def test_found_keypoints_are_drawn_evenly_and_others_never() -> None:
     keys = torch.arange(4000) * 7919
     found = torch.tensor([True, False, True, True, False]).expand(4000, 5)
@@ -202,12 +219,38 @@ def test_cutmix_takes_the_same_rectangle_of_images_and_heatmaps() -> None:
         assert torch.equal(mixed[1], samples[1])
 
 
+@pytest.mark.parametrize(("height", "width"), [(64, 48), (16, 12)])
+def test_a_cell_belongs_to_a_rectangle_by_its_center(height: int, width: int) -> None:
+    """Whatever the size of the cells: no border lies on a center."""
+    x0, y0, x1, y1 = 0.26, 0.13, 0.66, 0.87
+    mixed = SampleMix(torch.tensor([1, 0]), torch.tensor([[x0, y0, x1, y1], [0.0] * 4]), torch.zeros(2))(
+        torch.stack([torch.zeros(1, height, width), torch.ones(1, height, width)]))
+    for row in range(height):
+        for column in range(width):
+            x, y = (column + 0.5) / width, (row + 0.5) / height
+            assert mixed[0, 0, row, column] == (x0 <= x < x1 and y0 <= y < y1)
+
+
+def test_targets_are_mixed_and_moved_as_the_images_are(images) -> None:
+    heatmaps = torch.rand(2, 8, 6, 16, 12)
+    hard = hard_view(UnlabeledBatch(images, KEYS), heatmaps[0], ConsistencyConfig(augment=("mixup", "cutmix")),
+                     ViewConfig())
+    ((mixes, theta),) = hard.paths
+    assert len(mixes) == 2
+    assert torch.equal(hard.images, warp(mixes[1](mixes[0](images)), theta))
+    expected = mixes[1](mixes[0](heatmaps))
+    assert torch.equal(hard.of_heatmaps(heatmaps), torch.stack([warp(level, theta) for level in expected]))
+
+
 def test_cutmix_rectangles_are_uniform_in_area_before_they_are_cut_off() -> None:
-    box = draw_cutmix(torch.arange(5000) * 7919).box
+    keys = torch.arange(5000) * 7919
+    box = draw_cutmix(keys).box
     assert box.min() >= 0 and box.max() <= 1
     sides = box[:, 2:] - box[:, :2]
     uncut = ((box > 0) & (box < 1)).all(1)
     assert 0.05 < sides.prod(1).mean() < 0.45 and uncut.float().mean() > 0.1
+    areas = uniform(keys, 1, RandomStream.CUTMIX_AREA).squeeze(1)
+    torch.testing.assert_close(sides.prod(1)[uncut], areas[uncut], atol=1e-5, rtol=0)
 
 
 def test_a_blend_trusts_a_keypoint_if_it_can_trust_both(images) -> None:

@@ -29,6 +29,7 @@ def test_the_same_samples_for_any_number_of_workers(stream: Stream) -> None:
 def test_a_sample_differs_from_pass_to_pass(stream: Stream) -> None:
     rows = stream.read(range(16))
     first = {i: image for i, image in zip(rows["id"][:8], rows["image"][:8], strict=True)}
+    assert len(rows["id"]) == 16
     assert all((first[i] != image).any() for i, image in zip(rows["id"][8:], rows["image"][8:], strict=True))
 
 

@@ -15,6 +15,7 @@ def test_targets_are_clamped_to_confidences_between_0_and_1_and_need_no_gradient
     for parameter in networks.parameters():
         parameter.data *= 20
     easy = easy_heatmaps(networks, unlabeled.images, in_train_mode={"a"})
+    assert set(easy) == {"a", "b"}
     assert all(maps.min() == 0 and maps.max() == 1 and not maps.requires_grad for maps in easy.values())
 
 
