@@ -20,13 +20,17 @@ from jobs.training.evaluation import evaluate
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import DataConfig, EvalConfig
+from trs.config.effects import changed, require_effect
 from trs.evaluation.protocol import measure_of, protocol
 
 if TYPE_CHECKING:
     from jobs.cli import Given as DataOptions
     from jobs.cli import Given as EvalOptions
 else:
-    DataOptions, EvalOptions = cli.overrides(DataConfig), cli.overrides(EvalConfig)
+    # The rest changes a training, and nothing of what is measured.
+    DataOptions = cli.overrides(DataConfig, without=["include_labeled", "unlabeled_count", "split", "split_seed",
+                                                     "min_detection_score", "sigma", "max_bad_images"])
+    EvalOptions = cli.overrides(EvalConfig, without=["metric", "every"])
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,10 @@ def main(arguments: list[str]) -> None:
     """Evaluate, and print the protocol and a line for each metric."""
     command = tyro.cli(Command, args=arguments, prog="python -m jobs.evaluate")
     checkpoint = checkpoints.newest(command.checkpoint.absolute())  # the workers run in folders of their own
-    config = configs.change(checkpoints.load(checkpoint).config, cli.dotted(
+    trained = checkpoints.load(checkpoint).config
+    config = configs.change(trained, cli.dotted(
         data=command.data, eval=command.eval, train={"workers": command.workers}))
+    require_effect(changed(config, trained), config)
     out = (command.out or checkpoint.parent / "evaluation").absolute()
     connect()
     machines = dataclasses.replace(_machines(checkpoint.parent), use_gpu=command.use_gpu, min_workers=None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from jobs import cli
+from jobs import config as jobs_config
 from jobs.cluster import checks
 from jobs.cluster.connect import connect
 from jobs.cluster.resources import concurrency
@@ -23,6 +24,7 @@ from jobs.paper.tables import TABLES, Table
 from jobs.run_folder.console import duration
 from trs import config as configs
 from trs.config import DataConfig, EvalConfig, ModelConfig, TrainConfig, ViewConfig
+from trs.config.effects import changed, require_effect
 from trs.data.datasets import load_datasets
 from trs.errors import InputError
 from trs.evaluation.protocol import METRIC_NAMES
@@ -138,13 +140,17 @@ def parse(arguments: list[str]) -> tuple[Command, Table]:
     table = TABLES[command.table]()
     given = cli.dotted(data=command.data, view=command.view, model=command.model, train=command.train,
                        eval=command.eval)
-    cells = [dataclasses.replace(cell, run=cell.run.changed(lambda config: configs.change(config, given)))
-             for cell in table.cells
-             if not command.only or any(text in name for text in command.only for name in (*cell.row, cell.column))]
-    if not cells:
+    chosen = [cell for cell in table.cells
+              if not command.only or any(text in name for text in command.only for name in (*cell.row, cell.column))]
+    if not chosen:
         raise InputError(f"no row or column of {command.table} contains {' or '.join(command.only)}")
-    return command, dataclasses.replace(table, cells=[cell.repeated(command.seeds) for cell in cells],
-                                        cluster=dataclasses.replace(table.cluster, **command.cluster))
+    cells = [dataclasses.replace(cell, run=cell.run.changed(lambda config: configs.change(config, given)))
+             for cell in chosen]
+    require_effect({name for cell, before in zip(cells, chosen, strict=True)
+                    for name in changed(cell.run.config, before.run.config)}, *(cell.run.config for cell in cells))
+    cluster = dataclasses.replace(table.cluster, **command.cluster)
+    jobs_config.require_effect(cluster, command.cluster)
+    return command, dataclasses.replace(table, cells=[cell.repeated(command.seeds) for cell in cells], cluster=cluster)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,20 @@ def test_a_runs_machines_are_those_of_its_evaluation(config: Config, tmp_path: P
     assert command._machines(tmp_path / "elsewhere") == ClusterConfig()
 
 
+def test_what_changes_nothing_of_an_evaluation_is_refused(checkpoint_folder: Path, tmp_path: Path,
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    start = [str(checkpoint_folder), "--out", str(tmp_path / "out")]
+    for option in ("--data.min-detection-score", "--data.sigma", "--data.split-seed", "--eval.every"):
+        with pytest.raises(SystemExit, match="2"):
+            command.main([*start, option, "1"])
+        assert "Unrecognized options" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"data\.unlabeled_images has no effect without data\.unlabeled_annotations"):
+        command.main([*start, "--data.unlabeled-images", "elsewhere"])
+    with pytest.raises(InputError, match=r"eval\.batch_size must be at least 1, got 0"):
+        command.main([*start, "--eval.batch-size", "0"])
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_images_that_cannot_be_read_are_told_and_many_are_refused(
