@@ -78,7 +78,7 @@ def reading() -> list[Ratio]:
         config, datasets = drawn_people(Path(folder, "people"))
         stream = stream_of(datasets.labeled, datasets.skeleton.flip_order, config)
         connect()
-        stored = StoredStream(store(datasets).labeled, stream.flip_order, stream.input_size, stream.view, stream.seed)
+        stored = StoredStream(store(datasets).labeled, stream.flip_order, config)
         loader = torch.utils.data.DataLoader(Batches(stream), batch_size=None, num_workers=PROCESSES,
                                              worker_init_fn=lambda _: cv2.setNumThreads(0), persistent_workers=True)
         jobs = [(stream, batch_rows(step, BATCH)) for step in range(STEPS)]
