@@ -55,7 +55,8 @@ def test_an_assertion_of_all_is_one_of_somebody(path: Path) -> None:
 @pytest.mark.parametrize(("body", "found"), [
     ("assert all(x > 0 for x in xs)", ["xs"]), ("assert xs and all(x > 0 for x in xs)", []),
     ("assert len(xs) == 2\n    assert all(x > 0 for x in xs.values())", []), ("assert all(x in y for x in (1, 2))", []),
-    ("assert ys and all(x > 0 for x in xs)", ["xs"]), ("assert all(x for x in xs) and all(not x for x in xs)", ["xs"] * 2),
+    ("assert ys and all(x > 0 for x in xs)", ["xs"]),
+    ("assert all(x for x in xs) and all(not x for x in xs)", ["xs"] * 2),
     ("assert not all(x > 0 for x in xs)", []), ("assert (xs == ys).all()", []), ("assert all(xs)", ["xs"])])
 def test_such_assertions_are_found(body: str, found: list[str]) -> None:
     assert [what for _, what in empty_ones(f"def test_it():\n    {body}\n")] == found
