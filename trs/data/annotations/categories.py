@@ -154,7 +154,8 @@ def choose(path: Path, categories: Categories, counts: Mapping[Identity, Counter
                                            sum(people[one.key] for one in groups[names])))
     chosen = [one for one in groups[names] if people[one.key]] or groups[names]
     return Choice(frozenset(one.key for one in chosen), _skeleton(path, chosen[0], names, reading), names,
-                  _note(chosen, [one for one in categories.declared.values() if one not in chosen], people),
+                  _note(chosen, [one for one in categories.declared.values() if one not in chosen], people,
+                        borrowed=not given and not chosen[0].names),
                   [printable(one.title) for one in categories.declared.values() if one.names and not people[one.key]])
 
 
@@ -182,12 +183,12 @@ def _nameless(path: Path, counts: Counter[int]) -> str:
             f"data.keypoint_names, one by one or by a known set{f' such as {known[0]}' if known else ''}")
 
 
-def _note(chosen: list[Category], others: list[Category], people: Counter[Identity]) -> str | None:
+def _note(chosen: list[Category], others: list[Category], people: Counter[Identity], borrowed: bool) -> str | None:
     def listed(categories: list[Category]) -> str:
         return ", ".join(f"{printable(one.title)} ({people[one.key]:,})" for one in categories)
 
     left = [one for one in others if people[one.key]]
-    said = []
+    said = ["their keypoints' names are another category's, which has as many"] if borrowed else []
     if len(chosen) > 1 and any(people[one.key] for one in chosen):
         said.append(f"people of {len(chosen)} categories of the same keypoints are taken as one: {listed(chosen)}")
     elif left:

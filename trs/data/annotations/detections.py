@@ -43,7 +43,7 @@ def load_detections(image_list: Path, detections: Path, images: Path, keypoint_c
     findings = Findings(detections.name)
     listed = list_images(image_list, records_of(image_list, read_json(image_list), "images"), findings)
     unlabeled, people, records = np.zeros((keypoint_count, 3)), [], results_of(detections)
-    find = listed.finder(records)
+    find = listed.finder(records, findings)
     for index, record in of_categories(records, categories, findings):
         score, box, image = finite(record.get("score")), box_of(record.get("bbox")), find(record)
         if not score >= min_score:
@@ -109,7 +109,7 @@ def load_poses(path: Path, listed: ListedImages, categories: Collection[int | st
         InputError: the file is missing, or holds no pose of these images and keypoints.
     """
     records, poses = results_of(path), []
-    find = listed.finder(records)
+    find = listed.finder(records, findings)
     for index, record in of_categories(records, categories, findings):
         image, keypoints = find(record), _pose(record.get("keypoints"), keypoint_count)
         score = finite(record.get("score", 1.0))

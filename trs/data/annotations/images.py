@@ -46,14 +46,19 @@ class ListedImages:
             row = self._by_number.get(key)
         return row
 
-    def finder(self, records: Iterable[Any]) -> Callable[[dict[str, Any]], int | None]:
+    def finder(self, records: Iterable[Any], findings: Findings) -> Callable[[dict[str, Any]], int | None]:
         """What finds the rows of the images of all these records, which call them in one way.
 
         A file name decides. Without one a number may be an id, or, as ultralytics writes it, the number in the image's
-        name; where only the latter finds all, it is meant.
+        name; where only the latter finds all, it is meant, and where both do, the ids, which is said.
         """
-        numbers = {identity(record.get("image_id")) for record in records if isinstance(record, dict)}
-        numbered = not numbers <= self.rows.keys() and all(self._by_stem.get(number) is not None for number in numbers)
+        numbers = {identity(record.get("image_id")) for record in records
+                   if isinstance(record, dict) and "file_name" not in record}
+        named = all(self._by_stem.get(number) is not None for number in numbers)
+        numbered = named and not numbers <= self.rows.keys()
+        if named and not numbered and any(self._by_stem[number] != self.rows[number] for number in numbers if number):
+            findings.notes.append("image ids are read as the ids of images, though they are numbers in other images' names "
+                                  "too; give the records a file_name if these are meant")
 
         def find(record: dict[str, Any]) -> int | None:
             name = record.get("file_name")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from trs.data.annotations.boxes import read_boxes
+from trs.data.annotations.detections import load_detections
 from trs.data.annotations.left_out import Reason
 from trs.errors import InputError
 
@@ -64,3 +65,15 @@ def test_a_detectors_results_are_found_by_number_or_name_above_their_score(tmp_p
 def test_a_malformed_file_is_named(tmp_path: Path, content: Any, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         read_boxes(written(tmp_path, content), 0.5)
+
+
+def test_ids_that_are_other_images_numbers_are_said(tmp_path: Path) -> None:
+    """ultralytics 8.2 writes the number in an image's name where others write its id."""
+    images = [{"id": number, "file_name": f"{1 + number:012d}.jpg"} for number in range(1, 4)]
+    (tmp_path / "images.json").write_text(json.dumps({"images": images}))
+    box = {"category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}
+    for numbers, said, files in (((2, 3), 1, (3, 4)), ((2, 3, 4), 0, (2, 3, 4))):
+        found = written(tmp_path, [{**box, "image_id": number} for number in numbers])
+        people, findings = load_detections(tmp_path / "images.json", found, tmp_path, 1, 0.5)
+        assert people.files.tolist() == [f"{number:012d}.jpg" for number in files]
+        assert sum("numbers in other images' names" in note for note in findings.notes) == said
