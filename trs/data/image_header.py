@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from trs.data import tiff
+from trs.data import jpeg, tiff
 from trs.data.image_fault import ImageFault
 from trs.data.person_table import Frame
 
@@ -74,9 +74,12 @@ def parse(stream: BinaryIO) -> Header:
     if start in tiff.SIGNATURES:
         found = tiff.read_directory(stream)
         return Header("TIFF", found.size, found.orientation, found.unpacked)
+    if start[:3] == jpeg.SIGNATURE:
+        size, packed = jpeg.read_header(stream)
+        return Header("JPEG", size, _orientation(packed), size[0] * size[1])
     with open_image(stream) as image:
         size, kind = (image.height, image.width), str(image.format)
-        return Header(kind, size, 1 if kind == "HEIF" else _orientation(image, stream), size[0] * size[1])
+        return Header(kind, size, _orientation(_exif(image, stream)), size[0] * size[1])
 
 
 def open_image(stream: BinaryIO) -> Image.Image:
@@ -106,11 +109,17 @@ def _reads_heic() -> bool:
     return True
 
 
-def _orientation(image: Image.Image, stream: BinaryIO) -> int:
-    """The orientation in an image's EXIF, from its bytes: Pillow's own way decodes PNGs, and takes XMP for EXIF."""
+def _exif(image: Image.Image, stream: BinaryIO) -> bytes:
+    """An image's EXIF: Pillow's own way decodes PNGs for it, and takes XMP for EXIF."""
+    if image.format == "HEIF":  # Pillow's reader turns it already
+        return b""
     packed = image.info.get("exif")
     if packed is None and image.format == "PNG":
         packed = _late_exif(stream) or _text_exif(image)
+    return packed or b""
+
+
+def _orientation(packed: bytes) -> int:
     if not packed:
         return 1
     try:

@@ -165,7 +165,7 @@ def _decode(file: str, content: bytes, header: Header, frame: Frame) -> np.ndarr
 
 def _decode_stored(content: bytes, header: Header) -> np.ndarray | None:
     """RGB uint8 [H, W, 3] as stored: OpenCV turns some formats, and others in some versions only."""
-    if content.startswith(b"\xff\xd8"):
+    if header.format == "JPEG":
         content = jpeg.whole(content)
     elif header.format == "TIFF":
         content = _sound_tiff(content)
@@ -176,7 +176,7 @@ def _decode_stored(content: bytes, header: Header) -> np.ndarray | None:
     # IMREAD_COLOR_RGB spares the channel swap; it is the color order of the ImageNet statistics and of this library.
     image: np.ndarray | None = cv2.imdecode(np.frombuffer(content, np.uint8),
                                             cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None and content.startswith(b"\xff\xd8"):
+    if image is None and header.format == "JPEG":
         raise ImageFault("is truncated or damaged")
     return _by_pillow(content) if image is None and header.format in _BY_PILLOW else image
 

@@ -11,19 +11,22 @@ What is not found are other bytes in place of some of the image's, unless they a
 from __future__ import annotations
 
 import io
+import os
 import re
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from trs.data.image_fault import ImageFault
 
+SIGNATURE = b"\xff\xd8\xff"
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a segment: TEM, the restarts, the start of an image."""
 _RESTARTS = range(0xD0, 0xD8)
-_END, _SCAN, _TABLES, _INTERVAL = 0xD9, 0xDA, 0xC4, 0xDD
+_END, _SCAN, _TABLES, _INTERVAL, _APPLICATION = 0xD9, 0xDA, 0xC4, 0xDD, 0xE1
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _HUFFMAN = frozenset({0xC0, 0xC1, 0xC2})
 _PROGRESSIVE = 0xC2
@@ -100,6 +103,34 @@ class _Walk:
     scans: list[_Scan] = field(default_factory=list)
 
 
+def read_header(stream: BinaryIO) -> tuple[tuple[int, int], bytes]:
+    """Height and width of a JPEG, and its EXIF; nothing behind them is read.
+
+    Raises:
+        ImageFault: it ends before its size.
+    """
+    stream.seek(2)
+    exif, before = b"", b""
+    for _ in range(_MOST_MARKERS):
+        mark = stream.read(1)
+        if not mark or (before == b"\xff" and mark[0] in (_END, _SCAN)):
+            break
+        if before != b"\xff" or mark[0] in _ALONE or mark in (b"\0", b"\xff"):  # as decoders do, skip what is no marker
+            before = mark
+            continue
+        before = b""
+        length = max(0, int.from_bytes(stream.read(2), "big") - 2)
+        if mark[0] in _FRAMES:
+            frame = _read_frame(mark[0], stream.read(length))
+            return (frame.height, frame.width), exif
+        if mark[0] == _APPLICATION and not exif:
+            segment = stream.read(length)
+            exif = segment if segment.startswith(b"Exif\0\0") else b""
+        else:
+            stream.seek(length, os.SEEK_CUR)
+    raise ImageFault("is truncated")
+
+
 def whole(content: bytes) -> bytes:
     """Check that a JPEG holds all of its image, as far as its markers tell, and give what its decoder is to read.
 
@@ -115,17 +146,17 @@ def whole(content: bytes) -> bytes:
     if walk.frame is None or not walk.scans:
         raise ImageFault("is truncated")
     _check_scans(walk.frame, walk.scans)
-    image = content[:end]
     if walk.frame.code not in _HUFFMAN:
-        return image
+        return content[:end]
     simple = len(walk.scans) == 1 and walk.frame.code != _PROGRESSIVE
     parts = [part for scan in walk.scans for part in scan.parts()]
-    holes = [part for part in parts if image.find(_HOLE, part.start, part.stop) >= 0]
-    if any(image.find(_HOLE, scan.start, scan.end) >= 0 and not scan.blank_is_flat for scan in walk.scans):
+    holes = [part for part in parts if content.find(_HOLE, part.start, part.stop) >= 0]
+    if holes and any(
+            content.find(_HOLE, scan.start, scan.end) >= 0 and not scan.blank_is_flat for scan in walk.scans):
         raise ImageFault("has a hole of zeros in its image")
     if holes or len(parts) > 1:
-        _check_parts(image, parts, holes)
-    return content[:walk.scans[0].end] + _FILLING if simple else image
+        _check_parts(content[:end], parts, holes)
+    return b"".join((memoryview(content)[:walk.scans[0].end], _FILLING)) if simple else content[:end]
 
 
 def _walk(content: bytes) -> tuple[_Walk, int]:

@@ -172,6 +172,16 @@ def test_a_second_frame_is_refused() -> None:
         jpeg.whole(content[:frame] + content[frame:frame + length] + content[frame:])
 
 
+def test_headers_are_found_as_decoders_find_them_and_not_forever() -> None:
+    content = encoded("grainy", "plain")
+    for more in (b"\xff" * 9, b"no marker", b"\xff\0", b"\xff\x01"):
+        assert jpeg.read_header(io.BytesIO(content[:2] + more + content[2:])) == ((120, 157), b"")
+    for less in (content[:2], content[:2] + bytes(50_000_000), content[:content.index(b"\xff\xc0")] + b"\xff\xd9",
+                 content[:2] + b"\xff\xd8" * 1_000_000):
+        with pytest.raises(ImageFault, match="is truncated"):
+            jpeg.read_header(io.BytesIO(less))
+
+
 def test_what_was_found_whole_is_not_decoded_twice_more_again(monkeypatch: pytest.MonkeyPatch) -> None:
     content = encoded("noise", "progressive")
     jpeg.whole(content)
