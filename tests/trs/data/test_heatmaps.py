@@ -88,3 +88,19 @@ def test_flat_or_negative_heatmaps_decode_to_finite_numbers(decode) -> None:
     for value in (0.0, -1.0):
         found, peaks = decode(torch.full((1, 2, 16, 12), value))
         assert found.isfinite().all() and (peaks == value).all()
+
+
+def test_udp_reads_a_blurred_map_where_one_cell_decides_little() -> None:
+    place = torch.tensor([[[100.0, 120.0]]])
+    heatmaps, _ = encode(place, torch.ones(1, 1), (64, 48))
+    row, column = divmod(int(heatmaps.argmax()), 48)
+    heatmaps[..., row, column + 1] *= 0.7
+    udp, dark = (float((decode(heatmaps)[0] - place).norm()) / STRIDE for decode in (decode_udp, decode_dark))
+    assert udp < 0.05 and dark > 0.5
+
+
+def test_udp_makes_no_step_on_a_saddle() -> None:
+    y, x = torch.meshgrid(torch.arange(64.0) - 32, torch.arange(48.0) - 24, indexing="ij")
+    heatmap = (0.3 + 0.01 * (x**2 - y**2) + 0.02 * x).clamp(0, 0.9)
+    heatmap[32, 24] = 1
+    assert torch.equal(decode_udp(heatmap[None, None])[0], locate(heatmap[None, None])[0])

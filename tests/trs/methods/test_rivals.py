@@ -139,6 +139,17 @@ def test_fixmatch_learns_gaussians_where_it_is_sure(make_network, labeled, unlab
     torch.testing.assert_close(gradients(method, "a"), slopes)
 
 
+@pytest.mark.parametrize("sigma", [0.8, 1.3])
+def test_fixmatchs_gaussian_is_as_wide_as_a_labels(make_network, labeled, sigma: float) -> None:
+    easy = torch.zeros(2, 1, 4, 8, 6)
+    easy[..., 3:5, 2:4] = 0.5
+    easy[..., 3, 2] = 0.9  # the neighbors to the right and below are higher: a quarter of a cell
+    found = FixMatch(FixMatchConfig(), VIEW, make_network).target(easy, dataclasses.replace(labeled, sigma=sigma))
+    y, x = torch.meshgrid(torch.arange(8) + 0.5, torch.arange(6) + 0.5, indexing="ij")
+    expected = torch.exp(-((x - 2.75) ** 2 + (y - 3.75) ** 2) / (2 * sigma**2))
+    torch.testing.assert_close(found, expected.expand(2, 1, 4, 8, 6))
+
+
 def naive_closest_pair(easy, pairs):
     """One image and one keypoint at a time, as the public code does it."""
     levels, batch, keypoints = easy["a"].shape[:3]
@@ -225,12 +236,23 @@ def test_data_distill_at_one_scale_is_the_flip_test(make_network, unlabeled) -> 
     torch.testing.assert_close(found, (plain + mirrored) / 2, atol=1e-5, rtol=1e-4)
 
 
-def test_a_network_that_follows_the_image_sees_alike_at_every_scale() -> None:
-    """Confident where the image is bright: shrinking and growing the image must not move it."""
-    class Bright(torch.nn.Module):
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return torch.nn.functional.avg_pool2d(images[:, :1], 4)[None]
+class Bright(torch.nn.Module):
+    """Confident where the image is bright."""
 
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.avg_pool2d(images[:, :1], 4)[None]
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.7])
+def test_what_is_seen_in_a_shrunken_image_is_put_back(scale: float) -> None:
+    images = torch.zeros(1, 3, 64, 48)
+    images[:, :, 50:58, 6:14] = 1
+    found = DataDistill.label_heatmaps(Bright(), images, DataDistillConfig(scales=(scale,)), "last", None)
+    assert (locate(found)[0] - torch.tensor([10.0, 54.0])).abs().max() <= 4
+
+
+def test_a_network_that_follows_the_image_sees_alike_at_every_scale() -> None:
+    """Shrinking and growing the image must not move what is seen."""
     images = torch.zeros(1, 3, 64, 48)
     images[:, :, 38:46, 10:18] = 1
     found = DataDistill.label_heatmaps(Bright(), images, DataDistillConfig(scales=(0.7, 1.0, 1.4)), "last", [0])
