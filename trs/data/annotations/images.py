@@ -57,8 +57,8 @@ class ListedImages:
         named = all(self._by_stem.get(number) is not None for number in numbers)
         numbered = named and not numbers <= self.rows.keys()
         if named and not numbered and any(self._by_stem[number] != self.rows[number] for number in numbers if number):
-            findings.notes.append("image ids are read as the ids of images, though they are numbers in other images' names "
-                                  "too; give the records a file_name if these are meant")
+            findings.notes.append("image ids are read as ids, though they are the numbers in other images' names too; "
+                                  "give the records a file_name if these are meant")
 
         def find(record: dict[str, Any]) -> int | None:
             name = record.get("file_name")
