@@ -41,6 +41,10 @@ class Run:
     def name(self) -> str:
         """The name for its folder where it has none yet, see `RunsFolder`: equal trainings get the same."""
         plain = configs.to_dict(configs.from_dict(configs.to_dict(self.config)))  # 40 and 40.0 are one number
+        for section, settings in vars(self.config).items():
+            for field in dataclasses.fields(settings):
+                if field.metadata.get("added") and plain[section][field.name] == field.default:
+                    del plain[section][field.name]  # the name that the training got before there was the field
         plain["data"]["root"] = str(Path(self.config.data.root).absolute())
         content = json.dumps([plain, [start.name for start in self.starts_from]], sort_keys=True)
         identity = hashlib.sha256(content.encode()).hexdigest()[:10]

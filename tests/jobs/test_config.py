@@ -32,6 +32,15 @@ def test_a_file_of_0_1_holds_its_machines_among_the_optimization(tmp_path: Path)
     assert configs.from_dict(plain) == demo()
 
 
+def test_files_that_0_1_wrote_are_read() -> None:
+    files = sorted((Path(__file__).parent / "paper" / "table_of_0.1").glob("*/config.yaml"))
+    assert len(files) == 4
+    for file in files:
+        job = jobs_config.load(file)
+        assert job.cluster == TWO_CORES and job.config.data.root == "/data/lspet"
+        assert jobs_config.from_dict(jobs_config.to_dict(job)) == job
+
+
 def test_presets_for_small_machines_fit_on_two_cores() -> None:
     assert jobs_config.preset("demo").cluster == jobs_config.preset("lspet-small").cluster == TWO_CORES
     assert jobs_config.preset("coco-1k").cluster == ClusterConfig()

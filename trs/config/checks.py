@@ -27,6 +27,9 @@ SHARED, OWN = {"shared": True}, {"shared": False}
 A field without metadata is shared if it is one of the data's, and their own if it is another's.
 """
 
+ADDED = {"added": True}
+"""Metadata of a field that 0.1 did not have: with its default a training is the one that 0.1 knew."""
+
 Fault = Callable[[object], str | None]
 """Says in words what a value would have to be; None where it is that."""
 

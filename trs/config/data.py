@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trs.config.checks import OWN, check_fields, require, within
+from trs.config.checks import ADDED, OWN, check_fields, require, within
 
 _NARROWEST = 0.1
 """Cells of the narrowest target: below, a heatmap is empty unless its keypoint lies on a cell's center."""
@@ -29,16 +29,16 @@ class DataConfig:
     """Person boxes of a detector on the validation images, in COCO's result format; None takes the annotated ones."""
     keypoints: tuple[str, ...] | None = None
     """Names of the keypoints to learn, such as those that two datasets share; None takes all of the training file."""
-    category: str | None = None
+    category: str | None = field(default=None, metadata=ADDED)
     """Name or id of the category whose people are learned and scored, where a file has several; None takes those of the
     keypoints that most people have."""
-    keypoint_names: tuple[str, ...] | None = None
+    keypoint_names: tuple[str, ...] | None = field(default=None, metadata=ADDED)
     """Names of the points, where a file's category has none; or one known set such as coco, crowdpose or wflw."""
-    mirror_pairs: tuple[str, ...] | None = None
+    mirror_pairs: tuple[str, ...] | None = field(default=None, metadata=ADDED)
     """Keypoints that change places in a mirror image, such as eyeL:eyeR; None finds them by their names."""
-    sigmas: tuple[str, ...] | None = None
+    sigmas: tuple[str, ...] | None = field(default=None, metadata=ADDED)
     """OKS sigmas as name=value, or one known set such as coco; None takes the category's, or those known by name."""
-    exif: Literal["auto", "shown", "stored"] = "auto"
+    exif: Literal["auto", "shown", "stored"] = field(default="auto", metadata=ADDED)
     """Frame of the labels in images with an EXIF turn whose declared size leaves it open: as shown, as stored, or auto:
     as shown in files of COCO's format, as stored in MPII's and AI Challenger's."""
     labeled_count: int | None = field(default=1000, metadata=within(1))
@@ -71,7 +71,7 @@ class DataConfig:
     """Standard deviation of the target heatmaps, in cells of a quarter of the input; less suits small inputs."""
     max_bad_images: float = field(default=0.01, metadata=OWN | within(0, 1))
     """Share of unreadable images above which the run stops."""
-    max_left_out: float = field(default=0.5, metadata=OWN | within(0, 1))
+    max_left_out: float = field(default=0.5, metadata=ADDED | OWN | within(0, 1))
     """Share of a file's labeled people that may be left out for a fault in their records before a run is refused."""
     drawn_people: int = 0
     """Draw this many people in COCO's format into `root` if it does not exist: the demo's dataset."""

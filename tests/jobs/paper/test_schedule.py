@@ -41,6 +41,7 @@ def test_a_name_tells_the_method_and_depends_on_what_is_trained_alone(config: Co
     assert Run(dataclasses.replace(config)).name == run.name
     assert Run(config, (run,)).name != run.name
     assert Run(change(config, {"train.batch_size": 99})).name != run.name
+    assert Run(change(config, {"data.exif": "stored"})).name != run.name  # a field that 0.1 did not have
     assert Run(dataclasses.replace(config, method=SupervisedConfig())).name.startswith("supervised-")
 
 
