@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pycocotools.cocoeval import COCOeval
 from trs.config import Config, EvalConfig
 from trs.data import geometry
 from trs.data.annotations.formats import load_people
-from trs.data.datasets import Datasets
+from trs.data.datasets import Datasets, load_datasets
 from trs.data.heatmaps import encode
 from trs.evaluation.coco_eval import coco_numbers
 from trs.evaluation.evaluate import evaluate
@@ -169,3 +170,17 @@ def test_evaluate_names_every_network_and_hands_out_the_results(datasets: Datase
     assert all(len(results) == len(datasets.val) for results in kept.values())
     assert metrics["ap"] == pytest.approx((metrics["ap_a"] + metrics["ap_b"]) / 2)
     assert metrics["ap"] < 0.05  # nobody has learned anything yet
+
+
+def test_of_two_boxes_around_one_person_one_pose_stays(config: Config, tmp_path: Path) -> None:
+    boxes = [{"image_id": record["image_id"], "category_id": 1, "bbox": record["bbox"], "score": score}
+             for record in json.loads(labels_of(config).read_text())["annotations"] for score in (0.9, 0.8)]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data,
+                                                                  val_detections=str(tmp_path / "boxes.json")))
+    datasets, kept = load_datasets(config.data), {}
+    evaluate(build_method(config, 17), datasets, config, torch.device("cpu"), [],
+             lambda name, results: kept.update({name: results}))
+    for results in kept.values():
+        images = [result["image_id"] for result in results]
+        assert len(images) == len(set(images)) == len(boxes) // 2 == len(datasets.val) // 2

@@ -67,6 +67,16 @@ def test_a_pose_that_is_not_finite_scores_nothing(datasets: Datasets, value: flo
     assert all(number in (0.0, None) for number in numbers.values()) and len(numbers) == 10
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_not_finite_scores_nothing(datasets: Datasets, value: float) -> None:
+    people, truth = datasets.val, datasets.truth
+    assert truth is not None
+    poses = np.concatenate([people.keypoints, np.ones((*people.keypoint_weights.shape, 1))], axis=-1)
+    results = coco_results(people, score_poses(people, np.arange(len(people)), poses))
+    found = coco_numbers(truth, [result | {"score": value} for result in results], datasets.skeleton.sigmas)
+    assert {found["ap"], found["ar"]} == {0.0}
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("decoder", ["quarter", "dark", "udp"])
 def test_a_network_that_gives_no_numbers_has_diverged(datasets: Datasets, config: Config, value: float,
