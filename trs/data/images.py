@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 
@@ -27,6 +28,7 @@ _BY_PILLOW = frozenset({"AVIF", "GIF", "HEIF"})
 """Formats that some of the OpenCVs that we run with do not read."""
 _ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF", "TIFF", "HEIF"})
 _LOSSLESS_TIFF = frozenset({"tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "packbits"})
+_OF_ANIMATIONS = frozenset({b"acTL", b"fcTL", b"fdAT"})
 _SIZE_OF_JPEG2000 = b"\xff\x4f\xff\x51"
 
 
@@ -147,6 +149,8 @@ def _named(file: str) -> Iterator[None]:
 
 
 def _check(file: str, header: Header) -> Header:
+    if not all(header.size):
+        raise BadImage(f"{printable(file)} is malformed: its header has no size")
     # Before decoding: a small file may unpack to gigabytes.
     if header.unpacked > MAX_PIXELS:
         raise BadImage(f"{printable(file)} unpacks to {header.unpacked} pixels, more than {MAX_PIXELS}")
@@ -169,6 +173,8 @@ def _decode_stored(content: bytes, header: Header) -> np.ndarray | None:
         content = jpeg.whole(content)
     elif header.format == "TIFF":
         content = _sound_tiff(content)
+    elif header.format == "PNG":
+        content = _still_png(content)
     elif header.format == "JPEG2000":
         _check_jpeg2000(content, header)
     elif header.format == "HEIF":
@@ -192,6 +198,25 @@ def _sound_tiff(content: bytes) -> bytes:
         if image.info.get("compression") in _LOSSLESS_TIFF:
             image.load()
     return tiff.as_stored(content, tiff.read_directory(io.BytesIO(content)))
+
+
+def _still_png(content: bytes) -> bytes:
+    """The file without its animation, of which the first image is left, after a look at its pixels' checksums.
+
+    OpenCV reads damaged animations, with whatever the memory held in place of what they lack.
+    """
+    place, data, kept = 8, memoryview(content), [memoryview(content)[:8]]
+    while place + 12 <= len(content):
+        end = place + 12 + int.from_bytes(content[place:place + 4], "big")
+        kind = content[place + 4:place + 8]
+        if kind == b"IDAT" and zlib.crc32(data[place + 4:end - 4]) != int.from_bytes(content[end - 4:end], "big"):
+            raise ImageFault("is damaged: a checksum in it is wrong")
+        if kind not in _OF_ANIMATIONS:
+            kept.append(data[place:end])
+        if kind == b"IEND":
+            return content if b"acTL" not in content else b"".join(kept)
+        place = end
+    raise ImageFault("is truncated")
 
 
 def _check_jpeg2000(content: bytes, header: Header) -> None:

@@ -256,6 +256,14 @@ def test_a_header_that_its_decoder_does_not_keep_to_is_refused(tmp_path: Path, m
     assert refusal(tmp_path, "a.png", (40, 31)) == "a.png decodes to 40x30 pixels, its header says 40x31"
 
 
+def test_a_header_without_a_size_is_refused(tmp_path: Path, image: np.ndarray) -> None:
+    Image.fromarray(image).save(tmp_path / "a.jpg")
+    content = (tmp_path / "a.jpg").read_bytes()
+    at = content.index(b"\xff\xc0") + 5
+    (tmp_path / "a.jpg").write_bytes(content[:at] + bytes(2) + content[at + 2:])
+    assert refusal(tmp_path, "a.jpg", (0, 0)) == "a.jpg is malformed: its header has no size"
+
+
 def test_a_jpeg_2000_with_two_sizes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: np.ndarray
                                                ) -> None:
     stream = io.BytesIO()
@@ -293,6 +301,32 @@ def test_damaged_avif_is_a_bad_image(tmp_path: Path) -> None:
     start = content.index(b"mdat") + 4
     (tmp_path / "a.avif").write_bytes(content[:start] + bytes(len(content) - start))
     assert refusal(tmp_path, "a.avif", (64, 64)).startswith("a.avif")
+
+
+@pytest.mark.parametrize("animated", [False, True], ids=["still", "animated"])
+def test_a_damaged_png_is_refused(tmp_path: Path, animated: bool) -> None:
+    frames = [Image.fromarray(blocks(48, 40)), Image.new("RGB", (40, 48))]
+    frames[0].save(tmp_path / "a.png", save_all=animated, append_images=frames[1:] if animated else [])
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    np.testing.assert_array_equal(read_image(str(tmp_path), "a.png", (48, 40)), blocks(48, 40))
+    content[content.index(b"IDAT") + 30] ^= 4
+    (tmp_path / "a.png").write_bytes(content)
+    assert refusal(tmp_path, "a.png", (48, 40)) == "a.png is damaged: a checksum in it is wrong"
+    (tmp_path / "a.png").write_bytes(content[:content.index(b"IEND") - 4])
+    assert refusal(tmp_path, "a.png", (48, 40)).startswith("a.png is ")
+
+
+def test_a_damaged_animation_shows_no_memory(tmp_path: Path) -> None:
+    """Whose checksums are right."""
+    frames = [Image.fromarray(blocks(48, 40)), Image.new("RGB", (40, 48))]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    content = (tmp_path / "a.png").read_bytes()
+    start = content.index(b"IDAT") - 4
+    end = start + 12 + int.from_bytes(content[start:start + 4], "big")
+    half = content[start + 4:(start + end) // 2]
+    cut = struct.pack(">I", len(half) - 4) + half + struct.pack(">I", zlib.crc32(half))
+    (tmp_path / "a.png").write_bytes(content[:start] + cut + content[end:])
+    assert refusal(tmp_path, "a.png", (48, 40)) == "a.png cannot be decoded"
 
 
 @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate"])
