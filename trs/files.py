@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import re
 import secrets
@@ -99,6 +100,16 @@ def parse_json(content: bytes) -> Any:
     return found
 
 
+def is_finite(value: object) -> bool:
+    """Whether a value of a file is a number that a float holds, and neither NaN nor infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return False
+
+
 def as_text(content: bytes) -> str:
     """Read text from UTF-8, with a byte order mark or without.
 
@@ -179,7 +190,7 @@ def _descriptor(name: str, flags: int) -> int:
     try:
         descriptor = os.open(name, flags | os.O_NONBLOCK)  # else a pipe waits here for its writer
     except OSError as error:
-        if error.errno == errno.ENXIO:  # a socket, or a device that is not there
+        if error.errno in (errno.ENXIO, errno.ELOOP):  # a socket, a device that is not there, a link to itself
             raise Unreadable(errno.EINVAL, "is not a regular file", name) from error
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

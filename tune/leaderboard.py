@@ -23,6 +23,7 @@ from jobs.run_folder.metrics import Metrics, read_metrics
 from trs.config import Config
 from trs.errors import InputError
 from trs.evaluation.protocol import METRIC_NAMES
+from trs.files import is_finite
 from tune.plan import SUPERVISED, TRIALS
 from tune.space import Space, Values
 from tune.study import BASELINE, STUDY_FILE, read_study, trial_name
@@ -62,7 +63,13 @@ class Entry:
         """Hours that the steps of these epochs took, without evaluations and waiting."""
         steps = [0.0, *(metrics["step"] for metrics in self.metrics)]
         return sum((after - before) / metrics["steps_per_second"] for before, after, metrics in
-                   zip(steps[:-1], steps[1:], self.metrics, strict=True) if metrics["steps_per_second"] > 0) / 3600
+                   zip(steps[:-1], steps[1:], self.metrics, strict=True)
+                   if metrics.get("steps_per_second", 0) > 0) / 3600
+
+    @property
+    def curve(self) -> list[float | None]:
+        """The metric after each evaluated epoch; None where it is not a number."""
+        return [value if is_finite(value := metrics.get(self.metric)) else None for metrics in self.metrics]
 
     @property
     def score(self) -> float | None:
@@ -71,7 +78,7 @@ class Entry:
         Never that of the best epoch: it is measured on the validation set, and to pick an epoch there would flatter
         every run, the noisy ones most. A trial that has failed has none, whatever it scored before.
         """
-        return self.metrics[-1].get(self.metric) if self.metrics and self.status != "failed" else None
+        return self.curve[-1] if self.metrics and self.status != "failed" else None
 
 
 @dataclass(frozen=True)
@@ -177,16 +184,12 @@ def read_leaderboard(folder: Path) -> Leaderboard:
     """Read the leaderboard of a search, finished or running.
 
     Raises:
-        InputError: the folder holds no search.
+        InputError: the folder holds no search, or a damaged one.
     """
-    if not (folder / STUDY_FILE).is_file():
+    if not (folder / STUDY_FILE).exists():
         raise InputError(f"there is no search in {folder}; name one that python run_tune.py has started, and with "
                          "--out the folder that it lies in")
-    try:
-        study = read_study(folder)
-    except KeyError as error:
-        raise InputError(f"{folder / STUDY_FILE} holds no search named {folder.name!r}: the folder was renamed; give "
-                         "it its old name again") from error
+    study = read_study(folder)
     job = jobs_config.load(folder / CONFIG_FILE)
     metric = job.config.eval.metric
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in _STATUS]

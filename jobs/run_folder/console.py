@@ -74,9 +74,9 @@ def epoch_line(metrics: Metrics, epochs: int, metric: str = "ap") -> str:
     networks = "  ".join(f"{name.removeprefix(f'{metric}_')} {value:.3f}" for name, value in metrics.items()
                          if name.startswith(f"{metric}_") and name not in _OF_SIZES)
     line = (f"epoch {metrics['epoch']:.0f}/{epochs}  {METRIC_NAMES[metric]} {_shown(metrics, metric, 3)}  "
-            f"({networks})  loss {_shown(metrics, 'loss', 4)}  {metrics['steps_per_second']:.1f} steps/s  "
-            f"{duration(metrics['seconds_left'])} left")
-    if metrics["bad_images"]:
+            f"({networks})  loss {_shown(metrics, 'loss', 4)}  {_shown(metrics, 'steps_per_second', 1)} steps/s  "
+            f"{duration(metrics.get('seconds_left', 0.0))} left")
+    if metrics.get("bad_images"):
         line += f"  {metrics['bad_images']:.0f} bad images, see {BAD_IMAGES_FILE}"
     warning = confidence_warning(metrics)
     return f"{line}  WARNING: {warning}" if warning else line

@@ -22,7 +22,7 @@ from pathlib import Path
 from jobs import config as jobs_config
 from jobs.config import Job
 from trs.data.split import Split, save_split
-from trs.files import leftovers
+from trs.files import Unreadable, leftovers, read_bytes
 
 CONFIG_FILE, SPLIT_FILE, METRICS_FILE = "config.yaml", "split.json", "metrics.jsonl"
 BAD_IMAGES_FILE = "bad_images.txt"
@@ -50,8 +50,8 @@ def read_events(folder: Path) -> list[str]:
 def read_lines(file: Path) -> list[str]:
     """Read the lines that `append_line` has written; none before the first."""
     try:
-        return file.read_text(errors="replace").splitlines()
-    except FileNotFoundError:
+        return read_bytes(file).decode(errors="replace").splitlines()
+    except (FileNotFoundError, NotADirectoryError, Unreadable):
         return []
 
 

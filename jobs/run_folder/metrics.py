@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jobs.run_folder.layout import METRICS_FILE
-from trs.files import write_text
+from trs.files import Unreadable, is_finite, parse_json, read_bytes, write_text
 
 Metrics = dict[str, float]
 """Finite numbers; what could not be measured is left out, and stands in the file as null."""
 
 
 def read_metrics(folder: Path) -> list[Metrics]:
-    """Read the metrics that a run has written so far, oldest first; a line cut short by a crash is left out."""
+    """Read the metrics that a run has written so far, oldest first; lines that are no record are left out."""
     return [known(metrics) for metrics in _read(folder)]
 
 
@@ -25,20 +25,31 @@ def known(metrics: Mapping[str, float | None]) -> Metrics:
 
 
 def _read(folder: Path) -> list[dict[str, float | None]]:
-    found = []
     try:
-        lines = (folder / METRICS_FILE).read_text().splitlines()
-    except FileNotFoundError:
+        lines = read_bytes(folder / METRICS_FILE).split(b"\n")
+    except (FileNotFoundError, NotADirectoryError, Unreadable):
         return []
-    for line in lines:
-        try:
-            metrics = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if "peak_heat" in metrics:  # as it was called in 0.1
-            metrics["peak_confidence"] = metrics.pop("peak_heat")
-        found.append(metrics)
-    return found
+    return [metrics for line in lines if (metrics := _record(line)) is not None]
+
+
+def _record(line: bytes) -> dict[str, float | None] | None:
+    """Read the metrics of a line; None where it is cut short, or was never written by a run."""
+    try:
+        metrics = parse_json(line)
+    except ValueError:
+        return None
+    if not isinstance(metrics, dict) or not all(_is_count(metrics.get(name)) for name in ("step", "epoch")):
+        return None
+    if not all(name.isprintable() and (value is None or isinstance(value, float) or is_finite(value))
+               for name, value in metrics.items()):
+        return None
+    if "peak_heat" in metrics:  # as it was called in 0.1
+        metrics["peak_confidence"] = metrics.pop("peak_heat")
+    return metrics
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int | float) and is_finite(value) and 0 <= value < 1 << 53 and value == int(value)
 
 
 def best_step(folder: Path, metric: str) -> int | None:

@@ -16,7 +16,7 @@ from ray.util.metrics import Counter, Gauge
 
 from jobs.run_folder.layout import EVENTS_FILE, PROGRESS_FILE, append_line
 from jobs.run_folder.metrics import Metrics
-from trs.files import write_text
+from trs.files import is_finite, read_json, write_text
 
 _WRITE_SECONDS = 1.0
 
@@ -91,6 +91,8 @@ class Position:
 def read_position(folder: Path) -> Position | None:
     """How far a run is; None before its first start."""
     try:
-        return Position(**json.loads((folder / PROGRESS_FILE).read_text()))
+        found = Position(**read_json(folder / PROGRESS_FILE))
     except (OSError, ValueError, TypeError):
         return None
+    whole = all(type(steps) is int and 0 <= steps < 1 << 53 for steps in (found.step, found.total_steps))
+    return found if whole and is_finite(found.time) else None

@@ -49,9 +49,10 @@ def label_unlabeled(job: Job, stored: StoredDatasets, folder: Path) -> StoredDat
         do_once(label_per_worker, Assignment(all_or_none(job), stored, folder,
                                              checkpoint=checkpoints.newest(folder / FIRST_STAGE)),
                 Failures(folder, job.cluster.max_failures))
-    rows, keypoints = load_labels(file)
+    unlabeled = ray.get(stored.unlabeled)
+    rows, keypoints = load_labels(file, unlabeled)
     threshold = cast(PseudoPoseConfig, job.config.method).confidence_threshold
-    return stored.with_unlabeled(with_labels(ray.get(stored.unlabeled), rows, keypoints, threshold))
+    return stored.with_unlabeled(with_labels(unlabeled, rows, keypoints, threshold))
 
 
 def label_per_worker(settings: dict[str, Any]) -> None:

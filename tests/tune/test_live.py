@@ -41,7 +41,8 @@ def tell_all(callback: SearchLines, folder: Path, config: Config) -> None:
         callback.on_trial_start(0, [], run)
     callback.on_trial_result(0, [], runs["supervised"], result(2, 0.3))
     (folder / TRIALS / "supervised").mkdir(parents=True)
-    (folder / TRIALS / "supervised" / "metrics.jsonl").write_text(f'{{"epoch": {config.train.epochs}, "ap": 0.3}}\n')
+    (folder / TRIALS / "supervised" / "metrics.jsonl").write_text(
+        f'{{"step": 5, "epoch": {config.train.epochs}, "ap": 0.3}}\n')
     callback.on_trial_complete(0, [], runs["supervised"])
     callback.on_trial_result(0, [], runs["0000"], result(1, 0.25))
     (folder / TRIALS / "0001").mkdir()
@@ -73,7 +74,7 @@ def test_a_trial_that_failed_has_no_score_now_and_after_a_restart(config: Config
     run = tmp_path / TRIALS / "0000"
     run.mkdir(parents=True)
     (run / MISTAKE_FILE).write_text("network a has diverged")
-    (run / "metrics.jsonl").write_text('{"epoch": 1, "ap": 0.9}\n')
+    (run / "metrics.jsonl").write_text('{"step": 5, "epoch": 1, "ap": 0.9}\n')
     callback.on_trial_error(0, [], trial("0000", VALUES))
     again = SearchLines(search_in(tmp_path, config), samples=1)
     for lines in (callback, again):
@@ -93,7 +94,7 @@ def test_a_trial_that_a_stopped_search_leaves_has_not_ended(config: Config, tmp_
 
 def test_a_resumed_search_knows_what_has_been_found(config: Config, tmp_path: Path) -> None:
     (tmp_path / TRIALS / "0000").mkdir(parents=True)
-    (tmp_path / TRIALS / "0000" / "metrics.jsonl").write_text('{"epoch": 2, "ap": 0.4}\n')
+    (tmp_path / TRIALS / "0000" / "metrics.jsonl").write_text('{"step": 5, "epoch": 2, "ap": 0.4}\n')
     assert SearchLines(search_in(tmp_path, config), samples=1).headline() == (
         "best so far 0.400 (0000, epoch 2), paper's defaults 0.400 (0000, epoch 2)")
 

@@ -148,7 +148,8 @@ def test_an_epoch_that_the_killed_search_never_heard_of_counts(study: optuna.Stu
     before.suggest("a")
     before.should_prune("a", 1, 0.2)
     (tmp_path / TRIALS / "0000").mkdir(parents=True)
-    (tmp_path / TRIALS / "0000" / METRICS_FILE).write_text('{"epoch": 1, "ap": 0.2}\n{"epoch": 2, "ap": 0.3}\n')
+    (tmp_path / TRIALS / "0000" / METRICS_FILE).write_text(
+        '{"step": 5, "epoch": 1, "ap": 0.2}\n{"step": 10, "epoch": 2, "ap": 0.3}\n')
     searcher = searcher_of(open_study(tmp_path, 1, 2), tmp_path)
     searcher.suggest("x")
     searcher.on_trial_complete("x", {})
@@ -166,7 +167,7 @@ def test_a_failed_trial_has_no_score_and_prunes_nobody(study: optuna.Study, tmp_
     for number, name in enumerate("bcd", 1):
         (tmp_path / TRIALS / f"{number:04d}").mkdir(parents=True)
         (tmp_path / TRIALS / f"{number:04d}" / METRICS_FILE).write_text(
-            '{"epoch": 1, "ap": 0.9}\n{"epoch": 2, "ap": 1.0}\n')
+            '{"step": 5, "epoch": 1, "ap": 0.9}\n{"step": 10, "epoch": 2, "ap": 1.0}\n')
         searcher.on_trial_complete(name, error=True)
     failed = study.trials[1:4]
     assert [trial.state for trial in failed] == [TrialState.FAIL] * 3 and failed[0].intermediate_values == {1: 0.9}

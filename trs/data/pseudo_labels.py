@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from pathlib import Path
 
 import numpy as np
 
 from trs.data.person_table import PersonTable
-from trs.files import whole_file
+from trs.errors import InputError
+from trs.files import read_bytes, whole_file
 
 PSEUDO_LABELS_FILE = "pseudo_labels.npz"
 
@@ -34,7 +36,22 @@ def save_labels(path: Path, rows: np.ndarray, keypoints: np.ndarray) -> None:
         np.savez(partial, rows=rows, keypoints=keypoints)
 
 
-def load_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read the rows [n] and keypoints [n, K, 3] that `save_labels` wrote."""
-    with np.load(path) as labels:
-        return labels["rows"], labels["keypoints"]
+def load_labels(path: Path, people: PersonTable) -> tuple[np.ndarray, np.ndarray]:
+    """Read the rows [n] and keypoints [n, K, 3] that `save_labels` wrote of people.
+
+    Raises:
+        InputError: the file is damaged, or of other people.
+    """
+    try:
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as labels:
+            rows, keypoints = labels["rows"], labels["keypoints"]
+    except Exception as error:  # NumPy's reader raises whatever it stumbles upon
+        raise InputError(f"{path} holds no pseudo labels; delete it, and the next start makes them anew") from error
+    fits = (rows.dtype.kind == "i" and rows.ndim == 1 and np.array_equal(np.unique(rows), np.sort(rows))
+            and bool(((rows >= 0) & (rows < len(people))).all())
+            and keypoints.dtype.kind == "f" and keypoints.shape == (len(rows), people.keypoints.shape[1], 3)
+            and bool(np.isfinite(keypoints).all()))
+    if not fits:
+        raise InputError(f"{path} holds no pseudo labels of these people, or some that are not finite; delete it, and "
+                         "the next start makes them anew")
+    return rows, keypoints

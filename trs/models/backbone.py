@@ -4,6 +4,7 @@ GPU."""
 from __future__ import annotations
 
 import itertools
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from torchvision.models.resnet import BasicBlock
 
 from trs.config import BackboneName
 from trs.errors import InputError
+from trs.files import open_regular
+from trs.models.weights import misfit, not_finite
 
 _FIRST_CHANNELS = {"resnet_tiny": 16, "resnet_small": 32}
 """Channels of the small backbones' first stage; torchvision's ResNets have 64."""
@@ -125,26 +128,62 @@ def _load_pretrained(network: nn.Module, name: str, pretrained: str) -> None:
     """Load pretrained weights; into a network on the device `meta`, which has none, only their names and shapes.
 
     Raises:
-        InputError: they are absent or of another architecture.
+        InputError: they are absent, damaged, not finite or of another architecture.
     """
     path = _imagenet_file(name) if pretrained == "imagenet" else Path(pretrained)
-    device = next(network.parameters()).device
-    if not path.is_file():
-        raise InputError(f"there are no pretrained weights at {path}; name a file under model.pretrained, or None "
-                         "to start from scratch")
+    state = {key: value for key, value in _read_weights(path, name).items() if not key.startswith("fc.")}
+    wanted = {key: value for key, value in network.state_dict().items() if not key.startswith("fc.")}
+    # Counters are absent from some of torchvision's older files; nothing else may be. Half of float32 is enough.
+    for key, value in wanted.items():
+        if key in state and state[key].is_floating_point() and value.is_floating_point():
+            state[key] = state[key].to(value.dtype)
+    expected = {key: value for key, value in wanted.items() if key in state or not key.endswith("num_batches_tracked")}
+    found = {key: value for key, value in state.items() if key in wanted}
+    wrong = misfit(found, expected)
+    if wrong is not None:
+        raise InputError(f"{path} does not hold weights of {name}: {wrong}; name others under model.pretrained, or "
+                         "None to start from scratch")
+    broken = not_finite(found)
+    if broken is not None:
+        raise InputError(f"{path} holds weights that have diverged: {broken} is not finite; name others under "
+                         "model.pretrained, or None to start from scratch")
+    network.load_state_dict({key: value.to(wanted[key].device) for key, value in found.items()}, strict=False)
+
+
+def _read_weights(path: Path, name: str) -> dict[str, Tensor]:
+    """Read the tensors of a file of PyTorch's or of safetensors; nothing else in it is ever unpickled.
+
+    Raises:
+        InputError: there is no such file, or it holds something else.
+    """
     try:
-        state = (load_file(path) if path.suffix == ".safetensors"
-                 else torch.load(path, map_location="cpu", weights_only=True))
-        network.load_state_dict({key: value.to(device) for key, value in state.items() if not key.startswith("fc.")},
-                                strict=False)
-        missing = network.state_dict().keys() - state.keys() - {"fc.weight", "fc.bias"}
-    except Exception as error:
-        raise InputError(f"{path} does not hold plain weights of {name}: {str(error).splitlines()[0]}") from error
-    # Counters are absent from some of torchvision's older files; nothing else may be.
-    missing = {key for key in missing if not key.endswith("num_batches_tracked")}
-    if missing:
-        raise InputError(f"{path} does not hold weights of {name}: {len(missing)} tensors are missing, "
-                         f"{min(missing)} among them")
+        with open_regular(path) as file:
+            beginning = file.read(512).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    except OSError as error:
+        raise InputError(f"there are no pretrained weights at {path} ({error.strerror}); name a file under "
+                         "model.pretrained, or None to start from scratch") from error
+    if not beginning:
+        raise InputError(f"{path} is empty, its download has failed; fetch it again")
+    if beginning.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        raise InputError(f"{path} is a web page, which its address gave in the place of the weights; fetch the file "
+                         "itself")
+    if beginning.startswith(b"version https://git-lfs"):
+        raise InputError(f"{path} is what Git LFS keeps in the place of the weights; fetch the file itself with git "
+                         "lfs pull")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about how somebody else's file was written
+            state = (load_file(path) if path.suffix == ".safetensors"
+                     else torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # PyTorch's reader raises whatever it stumbles upon, with advice that would unpickle it
+        raise InputError(f"{path} does not hold plain weights of {name}: it is cut short or damaged, or holds more "
+                         "than tensors; fetch it again, or save a network's state_dict() alone") from error
+    if not isinstance(state, dict) or not all(
+            isinstance(key, str) and isinstance(value, Tensor) and value.layout is torch.strided and value.is_cpu
+            for key, value in state.items()):
+        raise InputError(f"{path} does not hold plain weights of {name}, but other things beside or around them; save "
+                         "a network's state_dict() alone")
+    return state
 
 
 def _imagenet_file(name: str) -> Path:

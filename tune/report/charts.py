@@ -66,7 +66,7 @@ def learning_curves(board: Leaderboard) -> go.Figure:
         line, epochs = _line(board, entry), [metrics["epoch"] for metrics in entry.metrics]
         if epochs:
             figure.add_scatter(
-                x=epochs, y=[metrics[entry.metric] for metrics in entry.metrics], name=line.name, legendgroup=line.name,
+                x=epochs, y=entry.curve, name=line.name, legendgroup=line.name,
                 showlegend=line.name not in {trace.name for trace in figure.data}, opacity=line.opacity,
                 mode="lines+markers", line={"color": line.color, "width": line.width, "dash": line.dash},
                 marker={"line": {"width": 0}, "symbol": ["circle"] * (len(epochs) - 1) + [line.end or "circle"],

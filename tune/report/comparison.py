@@ -114,7 +114,7 @@ def best_curves(boards: list[Leaderboard]) -> go.Figure:
     for board, name, color in zip(boards, names_of(boards), itertools.cycle(COLORS)):
         if board.best is not None:
             figure.add_scatter(x=[metrics["epoch"] for metrics in board.best.metrics],
-                               y=[metrics[board.best.metric] for metrics in board.best.metrics], line={"color": color},
+                               y=board.best.curve, line={"color": color},
                                name=f"{name} ({board.best.name})", mode="lines+markers")
     figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(rangemode="tozero")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +27,7 @@ from trs.errors import InputError
 from trs.evaluation.oks import keypoint_scores, oks, similarities
 from trs.evaluation.protocol import ENSEMBLE, protocol
 from trs.evaluation.results import predicted_people, read_results, stack_poses
+from trs.files import read_json
 from trs.skeleton import Skeleton
 from trs.visualize import draw_skeleton, grid
 from tune.leaderboard import Leaderboard
@@ -73,13 +73,17 @@ def read_skeleton(folder: Path) -> Skeleton:
     """Read the keypoints that a search's runs learn: from its skeleton.json, or in older searches from a checkpoint.
 
     Raises:
-        InputError: there is neither.
+        InputError: there is neither, or the file is damaged.
     """
     file = folder / SKELETON_FILE
     if file.exists():
-        return skeletons.from_dict(json.loads(file.read_text()))
+        try:
+            return skeletons.from_dict(read_json(file))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise InputError(f"{file} names no keypoints ({reason}); restore it from a copy, or delete it") from error
     for run in sorted((folder / TRIALS).glob("*")):
-        with contextlib.suppress(InputError):
+        with contextlib.suppress(InputError, OSError):
             return checkpoints.read_skeleton(checkpoints.newest(run))
     raise InputError(f"neither a checkpoint nor {SKELETON_FILE} in {folder} tells which keypoints were learned")
 

@@ -82,7 +82,7 @@ def _run(board: Leaderboard, entry: Entry, gallery: Gallery) -> dict[str, Any]:
     scores = {name: f"{value:.3f}" for name, value in last.items() if name not in _NO_SCORES}
     predictions = gallery.predictions.get(entry.name)
     return {"epochs": [metrics["epoch"] for metrics in entry.metrics],
-            "curve": [metrics[entry.metric] for metrics in entry.metrics],
+            "curve": entry.curve,
             "scores": {"status": entry.status, "epochs": str(entry.epochs), **scores},
             "settings": flat_settings(board.run_job(entry).config),
             "predictions": dataclasses.asdict(predictions) if predictions else None}

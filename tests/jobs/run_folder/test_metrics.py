@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+
+import pytest
 
 from jobs.run_folder.metrics import MetricsLog, best_step, read_metrics
 
@@ -31,13 +34,51 @@ def test_a_line_that_a_crash_cut_short_was_not_reported(tmp_path: Path) -> None:
 
 
 def test_files_of_0_1_are_read(tmp_path: Path) -> None:
-    (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 5, "peak_heat": 0.5}) + "\n")
-    assert read_metrics(tmp_path) == [{"step": 5, "peak_confidence": 0.5}]
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 5, "epoch": 1, "peak_heat": 0.5}) + "\n")
+    assert read_metrics(tmp_path) == [{"step": 5, "epoch": 1, "peak_confidence": 0.5}]
 
 
 def test_the_best_step_is_one_with_a_finite_score(tmp_path: Path) -> None:
     assert best_step(tmp_path, "ap") is None
     scores = {5: 0.2, 10: 0.4, 15: float("nan"), 20: 0.3}
     (tmp_path / "metrics.jsonl").write_text("".join(
-        json.dumps({"step": step, "ap": score}) + "\n" for step, score in scores.items()))
+        json.dumps({"step": step, "epoch": 1, "ap": score}) + "\n" for step, score in scores.items()))
     assert best_step(tmp_path, "ap") == 10
+
+
+GOOD = b'{"step": 5, "epoch": 1, "ap": 0.4, "ap_medium": null, "loss": NaN}'
+
+
+@pytest.mark.parametrize("line", [
+    b"3", b"null", b"[]", b'"step"', b"{}", b'{"epoch": 1, "ap": 0.5}', b'{"step": 5, "ap": 0.5}',
+    b'{"step": "5", "epoch": 1}', b'{"step": NaN, "epoch": 1}', b'{"step": 5, "epoch": null}',
+    b'{"step": 5, "epoch": Infinity}', b'{"step": -1, "epoch": 1}', b'{"step": 5.5, "epoch": 1}',
+    b'{"step": true, "epoch": 1}', b'{"step": 1e300, "epoch": 1}', b'{"step": 5, "epoch": 1, "ap": "0.9"}',
+    b'{"step": 5, "epoch": 1, "ap": [0.9]}', b'{"step": 5, "epoch": 1, "ap": true}',
+    b'{"step": 5, "epoch": 1, "ap": 1' + b"0" * 400 + b"}", b'{"step": 5, "epoch": 1, "ap": 1' + b"0" * 5000 + b"}",
+    b'{"step": 5, "epoch": 1, "\\u001b[2J": 1}', b'{"step": 5, "epoch": 1, "\\ud800": 1}', b"[" * 100_000,
+    GOOD.decode().encode("utf-16"), b'{"step": 5, "epoch": 1, "caf\xe9": 1}', b"\0" * 512, GOOD + b"\0\0", GOOD[:-1],
+    b"\xff"])
+def test_a_line_that_is_no_record_is_left_out(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "metrics.jsonl").write_bytes(line + b"\n" + GOOD + b"\n" + line)
+    assert read_metrics(tmp_path) == [{"step": 5, "epoch": 1, "ap": 0.4}]
+    assert best_step(tmp_path, "ap") == 5
+    log = MetricsLog(tmp_path, 5)
+    log.write({"step": 10, "epoch": 2, "ap": 0.5, "ap_medium": None})
+    log.events.close()
+    assert [metrics["step"] for metrics in read_metrics(tmp_path)] == [5, 10]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "/dev/zero"])
+def test_what_is_no_file_holds_no_metrics(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "metrics.jsonl"
+    if kind == "pipe":
+        os.mkfifo(path)
+        opened = os.open(path, os.O_RDWR)  # an unguarded reader would wait for this writer for ever
+        os.write(opened, GOOD + b"\n")
+        os.close(opened)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(kind)
+    assert read_metrics(tmp_path) == []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from jobs.run_folder import progress as progresses
 from jobs.run_folder.layout import read_events
-from jobs.run_folder.progress import Progress
+from jobs.run_folder.progress import Position, Progress, read_position
 
 
 def test_a_restart_says_from_where_with_how_many_and_what_it_costs(tmp_path: Path) -> None:
@@ -28,3 +29,23 @@ def test_it_is_written_now_and_then_not_after_every_step(tmp_path: Path, monkeyp
     progress.step(1, now=True)
     progress.step(2)
     assert json.loads((tmp_path / "progress.json").read_text())["step"] == 1
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"3", b"[1, 2, 3]", b"{}", b'{"step": 1}', b'{"step": "1", "total_steps": 9, "time": 1.0}',
+    b'{"step": 1, "total_steps": NaN, "time": 1.0}', b'{"step": 1, "total_steps": 9, "time": null}',
+    b'{"step": 1, "total_steps": 9, "time": Infinity}', b'{"step": -1, "total_steps": 9, "time": 1.0}',
+    b'{"step": 1, "total_steps": 9, "time": 1.0, "more": 1}', b"[" * 100_000, b"9" * 5000, b"\xff\xfe{\0}\0"])
+def test_a_position_that_is_none_is_left_out(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "progress.json").write_bytes(content)
+    assert read_position(tmp_path) is None
+    (tmp_path / "progress.json").write_text('{"step": 1, "total_steps": 9, "time": 1.5}')
+    assert read_position(tmp_path) == Position(1, 9, 1.5)
+
+
+def test_events_of_any_bytes_are_read(tmp_path: Path) -> None:
+    (tmp_path / "events.txt").write_bytes(b"one\n\xff\0two\n")
+    assert read_events(tmp_path) == ["one", "\ufffd\0two"]
+    (tmp_path / "events.txt").unlink()
+    os.mkfifo(tmp_path / "events.txt")
+    assert read_events(tmp_path) == []

@@ -1,0 +1,182 @@
+"""A leaderboard stands whatever the files of a search hold: what is no number is no score, what is no study is told."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from jobs.run_folder.layout import METRICS_FILE
+from trs.errors import InputError
+from tune import compare
+from tune.leaderboard import Entry, Leaderboard, as_csv, as_text, read_leaderboard
+from tune.plan import TRIALS
+from tune.report.comparison import render as render_several
+from tune.study import STUDY_FILE, open_study, read_study
+
+MakeSearch = Callable[..., Path]
+PLACES = ["0002", "0005", "0000", "supervised", "0004", "0001", "0003", "0006"]
+"""The runs of the search, from AP 0.47 down to one that has failed, and one that has not begun."""
+
+
+@pytest.fixture
+def folder(search: Path, tmp_path: Path) -> Path:
+    """A copy of a search to damage."""
+    return Path(shutil.copytree(search, tmp_path / search.name))
+
+
+def names(board: Leaderboard) -> list[str]:
+    return [entry.name for entry in board.entries]
+
+
+def write_last(folder: Path, name: str, line: str | bytes) -> None:
+    """Write the last line of a run's metrics."""
+    file = folder / TRIALS / name / METRICS_FILE
+    *before, _ = file.read_bytes().splitlines()
+    file.write_bytes(b"\n".join([*before, line.encode() if isinstance(line, str) else line, b""]))
+
+
+def shown(folder: Path) -> str:
+    """All that is made of a search, in one text."""
+    compare.main([str(folder)])
+    board = read_leaderboard(folder)
+    return "\n".join([as_text(board), as_csv(board), board.summary, render_several([board, board], folder.parent)])
+
+
+@pytest.mark.parametrize("score", ["NaN", "Infinity", "-Infinity", "null", '"1.0"', "[1.0]", "true", "1" + "0" * 400])
+def test_what_is_no_number_never_stands_first_nor_breaks_the_order(folder: Path, score: str) -> None:
+    file = folder / TRIALS / "0001" / METRICS_FILE
+    whole = json.loads(file.read_text().splitlines()[-1])
+    del whole["ap"]
+    write_last(folder, "0001", f'{json.dumps(whole)[:-1]}, "ap": {score}}}')
+    board = read_leaderboard(folder)
+    assert board.best is not None and board.best.name == "0002"
+    assert names(board)[:5] == PLACES[:5] and sorted(names(board)[5:]) == sorted(PLACES[5:])
+    assert [entry.score for entry in board.entries if entry.name == "0001"] == [None]
+    assert [entry.score for entry in board.entries[:5]] == pytest.approx([0.47, 0.43, 0.4, 0.31, 0.25])
+    assert "best AP: 0.470, trial 0002" in as_text(board) + board.summary
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, None, "1.0", [1.0], True, 10**400])
+def test_a_score_that_was_never_in_a_file_is_none(score: Any) -> None:
+    assert Entry("0001", "complete", {}, [{"step": 1, "epoch": 1, "ap": score}], "ap").score is None
+    assert Entry("0001", "complete", {}, [{"step": 1, "epoch": 1}], "ap").score is None
+
+
+def test_a_failed_trial_has_no_score_and_stands_last(make_search: MakeSearch) -> None:
+    rows = [((0.9, 1.0, 1), TrialState.COMPLETE, 2, 0.1), ((0.9, 9.0, 9), TrialState.FAIL, 1, 1.0)]
+    board = read_leaderboard(make_search("failed", rows, reference=False))
+    assert names(board) == ["0000", "0001"] and board.entries[-1].score is None
+    assert board.best is not None and board.best.name == "0000"
+    assert "0001,failed,1,," in as_csv(board) and "1.000" not in as_text(board)
+
+
+LINES = ["{}", "3", '{"step": 200, "epoch": 2}', '{"step": 200, "epoch": 2, "ap": 0.5}', b"\xff\xfe{\0}\0", b"\0" * 100,
+         "[" * 100_000, "9" * 5000, '{"step": 200, "epoch": 2, "ap": 0.5, "steps_per_second": null, "loss": NaN}',
+         '{"step": 200, "epoch": 2, "ap": 0.5, "steps_per_second": -1, "</script>\\u001b": 1}',
+         '{"step": 1e15, "epoch": 1e15, "ap": 0.5, "steps_per_second": 5e-324}',
+         '{"step": 200, "epoch": 2, "ap": 0.5, "peak_confidence": null}']
+
+
+@pytest.mark.parametrize("first", [0, 6])
+def test_malformed_metrics_end_in_no_traceback(folder: Path, first: int) -> None:
+    for name, line in zip(PLACES[:6], LINES[first:first + 6], strict=True):
+        write_last(folder, name, line)
+    assert "best AP: 0." in shown(folder)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "/dev/zero"])
+def test_metrics_that_are_no_file_are_none(folder: Path, kind: str) -> None:
+    file = folder / TRIALS / "0002" / METRICS_FILE
+    file.unlink()
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "folder":
+        file.mkdir()
+    else:
+        file.symlink_to(kind)
+    assert names(read_leaderboard(folder)) == [*PLACES[1:6], *sorted(["0002", *PLACES[6:]])]
+
+
+def damaged(kind: str, file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    if kind == "text":
+        file.write_text("<!DOCTYPE html>" * 100)
+    elif kind == "empty":
+        file.write_bytes(b"")
+    elif kind == "cut":
+        file.write_bytes(content[:len(content) // 2])
+    elif kind == "flipped":
+        for place in random.Random(0).sample(range(100, len(content)), len(content) // 20):
+            content[place] ^= 255
+        file.write_bytes(content)
+    elif kind == "pipe":
+        file.unlink()
+        os.mkfifo(file)
+    elif kind == "folder":
+        file.unlink()
+        file.mkdir()
+    else:
+        file.unlink()
+        with sqlite3.connect(file) as database:
+            database.execute("create table songs (name text)")
+
+
+@pytest.mark.parametrize(("kind", "reason"), [
+    ("text", r"\(it is no database\)"), ("cut", r"\(.+\)"), ("flipped", r"\(.+\)"), ("empty", r"\(it is no database\)"),
+    ("foreign", r"\(it is a database of something else\)"), ("pipe", r"\(is not a regular file\)"),
+    ("folder", r"\(is not a regular file\)")])
+def test_a_study_that_is_none_is_told_and_left_as_it_is(folder: Path, kind: str, reason: str) -> None:
+    file = folder / STUDY_FILE
+    damaged(kind, file)
+    before = file.read_bytes() if file.is_file() else None
+    sentence = rf"study\.db cannot be read as the study of a search {reason}; restore it from a copy, or start the"
+    readers: list[Callable[[], object]] = [lambda: read_study(folder), lambda: compare.main([str(folder)])]
+    if kind != "empty":  # a search that was killed when it began goes on
+        readers.append(lambda: open_study(folder, 1, 2))
+    for read in readers:
+        with pytest.raises(InputError, match=sentence) as refused:
+            read()
+        assert str(refused.value).isprintable()
+    assert before is None or file.read_bytes() == before
+
+
+def test_a_study_of_another_version_of_optuna_is_told(folder: Path) -> None:
+    with sqlite3.connect(folder / STUDY_FILE) as database:
+        database.execute("update alembic_version set version_num = 'v99.0.0.a'")
+        database.execute("update version_info set library_version = '99.0.0'")
+    for read in (lambda: read_study(folder), lambda: open_study(folder, 1, 2)):
+        with pytest.raises(InputError, match=r"study\.db is of another version of Optuna \(.*99\.0\.0.*\); install"):
+            read()
+
+
+@pytest.mark.parametrize("change", [
+    "update trials set state = 'LOST'", "update trial_params set distribution_json = '{'",
+    "update trial_params set distribution_json = '[1]'", "update trials set datetime_start = 'yesterday'",
+    "update trial_values set value_type = 'SOME'", "drop table trials", "drop table trial_values",
+    "alter table trials drop column state"])
+def test_a_study_with_damaged_values_is_told(folder: Path, change: str) -> None:
+    with sqlite3.connect(folder / STUDY_FILE) as database:
+        database.execute(change)
+    for read in (lambda: read_study(folder), lambda: open_study(folder, 1, 2), lambda: compare.main([str(folder)])):
+        with pytest.raises(InputError, match=r"cannot be read as the study of a search \(.*\); restore") as refused:
+            read()
+        assert str(refused.value).isprintable()
+
+
+def test_a_search_that_was_killed_when_it_began_goes_on(folder: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "begun"
+    empty.mkdir()
+    (empty / STUDY_FILE).touch()
+    assert open_study(empty, 1, 2).trials == [] and read_study(empty).trials == []
+    again = Path(shutil.copytree(folder, tmp_path / "copy" / folder.name))
+    assert len(open_study(again, 1, 2).trials) == 7, "one that is there is opened"
