@@ -13,8 +13,9 @@ from trs.data import geometry
 from trs.data.annotations.formats import load_people
 from trs.data.datasets import Datasets, load_datasets
 from trs.data.heatmaps import encode
+from trs.errors import InputError
 from trs.evaluation.coco_eval import coco_numbers
-from trs.evaluation.evaluate import evaluate
+from trs.evaluation.evaluate import evaluate, require_metric
 from trs.evaluation.oks import coco_results, score_poses
 from trs.evaluation.predict import predict, read_crops
 from trs.evaluation.results import write_results
@@ -184,3 +185,12 @@ def test_of_two_boxes_around_one_person_one_pose_stays(config: Config, tmp_path:
     for results in kept.values():
         images = [result["image_id"] for result in results]
         assert len(images) == len(set(images)) == len(boxes) // 2 == len(datasets.val) // 2
+
+
+def test_a_metric_that_the_validation_set_does_not_allow_is_refused(datasets: Datasets) -> None:
+    for metric in ("ap", "pck"):
+        require_metric(datasets, metric)
+    with pytest.raises(InputError, match=r"^this validation set has no pckh, only ap and pck; set eval\.metric to ap"):
+        require_metric(datasets, "pckh")
+    with pytest.raises(InputError, match=r"^this validation set has no ap, only pck; set eval\.metric to pck"):
+        require_metric(dataclasses.replace(datasets, truth=None), "ap")

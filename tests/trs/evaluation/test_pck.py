@@ -1,6 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
+from trs.data import geometry
 from trs.data.person_table import PersonTable
 from trs.evaluation.oks import pose_similarity, score_poses
 from trs.evaluation.oks_nms import oks_nms
@@ -81,3 +84,20 @@ def test_a_skeleton_of_some_keypoints_keeps_their_limbs() -> None:
     whole = Skeleton(("nose", "left_hip", "right_hip"), ((0, 1), (1, 2)), (0.1, 0.2, 0.3))
     part, order = whole.select(("right_hip", "left_hip"))
     assert order == [2, 1] and part.limbs == ((1, 0),) and part.sigmas == (0.3, 0.2)
+
+
+def test_a_poses_score_is_its_boxs_times_the_mean_of_its_sure_keypoints() -> None:
+    table = dataclasses.replace(people(np.zeros((3, 4, 2))), scores=np.array([1.0, 0.5, 1.0]))
+    poses = moved(table, np.zeros((3, 4)))
+    poses[..., 2] = [[0.1, 0.3, 0.5, 0.2], [0.1, 0.3, 0.5, 0.2], [0.1, 0.2, 0.0, 0.15]]
+    np.testing.assert_allclose(score_poses(table, np.arange(3), poses).scores, [0.4, 0.2, 0.0])
+
+
+@pytest.mark.parametrize(("similarity", "stay"), [(0.93, [0]), (0.87, [0, 1]), (0.5, [0, 1])])
+def test_only_poses_that_are_nearly_one_are(similarity: float, stay: list[int]) -> None:
+    table, sigmas = people(np.zeros((2, 17, 2))), np.full(17, 0.08)
+    area = geometry.crop_areas(table.boxes, (128, 96))[0]
+    distance = np.sqrt(-2 * area * (2 * 0.08) ** 2 * np.log(similarity))
+    poses = moved(table, np.array([0.0, distance])[:, None])
+    poses[..., 2] = np.array([0.9, 0.5])[:, None]
+    assert oks_nms(table, score_poses(table, np.arange(2), poses), sigmas, (128, 96)).rows.tolist() == stay

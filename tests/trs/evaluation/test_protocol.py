@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from trs.config import Config
-from trs.evaluation.protocol import measure_of, protocol
+from trs.evaluation.protocol import measure_of, protocol, sigmas_from
 from trs.presets import mpii_1k
+from trs.skeleton import of_names
 
 
 @pytest.mark.parametrize(("metric", "measure"), [
@@ -33,3 +34,13 @@ def test_detected_boxes_are_told() -> None:
     base = Config()
     config = dataclasses.replace(base, data=dataclasses.replace(base.data, val_detections="boxes.json"))
     assert "detected boxes with OKS-NMS" in protocol(config) and "ground-truth boxes" in protocol(base)
+
+
+def test_guessed_sigmas_are_said_beside_an_ap() -> None:
+    half, all_, none = (of_names(names) for names in (("nose", "left_eye", "fin", "gill"), ("fin", "gill"),
+                                                      ("nose", "left_eye")))
+    assert sigmas_from(half) == "body parts of COCO, for 2 of 4 keypoints a guess of 0.079"
+    assert sigmas_from(all_) == "a guess of 0.079" and sigmas_from(none) == "body parts of COCO"
+    assert "(sigmas: body parts of COCO, for 2 of 4 keypoints a guess of 0.079)" in protocol(Config(), skeleton=half)
+    assert "sigmas" not in protocol(Config(), skeleton=none)
+    assert "sigmas" not in protocol(Config(), skeleton=half, metric="pck")

@@ -1,0 +1,57 @@
+"""What a file of labels or results must be to be scored; whose scores are right is in tests/jobs/test_score.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.coco_variants import clean_content, poses_near
+from trs.data.annotations.reading import Reading
+from trs.errors import InputError
+from trs.evaluation.score import score_file
+
+
+def score(folder: Path, labels: Any, results: Any, max_detections: int = 20, sigmas: tuple[str, ...] | None = None
+          ) -> float | None:
+    (folder / "labels.json").write_text(json.dumps(labels))
+    (folder / "results.json").write_text(json.dumps(results))
+    return score_file(folder / "labels.json", folder / "results.json", Reading(sigmas=sigmas), max_detections
+                      ).numbers["ap"]
+
+
+def test_labels_that_do_not_match_themselves_are_refused(tmp_path: Path) -> None:
+    """To a sigma so small a ten-thousandth of a pixel, to which results are written, is far away."""
+    content = clean_content()
+    poses, sigmas = poses_near(content), tuple(f"{name}=1e-9" for name in content["categories"][0]["keypoints"])
+    for person in content["annotations"]:
+        person["keypoints"] = [value + 1 / 3 if place % 3 < 2 else value
+                               for place, value in enumerate(person["keypoints"])]
+    assert score(tmp_path, content, poses) is not None
+    with pytest.raises(InputError, match=r"^labels\.json: its labels, taken for poses, score an AP of 0\.0, not 1: "
+                                         r"16 people do not match themselves, first "):
+        score(tmp_path, content, poses, sigmas=sigmas)
+
+
+def test_labels_of_nobody_are_refused(tmp_path: Path) -> None:
+    content = clean_content()
+    poses = poses_near(content)
+    for person in content["annotations"]:
+        person["iscrowd"] = 1
+    with pytest.raises(InputError, match=r"labels\.json holds nobody to score: no person with .*; left out: \d+ crowd"):
+        score(tmp_path, content, poses)
+
+
+def test_labels_of_another_format_have_no_ap(tmp_path: Path) -> None:
+    people = [{"image_id": "a", "human_annotations": {"human1": [1, 1, 50, 80]},
+               "keypoint_annotations": {"human1": [5, 5, 1] * 14}}]
+    with pytest.raises(InputError, match=r"labels\.json is not a COCO file: OKS-AP needs the ids of its images"):
+        score(tmp_path, people, [])
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_at_least_one_pose_counts(tmp_path: Path, count: int) -> None:
+    with pytest.raises(InputError, match=rf"^at least one pose of an image must count, not {count}$"):
+        score(tmp_path, clean_content(), poses_near(clean_content()), count)
