@@ -13,6 +13,9 @@ Frame = Literal["shown", "stored"]
 """An image as viewers show it, turned by its EXIF orientation, or as its pixels are stored."""
 AREA_OF_BOX = 0.53
 """A person's area where the file does not tell it, as a share of the box (CrowdPose's evaluation)."""
+LEAST_AREA, LARGEST_AREA = 1e-10, 1e10
+"""Pixels squared between which areas of people lie: beyond, COCO's evaluation counts nobody, and no image is so large;
+an image's sides may be 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,12 @@ class PersonTable:
         """Replace the keypoints by so many that are not labeled."""
         return dataclasses.replace(self, keypoints=np.zeros((len(self), keypoint_count, 2)),
                                    keypoint_weights=np.zeros((len(self), keypoint_count), np.float32))
+
+
+def are_credible(areas: np.ndarray) -> np.ndarray:
+    """[N] whether people may have these areas; NaN is none."""
+    credible: np.ndarray = (areas >= LEAST_AREA) & (areas <= LARGEST_AREA)
+    return credible
 
 
 def undeclared_sizes(count: int) -> np.ndarray:

@@ -40,9 +40,11 @@ def require_perfect_labels(truth: GroundTruth, sigmas: Sequence[float], file: st
         file: that the labels come from, for the message.
 
     Raises:
-        InputError: some of the labels do not match themselves; they are named.
+        InputError: some of the labels do not match themselves; they are named. Or there are none.
     """
     people = truth.people
+    if not len(people):
+        raise InputError(f"{file} holds nobody to score: no person with a labeled keypoint and a box")
     poses = np.concatenate([people.keypoints, np.ones((*people.keypoint_weights.shape, 1))], axis=-1)
     # Of two people in one pose the one with fewer labels comes first: it fits the other's labels as well as its own.
     few_first = dataclasses.replace(people, scores=1 / people.keypoint_weights.sum(1))

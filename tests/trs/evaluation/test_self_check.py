@@ -31,6 +31,15 @@ def test_sound_labels_pass_and_damaged_ones_are_named(datasets: Datasets, config
         require_perfect_labels(broken, datasets.skeleton.sigmas, "val.json")
 
 
+def test_without_labels_there_is_nobody_to_score(datasets: Datasets) -> None:
+    """As where boxes are detected, and the file of their images has no labels."""
+    truth = datasets.truth
+    assert truth is not None
+    unlabeled = truth.records.without_labels(len(datasets.skeleton))
+    with pytest.raises(InputError, match=r"^val\.json holds nobody to score: no person with a labeled keypoint"):
+        require_perfect_labels(dataclasses.replace(truth, records=unlabeled), datasets.skeleton.sigmas, "val.json")
+
+
 def test_people_in_one_pose_with_different_labels_are_sound(datasets: Datasets) -> None:
     """The better labeled one must not take the other's place."""
     truth = datasets.truth

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from trs.data.annotations.annotations import Annotations
-from trs.data.annotations.fields import checked, file_name, is_list_of, numbers
+from trs.data.annotations.fields import checked, file_name, identity, is_list_of, numbers
 from trs.data.annotations.left_out import Findings, Reason
 from trs.data.annotations.reading import Reading
-from trs.data.person_table import AREA_OF_BOX, PersonTable, undeclared_sizes
-from trs.errors import InputError
+from trs.data.person_table import AREA_OF_BOX, PersonTable, are_credible, undeclared_sizes
+from trs.errors import InputError, printable
 from trs.skeleton import AIC
 
 _NOT_LABELED = 3
@@ -34,13 +34,18 @@ def people_of(annotations: Path, content: list[dict[str, Any]], images: Path, re
     Raises:
         InputError: a malformed record, named.
     """
-    files, image_ids, boxes, keypoints = [], [], [], []
+    files, image_ids, boxes, keypoints, findings = [], [], [], [], Findings(annotations.name)
     for number, image in enumerate(checked(annotations, content)):
         record = {"id": number, "file_name": f"{image.get('image_id')}.jpg"}
         boxes_by_name, points_by_name = (image.get(key) for key in ("human_annotations", "keypoint_annotations"))
         if not isinstance(boxes_by_name, dict) or not isinstance(points_by_name, dict):
             raise InputError(f"{annotations}: record {number} needs its people by name under 'human_annotations' and "
                              "'keypoint_annotations'")
+        if identity(image.get("image_id")) is None:
+            raise InputError(f"{annotations}: record {number} names no image under 'image_id'")
+        for person in points_by_name:
+            if person not in boxes_by_name:
+                findings.leave_out(Reason.NO_BOX, printable(f"{number} {person}"))
         for person, box in boxes_by_name.items():
             x0, y0, x1, y1 = numbers(annotations, {"id": f"{number} {person}", "box": box}, "box", (4,))
             points = points_by_name.get(person)
@@ -52,16 +57,18 @@ def people_of(annotations: Path, content: list[dict[str, Any]], images: Path, re
     table = np.array(keypoints, dtype=np.float64).reshape(-1, len(AIC), 3)
     weights = (table[..., 2] != _NOT_LABELED) & (table[..., 2] > 0)
     corners = np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    with np.errstate(over="ignore"):
+        areas: np.ndarray = corners[:, 2:].prod(1)
     people = PersonTable(
         root=str(images), files=np.array(files, dtype=np.str_), ids=np.arange(len(files)),
         image_ids=np.array(image_ids, dtype=np.int64), image_sizes=undeclared_sizes(len(files)),
         boxes=corners, scores=np.ones(len(files)),
         # Pixel indices, as in COCO's files.
         keypoints=table[..., :2] + 0.5, keypoint_weights=weights.astype(np.float32),
-        areas=AREA_OF_BOX * corners[:, 2:].prod(1), head_sizes=np.full(len(files), np.nan),
+        areas=AREA_OF_BOX * areas, head_sizes=np.full(len(files), np.nan),
         frame=reading.stored_frame)
-    labeled, findings = weights.any(1), Findings(annotations.name)
+    labeled = weights.any(1)
     findings.count(Reason.UNLABELED, ~labeled)
-    whole = people.boxes[:, 2:].min(1) > 0
+    whole = (people.boxes[:, 2:].min(1) > 0) & are_credible(areas)
     findings.count(Reason.NO_SIZE, labeled & ~whole)
     return Annotations(people.take(labeled & whole), AIC, None, findings, AIC.names)

@@ -23,7 +23,7 @@ from trs.data.annotations.images import ListedImages, list_images
 from trs.data.annotations.left_out import Findings, Mended, Reason
 from trs.data.annotations.reading import Reading
 from trs.data.ground_truth import GroundTruth
-from trs.data.person_table import AREA_OF_BOX, PersonTable
+from trs.data.person_table import AREA_OF_BOX, LARGEST_AREA, LEAST_AREA, PersonTable
 from trs.errors import InputError, printable
 
 HULL_MARGIN = 0.05
@@ -156,7 +156,7 @@ def _person(record: Any, listed: ListedImages, categories: Categories, choice: C
             return keypoints
         nobody, keypoints = keypoints, np.zeros((len(choice.skeleton), 3))
     box, area, name = box_of(record.get("bbox")), finite(record.get("area")), named(record, index)
-    area = area if area > 0 else nan
+    area = area if LEAST_AREA <= area <= LARGEST_AREA else nan
     if crowd or not keypoints[:, 2].any():
         findings.leave_out(Reason.CROWD if crowd else nobody, name)
         return None if box is None else Person(identity(record.get("id")), image, box, area, 1.0, keypoints, crowd)
@@ -194,9 +194,11 @@ def keypoints_of(written: Any, count: int) -> np.ndarray | Reason:
 
 
 def box_of(written: Any) -> np.ndarray | None:
-    """[4] x, y, width, height; a negative side is counted from the other end. None where there is no area."""
+    """[4] x, y, width, height; a negative side is counted from the other end. None where there is no credible area."""
     box = numbers_or_nan(written)
-    if box.shape != (4,) or not np.isfinite(box).all() or not box[2:].all():
+    if box.shape != (4,) or not np.isfinite(box).all():
+        return None
+    if not LEAST_AREA <= abs(box[2].item() * box[3].item()) <= LARGEST_AREA:
         return None
     return np.concatenate([box[:2] + np.minimum(box[2:], 0), np.abs(box[2:])])
 
@@ -210,15 +212,19 @@ def _holds(box: np.ndarray, keypoints: np.ndarray) -> bool:
 def hull(keypoints: np.ndarray, area: float) -> np.ndarray | None:
     """[4] a box around the labeled ones of keypoints [K, 3], a little wider.
 
-    Where they are all in one place it is as large as a person of this area; None if that is not known (NaN) either.
+    Where they are all in one place it is as large as a person of this area; None if that is not known (NaN) either, or
+    if they are farther apart than anybody's.
     """
     places = keypoints[keypoints[:, 2] > 0, :2]
     low, high = places.min(0), places.max(0)
+    if not (np.abs(places) < LARGEST_AREA).all():
+        return None
     sides = (high - low) * (1 + 2 * HULL_MARGIN)
     if not sides.any():
         sides = np.full(2, np.sqrt(area / AREA_OF_BOX))
     sides = np.maximum(sides, _THINNEST * sides.max())
-    return None if np.isnan(sides).any() else np.concatenate([(low + high - sides) / 2, sides])
+    credible = LEAST_AREA <= sides[0] * sides[1] <= LARGEST_AREA
+    return np.concatenate([(low + high - sides) / 2, sides]) if credible else None
 
 
 def _corners_apart(people: list[Person], listed: ListedImages, findings: Findings) -> list[Person]:

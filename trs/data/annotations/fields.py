@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isfinite, nan
+from math import isfinite, isnan, nan
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,7 +20,7 @@ def read_json(path: Path) -> Any:
         InputError: it is missing, no regular file, or not JSON.
     """
     try:
-        return files.read_json(path)
+        return files.parse_json(files.read_bytes(path))
     except FileNotFoundError as error:
         raise InputError(f"there is no file {path}; check data.root and the annotation paths") from error
     except OSError as error:
@@ -99,7 +99,7 @@ def named(record: Any, index: int) -> str:
 def number(path: Path, record: dict[str, Any], key: str) -> Any:
     """A finite number of a record, or InputError."""
     value = record.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not np.isfinite(value):
+    if not isinstance(value, int | float) or isnan(finite(value)):
         raise InputError(f"{path}: record {record.get('id', '?')} has no finite number under {key!r}")
     return value
 
@@ -108,11 +108,12 @@ def numbers(path: Path, record: dict[str, Any], key: str, shape: tuple[int, ...]
     """Finite numbers of a record as an array of this shape, or InputError."""
     try:
         values = np.array(record.get(key), dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         values = np.empty(0)
     if values.shape != shape or not np.isfinite(values).all():
         expected = "x".join(str(length) for length in shape)
-        raise InputError(f"{path}: record {record.get('id', '?')} needs {expected} finite numbers under {key!r}")
+        name = printable(str(record.get("id", "?")))
+        raise InputError(f"{path}: record {name} needs {expected} finite numbers under {key!r}")
     return values
 
 
@@ -122,7 +123,8 @@ def file_name(path: Path, record: dict[str, Any], key: str) -> str:
     if not isinstance(name, str) or not name:
         raise InputError(f"{path}: record {record.get('id', '?')} names no file under {key!r}")
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-        raise InputError(f"{path}: image {record.get('id', '?')} points outside its folder: {name!r}")
+        raise InputError(f"{path}: image {record.get('id', '?')} points outside its folder: "
+                         f"{printable(repr(name))}")
     return name
 
 

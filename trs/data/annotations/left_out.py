@@ -43,7 +43,7 @@ class Mended(Enum):
     """What was put right in a record that is used."""
 
     BOX = "a box is missing, has no area or holds no labeled keypoint: the hull of these stands in"
-    AREA = "an area is missing or not positive: 0.53 of the box stands in"
+    AREA = "an area is missing, not positive or beyond any image: 0.53 of the box stands in"
 
 
 @dataclass(eq=False)

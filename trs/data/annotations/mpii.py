@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 
 from trs.data.annotations.annotations import Annotations
 from trs.data.annotations.fields import checked, file_name, is_list_of, number, numbers
 from trs.data.annotations.left_out import Findings, Reason
+from trs.data.annotations.matlab import read_matlab
 from trs.data.annotations.reading import Reading
-from trs.data.person_table import AREA_OF_BOX, PersonTable, undeclared_sizes
-from trs.errors import InputError
+from trs.data.person_table import AREA_OF_BOX, PersonTable, are_credible, undeclared_sizes
+from trs.errors import InputError, printable
 from trs.skeleton import MPII
 
 _PIXELS_PER_SCALE = 200.0
@@ -59,17 +59,25 @@ def head_boxes_file(annotations: Path) -> Path:
 
 def _head_boxes(path: Path, count: int) -> np.ndarray:
     """[N] head sizes from corners [2, 2, N], first and last, as HRNet's evaluation reads them."""
-    corners = _matlab(path, "headboxes_src")
+    corners = np.asarray(read_matlab(path, "headboxes_src"))
+    if corners.dtype.kind not in "iuf":
+        raise InputError(f"{path} holds no numbers under headboxes_src")
     if corners.shape != (2, 2, count):
         raise InputError(f"{path} holds head boxes of shape {corners.shape}, the list beside it {count} people")
-    sizes: np.ndarray = _HEAD_BIAS * np.linalg.norm(corners[1] - corners[0], axis=0)
-    return sizes
+    return _HEAD_BIAS * _lengths(corners[1].T.astype(np.float64) - corners[0].T)
 
 
 def _head_segments(joints: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(joints[:, _HEAD_TOP] - joints[:, _UPPER_NECK], axis=-1)
+    lengths = _lengths(joints[:, _HEAD_TOP] - joints[:, _UPPER_NECK])
     both = (weights[:, _HEAD_TOP] > 0) & (weights[:, _UPPER_NECK] > 0)
     return np.where(both & (lengths > 0), lengths, np.nan)
+
+
+def _lengths(differences: np.ndarray) -> np.ndarray:
+    """[N] of differences [N, 2]; infinite where they are too large."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths: np.ndarray = np.linalg.norm(differences.reshape(-1, 2), axis=1)
+    return lengths
 
 
 def load_release(path: Path, images: Path, reading: Reading) -> Annotations:
@@ -78,7 +86,7 @@ def load_release(path: Path, images: Path, reading: Reading) -> Annotations:
     Raises:
         InputError: the file is missing, or not MPII's.
     """
-    release = _matlab(path, "RELEASE")
+    release = read_matlab(path, "RELEASE")
     try:
         listed = np.atleast_1d(release.annolist)
         training = np.atleast_1d(release.img_train)
@@ -90,9 +98,10 @@ def load_release(path: Path, images: Path, reading: Reading) -> Annotations:
         centers = np.array([(person.objpos.x, person.objpos.y) for _, person in people], dtype=np.float64)
         scales = np.array([person.scale for _, person in people], dtype=np.float64)
         corners = np.array([(person.x1, person.y1, person.x2, person.y2) for _, person in people], dtype=np.float64)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is not MPII's annotation file: {error}") from error
-    heads = _HEAD_BIAS * np.linalg.norm((corners[:, 2:] - corners[:, :2]).reshape(-1, 2), axis=1)
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{path} is not MPII's annotation file: {printable(str(error))}") from error
+    corners = corners.reshape(-1, 4)
+    heads = _HEAD_BIAS * _lengths(corners[:, 2:] - corners[:, :2])
     return _annotations(Findings(path.name), reading, images, files, joints, weights, centers.reshape(-1, 2), scales,
                         heads)
 
@@ -110,33 +119,35 @@ def _points(people: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     joints, weights = np.zeros((len(people), len(MPII), 2)), np.zeros((len(people), len(MPII)))
     for row, person in enumerate(people):
         for point in np.atleast_1d(person.annopoints.point):
-            joints[row, int(point.id)] = float(point.x), float(point.y)
-            weights[row, int(point.id)] = 1
+            place = int(point.id)
+            if not 0 <= place < len(MPII):
+                raise ValueError(f"a point has the number {place}, and there are {len(MPII)}, from 0")
+            joints[row, place] = float(point.x), float(point.y)
+            weights[row, place] = 1
     return joints, weights
-
-
-def _matlab(path: Path, name: str) -> Any:
-    try:
-        return scipy.io.loadmat(path, struct_as_record=False, squeeze_me=True)[name]
-    except FileNotFoundError as error:
-        raise InputError(f"there is no file {path}; check data.root and the annotation paths") from error
-    except (KeyError, ValueError, TypeError, NotImplementedError, OSError) as error:
-        raise InputError(f"cannot read {name} from {path} as a Matlab file: {error}") from error
 
 
 def _annotations(findings: Findings, reading: Reading, images: Path, files: list[str], joints: np.ndarray,
                  weights: np.ndarray, centers: np.ndarray, scales: np.ndarray, heads: np.ndarray) -> Annotations:
-    side = _PIXELS_PER_SCALE * scales[:, None]
-    # From pixel numbers that begin with 1 to continuous coordinates.
-    middles = centers + np.array([0.0, _SHIFT_DOWN]) * scales[:, None] - 0.5
+    with np.errstate(over="ignore", invalid="ignore"):
+        side = _PIXELS_PER_SCALE * scales[:, None]
+        areas = side[:, 0] ** 2
+        # From pixel numbers that begin with 1 to continuous coordinates.
+        middles = centers + np.array([0.0, _SHIFT_DOWN]) * scales[:, None] - 0.5
+        corners = middles - side / 2
     image_ids = np.unique(np.array(files, dtype=np.str_), return_inverse=True)[1]
     people = PersonTable(
         root=str(images), files=np.array(files, dtype=np.str_), ids=np.arange(len(files)),
         image_ids=image_ids.astype(np.int64), image_sizes=undeclared_sizes(len(files)),
-        boxes=np.concatenate([middles - side / 2, side, side], axis=1), scores=np.ones(len(files)),
+        boxes=np.concatenate([corners, side, side], axis=1), scores=np.ones(len(files)),
         keypoints=joints - 0.5, keypoint_weights=(weights > 0).astype(np.float32),
-        areas=AREA_OF_BOX * side[:, 0] ** 2, head_sizes=heads, frame=reading.stored_frame)
+        areas=AREA_OF_BOX * areas, head_sizes=np.where(np.isfinite(heads) & (heads > 0), heads, np.nan),
+        frame=reading.stored_frame)
     labeled: np.ndarray = np.any(weights > 0, axis=1)
+    finite = np.isfinite(joints).all(2) | (weights <= 0)
+    whole = (scales > 0) & are_credible(areas) & np.isfinite(centers).all(1)
     findings.count(Reason.UNLABELED, ~labeled)
-    findings.count(Reason.NO_SIZE, labeled & ~(scales > 0))
-    return Annotations(people.take(labeled & (scales > 0)), MPII, None, findings, MPII.names)
+    findings.count(Reason.NOT_FINITE, labeled & ~finite.all(1))
+    findings.count(Reason.NO_SIZE, labeled & finite.all(1) & ~whole)
+    used: np.ndarray = labeled & finite.all(1) & whole
+    return Annotations(people.take(used), MPII, None, findings, MPII.names)

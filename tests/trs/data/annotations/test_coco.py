@@ -51,7 +51,10 @@ def test_a_record_becomes_a_row_in_continuous_coordinates(tmp_path: Path) -> Non
     ({"image_id": 99}, Reason.UNKNOWN_IMAGE), ({"image_id": [3]}, Reason.UNKNOWN_IMAGE),
     ({"image_id": 3.5}, Reason.UNKNOWN_IMAGE), ({"category_id": 99}, Reason.UNDECLARED_CATEGORY),
     ({"category_id": [1]}, None), ({"keypoints": [[5, 0, 8], [6, 0, 9], [2, 0, 1], []]}, Reason.WRONG_COUNT),
-    ({"bbox": None, "area": 0, "keypoints": [5, 6, 2] + [0] * 6}, Reason.NO_SIZE)])
+    ({"bbox": None, "area": 0, "keypoints": [5, 6, 2] + [0] * 6}, Reason.NO_SIZE),
+    ({"bbox": None, "keypoints": [1e308, 6, 2, -1e308, 6, 2, 0, 0, 0]}, Reason.NO_SIZE),
+    ({"bbox": None, "keypoints": [1e308, 6, 2] + [0] * 6}, Reason.NO_SIZE)])
+@pytest.mark.filterwarnings("error")
 def test_who_cannot_be_learned_from_is_left_out_and_counted(tmp_path: Path, change: dict,
                                                             reason: Reason | None) -> None:
     people, _, truth, findings, *_ = load_people(write(tmp_path, content(**change)), tmp_path)
@@ -75,10 +78,12 @@ def test_boxes_of_two_corners_are_told_by_leaving_their_images(tmp_path: Path) -
     assert load_people(write(tmp_path, sides), tmp_path).people.boxes.tolist() == [[3, 4, 7, 45]]
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("change", "box"), [
     ({"bbox": None}, [4.85, 5.85, 3.3, 3.3]), ({"bbox": [1, 2, 0, 40]}, [4.85, 5.85, 3.3, 3.3]),
     ({"bbox": [0, 0, 0, 0]}, [4.85, 5.85, 3.3, 3.3]), ({"bbox": [1, 2, float("inf"), 40]}, [4.85, 5.85, 3.3, 3.3]),
-    ({"bbox": [0.1, 0.2, 0.5, 0.6]}, [4.85, 5.85, 3.3, 3.3]),
+    ({"bbox": [-1e7, -1e7, 2e7, 2e7]}, [4.85, 5.85, 3.3, 3.3]), ({"bbox": [5, 6, 5e-324, 3]}, [4.85, 5.85, 3.3, 3.3]),
+    ({"bbox": [1, 2, 1e200, 1e200]}, [4.85, 5.85, 3.3, 3.3]), ({"bbox": [0.1, 0.2, 0.5, 0.6]}, [4.85, 5.85, 3.3, 3.3]),
     ({"bbox": None, "keypoints": [5, 6, 2] + [0] * 6, "area": 53}, [0, 1, 10, 10]),
     ({"bbox": [31, 42, -30, -40]}, [1, 2, 30, 40]), ({"bbox": ["1", "2", "30", "40"]}, [1, 2, 30, 40]),
     ({"bbox": None, "keypoints": [5, 6, 2, 0, 0, 0, 5, 16, 1]}, [3.625, 5.5, 2.75, 11])])
@@ -112,7 +117,7 @@ def test_points_without_names_are_refused_with_the_remedy(tmp_path: Path, change
     assert named.skeleton.names == ("nose", "left_hip", "right_hip") and len(named.people) == 1
 
 
-@pytest.mark.parametrize("area", [None, 0, -5, "large", float("nan")])
+@pytest.mark.parametrize("area", [None, 0, -5, "large", float("nan"), 2**63, 1.1e10])
 def test_an_area_that_is_missing_or_not_positive_is_a_share_of_the_box(tmp_path: Path, area: object) -> None:
     assert load_people(write(tmp_path, content()), tmp_path)[0].areas == [600]
     people, _, truth, findings, *_ = load_people(write(tmp_path, content(area=area)), tmp_path)
@@ -159,6 +164,16 @@ def test_detections_are_read_above_the_score(tmp_path: Path) -> None:
     assert findings.left_out == {Reason.LOW_SCORE: 1, Reason.OTHER_CATEGORY: 1}
     assert people.scores.tolist() == [0.9] and people.keypoints.shape == (1, 3, 2)
     assert people.keypoint_weights.sum() == 0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("box", [[0, 0, 1e200, 1e200], [0, 0, 5e-324, 5], [0, 0, 1e-200, 1e-200], [0, 0, 2e5, 2e5]])
+def test_detections_of_no_credible_size_are_left_out(tmp_path: Path, box: list[float]) -> None:
+    images = write(tmp_path, {"images": [{"id": 3, "file_name": "a.jpg", "height": 50, "width": 60}]})
+    found = tmp_path / "found.json"
+    found.write_text(json.dumps([{"image_id": 3, "category_id": 1, "bbox": box, "score": 0.9}]))
+    people, findings = load_detections(images, found, tmp_path, keypoint_count=3, min_score=0.5)
+    assert not len(people) and findings.left_out == {Reason.NO_BOX: 1}
 
 
 def test_genuine_coco_agrees_with_pycocotools(coco_small: Path) -> None:

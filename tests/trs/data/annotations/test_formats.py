@@ -10,6 +10,7 @@ import pytest
 import scipy.io
 
 from trs.data.annotations.formats import load_people
+from trs.data.annotations.left_out import Reason
 from trs.data.crops import crop_person
 from trs.data.images import read_image
 from trs.errors import InputError
@@ -92,10 +93,85 @@ def test_an_aic_image_holds_several_people(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("record", "words"), [
     ({"joints": [[1, 2]]}, "record 0 needs 16x2 finite numbers under 'joints'"),
     ({"scale": "big"}, "record 0 has no finite number under 'scale'"),
-    ({"image": "../../secret.jpg"}, "image 0 points outside its folder")])
+    ({"scale": 10**400}, "record 0 has no finite number under 'scale'"), ({"scale": True}, "under 'scale'"),
+    ({"center": [10**400, 0]}, "record 0 needs 2 finite numbers under 'center'"),
+    ({"image": "../../secret.jpg"}, "image 0 points outside its folder"),
+    ({"image": "../" + "x" * 9999}, r"image 0 points outside its folder: '\.\./x+\.\.\.$")])
 def test_a_malformed_mpii_record_is_named(tmp_path: Path, record: dict, words: str) -> None:
     with pytest.raises(InputError, match=words):
         load_people(write(tmp_path / "train.json", [mpii_record(**record)]), tmp_path)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("change", [{"scale": 1e308}, {"scale": -1.0}, {"scale": 0}, {"scale": 5e-324}, {"scale": 600}])
+def test_a_scale_that_nobody_has_is_left_out_and_counted(tmp_path: Path, change: dict) -> None:
+    read = load_people(write(tmp_path / "train.json", [mpii_record(**change), mpii_record()]), tmp_path)
+    assert read.people.ids.tolist() == [1] and read.findings.left_out == {Reason.NO_SIZE: 1}
+    assert np.isfinite(read.people.boxes).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_head_without_a_size_is_not_known(tmp_path: Path) -> None:
+    path = write(tmp_path / "valid.json", [mpii_record()] * 4)
+    corners = np.zeros((2, 2, 4))
+    corners[1] = [[30, 0, np.nan, 1e308], [40, 0, 1, -1e308]]
+    scipy.io.savemat(tmp_path / "gt_valid.mat", {"headboxes_src": corners})
+    np.testing.assert_array_equal(load_people(path, tmp_path)[0].head_sizes, [30, np.nan, np.nan, np.nan])
+    bytes_ = (np.arange(16) % 7).astype(np.uint8).reshape(2, 2, 4)
+    scipy.io.savemat(tmp_path / "gt_valid.mat", {"headboxes_src": bytes_})
+    assert (load_people(path, tmp_path)[0].head_sizes < 6).all()  # 3 - 5 is no 254
+    scipy.io.savemat(tmp_path / "gt_valid.mat", {"headboxes_src": [["a", "b"]]})
+    with pytest.raises(InputError, match="holds no numbers under headboxes_src"):
+        load_people(path, tmp_path)
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"id": 99}, "a point has the number 99, and there are 16, from 0"), ({"id": -1}, "a point has the number -1"),
+    ({"id": 2.0**53}, "a point has the number 9007199254740992"), ({"x": "a"}, "could not convert"), ({"id": []}, "")])
+def test_a_malformed_release_is_refused_in_a_sentence(tmp_path: Path, change: dict, words: str) -> None:
+    person = {"x1": 1.0, "y1": 2.0, "x2": 4.0, "y2": 6.0, "scale": 0.5, "objpos": {"x": 20.0, "y": 30.0},
+              "annopoints": {"point": [{"x": 5.0, "y": 7.0, "id": 9}, {"x": 6.0, "y": 8.0, "id": 0} | change]}}
+    scipy.io.savemat(tmp_path / "release.mat", {"RELEASE": {
+        "annolist": [{"image": {"name": "a.jpg"}, "annorect": person}] * 2, "img_train": [1, 1]}})
+    with pytest.raises(InputError, match=f"release.mat is not MPII's annotation file: {words}") as refused:
+        load_people(tmp_path / "release.mat", tmp_path)
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_people_of_a_release_that_are_not_finite_are_left_out(tmp_path: Path, value: float) -> None:
+    def person(x: float, place: float) -> dict:
+        return {"x1": 1.0, "y1": 2.0, "x2": 4.0, "y2": 6.0, "scale": 0.5, "objpos": {"x": place, "y": 30.0},
+                "annopoints": {"point": [{"x": x, "y": 7.0, "id": 9}, {"x": 6.0, "y": 8.0, "id": 0}]}}
+
+    people = [person(5.0, 20.0), person(value, 20.0), person(5.0, value)]
+    scipy.io.savemat(tmp_path / "release.mat", {"RELEASE": {
+        "annolist": [{"image": {"name": "a.jpg"}, "annorect": people}] * 2, "img_train": [1, 0]}})
+    read = load_people(tmp_path / "release.mat", tmp_path)
+    assert read.people.ids.tolist() == [0]
+    assert read.findings.left_out == {Reason.NOT_FINITE: 1, Reason.NO_SIZE: 1}
+
+
+@pytest.mark.filterwarnings("error")
+def test_people_of_aic_without_a_box_are_left_out_and_counted(tmp_path: Path) -> None:
+    points = [30, 40, 1] + [0, 0, 3] * 13
+    boxes = {"a": [10, 20, 40, 80], "b": [0, 0, 1e308, 1e308], "c": [0, 0, 0, 5], "d": [0, 0, 1e-200, 1e-200]}
+    path = write(tmp_path / "aic.json", [{"image_id": "abc", "human_annotations": boxes,
+                                          "keypoint_annotations": dict.fromkeys([*boxes, "e\n"], points)}])
+    read = load_people(path, tmp_path)
+    assert read.people.ids.tolist() == [0] and read.findings.left_out == {Reason.NO_SIZE: 3, Reason.NO_BOX: 1}
+    assert read.findings.examples[Reason.NO_BOX] == [r"0 e\n"]
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"image_id": None}, "record 0 names no image under 'image_id'"), ({"image_id": [1]}, "names no image"),
+    ({"human_annotations": {"a\x1b[31m\n": [1, 2, 3]}}, r"record 0 a\\x1b\[31m\\n needs 4 finite numbers under 'box'"),
+    ({"human_annotations": {"a": [1, 2, 3, 10**400]}}, "record 0 a needs 4 finite numbers under 'box'")])
+def test_what_is_wrong_with_an_aic_record_is_one_line(tmp_path: Path, change: dict, words: str) -> None:
+    record = {"image_id": "abc", "human_annotations": {}, "keypoint_annotations": {}} | change
+    with pytest.raises(InputError, match=words) as refused:
+        load_people(write(tmp_path / "aic.json", [record]), tmp_path)
+    assert str(refused.value).isprintable()
 
 
 def test_a_malformed_aic_record_is_named(tmp_path: Path) -> None:
