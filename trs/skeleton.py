@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from trs.errors import InputError
@@ -82,13 +83,30 @@ def from_dict(plain: dict[str, Any]) -> Skeleton:
     Files of 0.1 have neither the mirror order, which the names tell, nor where the sigmas come from.
 
     Raises:
-        KeyError, TypeError: they are not.
+        KeyError, TypeError, ValueError: they are not.
     """
     names = tuple(plain["names"])
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError("a skeleton needs names that differ")
     mirror = plain["mirror"] if "mirror" in plain else mirror_order(names)
-    return Skeleton(names, tuple((start, end) for start, end in plain["limbs"]), tuple(plain["sigmas"]),
-                    plain["category_id"], None if mirror is None else tuple(mirror), plain.get("sigmas_from", ""),
-                    tuple(plain.get("guessed", ())))
+    found = Skeleton(names, tuple((start, end) for start, end in plain["limbs"]), tuple(plain["sigmas"]),
+                     plain["category_id"], None if mirror is None else tuple(mirror), plain.get("sigmas_from", ""),
+                     tuple(plain.get("guessed", ())))
+    if not _is_sound(found):
+        raise ValueError("a skeleton's sigmas, limbs and mirror order must fit its names")
+    return found
+
+
+def _is_sound(skeleton: Skeleton) -> bool:
+    """Whether everything in it is of the types and in the ranges that those behind rely on; its names are."""
+    count, order = len(skeleton), skeleton.mirror
+    return (len(skeleton.sigmas) == count
+            and all(type(one) in (int, float) and 0 < one < inf for one in skeleton.sigmas)
+            and all(type(end) is int and 0 <= end < count for limb in skeleton.limbs for end in limb)
+            and (order is None or (len(order) == count and all(type(one) is int and 0 <= one < count for one in order)
+                                   and all(order[one] == place for place, one in enumerate(order))))
+            and type(skeleton.category_id) in (int, str) and isinstance(skeleton.sigmas_from, str)
+            and all(name in skeleton.names for name in skeleton.guessed))
 
 
 def of_names(names: Sequence[str]) -> Skeleton:

@@ -165,6 +165,10 @@ def _describe(distribution: BaseDistribution) -> str:
     return f"{distribution.low}..{distribution.high}" + (":log" if distribution.log else "")
 
 
+def _shown(name: str, distribution: BaseDistribution) -> str:
+    return printable(f"{name}={_describe(distribution)}")
+
+
 def get(config: Config, name: str) -> Any:
     """Look up the value of a field by its dotted name.
 
@@ -198,7 +202,7 @@ def check_space(config: Config, space: Space) -> list[Config]:
             try:
                 tried.append(change(config, {name: value}))
             except InputError as error:
-                raise InputError(f"cannot search {name}={_describe(distribution)}: {error}") from error
+                raise InputError(f"cannot search {_shown(name, distribution)}: {error}") from error
     return tried
 
 
@@ -228,7 +232,7 @@ def paper_defaults(config: Config, space: Space) -> Values:
     values = {name: get(config, name) for name in space}
     for name, distribution in space.items():
         if not _contains(distribution, values[name]):
-            raise InputError(f"the search range {name}={_describe(distribution)} must contain the default, "
+            raise InputError(f"the search range {_shown(name, distribution)} must contain the default, "
                              f"{values[name]}, since that is the first trial")
     return values
 

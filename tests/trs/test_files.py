@@ -145,7 +145,7 @@ def of_a_kind(kind: str, path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", ["pipe", "folder", "socket", "/dev/zero", "/dev/null"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "socket", "/dev/zero", "/dev/null", "a.json"])
 def test_only_regular_files_are_read(tmp_path: Path, kind: str) -> None:
     """In a process of its own, since what is broken never ends."""
     path = of_a_kind(kind, tmp_path / "a.json")

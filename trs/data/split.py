@@ -10,8 +10,12 @@ from typing import Literal
 import numpy as np
 
 from trs.data.person_table import PersonTable
-from trs.errors import InputError
-from trs.files import write_text
+from trs.errors import InputError, printable
+from trs.files import read_json, write_text
+
+_FIELDS = {"method", "seed", "labeled_ids"}
+_LARGEST = 2**63 - 1
+"""The largest id of a `PersonTable`."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,27 @@ def load_split(path: Path) -> Split:
         InputError: it is missing or not a manifest.
     """
     try:
-        content = json.loads(Path(path).read_text())
-        return Split(content["method"], int(content["seed"]), tuple(int(i) for i in content["labeled_ids"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a split manifest (a run's split.json): {error}") from error
+        return _of_plain(read_json(path))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{printable(str(path))} is not a split manifest (a run's split.json): {reason}") from error
+
+
+def _of_plain(content: object) -> Split:
+    """The split that a manifest holds; nothing is turned into something else.
+
+    Raises:
+        ValueError: it holds none; the message says why.
+    """
+    if not isinstance(content, dict) or not content.keys() >= _FIELDS:
+        raise ValueError(f"it must hold {', '.join(sorted(_FIELDS))}")
+    method, seed, ids = content["method"], content["seed"], content["labeled_ids"]
+    if method not in ("random", "first"):
+        raise ValueError("its method must be random or first")
+    if type(seed) is not int:
+        raise ValueError("its seed must be a whole number")
+    if not isinstance(ids, list) or not all(type(one) is int and abs(one) <= _LARGEST for one in ids):
+        raise ValueError("its labeled_ids must be whole numbers")
+    if len(set(ids)) < len(ids):
+        raise ValueError("it names somebody twice among its labeled_ids")
+    return Split(method, seed, tuple(ids))

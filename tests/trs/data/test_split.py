@@ -1,4 +1,5 @@
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -44,3 +45,28 @@ def test_too_many_labels_and_foreign_manifests_are_refused(datasets: Datasets, t
     (tmp_path / "bad.json").write_text("[]")
     with pytest.raises(InputError, match="not a split manifest"):
         load_split(tmp_path / "bad.json")
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    ({"seed": float("inf")}, "its seed must be a whole number"), ({"seed": "5"}, "its seed"),
+    ({"seed": True}, "its seed"), ({"seed": 5.0}, "its seed"), ({"method": []}, "its method"),
+    ({"method": "best"}, "its method must be random or first"), ({"labeled_ids": "12"}, "its labeled_ids"),
+    ({"labeled_ids": [1, 2.0]}, "its labeled_ids must be whole numbers"), ({"labeled_ids": [2**64]}, "its labeled_ids"),
+    ({"labeled_ids": None}, "its labeled_ids"), ({"labeled_ids": [3, 4, 3]}, "it names somebody twice"),
+    ("[" * 5000, "it is nested too deep"), ("{", "it is not JSON"), ("5", "it must hold labeled_ids, method, seed"),
+    (b"\xff\xfe", "it is not UTF-8")])
+def test_what_is_no_manifest_is_refused_in_a_sentence(tmp_path: Path, content: dict | str | bytes, words: str) -> None:
+    whole = {"method": "random", "seed": 5, "labeled_ids": [1, 2]}
+    path = tmp_path / "split\n.json"
+    path.write_text(json.dumps(whole))
+    assert load_split(path) == Split("random", 5, (1, 2))
+    written = json.dumps(whole | content) if isinstance(content, dict) else content
+    path.write_bytes(written.encode() if isinstance(written, str) else written)
+    with pytest.raises(InputError, match=rf"split\\n\.json is not a split manifest \(.*\): {words}") as refused:
+        load_split(path)
+    assert str(refused.value).isprintable()
+
+
+def test_a_manifest_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is not a split manifest .*: No such file or directory$"):
+        load_split(tmp_path / "split.json")

@@ -1,0 +1,37 @@
+"""A skeleton in a file is one, or is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from trs.skeleton import AIC, MPII, Skeleton, from_dict
+
+WHOLE = {"names": ["nose", "left_hip", "right_hip"], "limbs": [[0, 1], [1, 2]], "sigmas": [0.026, 0.107, 1],
+         "category_id": 1, "mirror": [0, 2, 1], "sigmas_from": "COCO", "guessed": ["nose"]}
+
+
+@pytest.mark.parametrize("skeleton", [MPII, AIC, dataclasses.replace(AIC, mirror=None, category_id="person")])
+def test_a_skeleton_goes_through_a_file(skeleton: Skeleton) -> None:
+    assert from_dict(json.loads(json.dumps(dataclasses.asdict(skeleton)))) == skeleton
+
+
+def test_older_files_name_no_mirror_order() -> None:
+    older = {key: WHOLE[key] for key in ("names", "limbs", "sigmas", "category_id")}
+    assert from_dict(older) == from_dict({**older, "mirror": [0, 2, 1], "sigmas_from": "", "guessed": []})
+
+
+@pytest.mark.parametrize("change", [
+    {"names": []}, {"names": ["a", "a", "b"]}, {"names": ["a", "b", 3]}, {"names": None}, {"sigmas": [0.1, 0.1]},
+    {"sigmas": [0.1, 0.1, "0.1"]}, {"sigmas": [0.1, 0.1, 0]}, {"sigmas": [0.1, 0.1, float("nan")]},
+    {"sigmas": [0.1, 0.1, float("inf")]}, {"sigmas": [0.1, 0.1, True]}, {"limbs": [[0, 3]]}, {"limbs": [[0, -1]]},
+    {"limbs": [[0, 1.0]]}, {"limbs": [[0, 1, 2]]}, {"limbs": 5}, {"mirror": [0, 1]}, {"mirror": [0, 2, 2]},
+    {"mirror": [1, 2, 0]}, {"mirror": [0, 2, 9]}, {"mirror": [0, "2", 1]}, {"mirror": [-3, 2, 1]}, {"mirror": 5},
+    {"category_id": [1]}, {"category_id": None}, {"guessed": ["x"]}, {"guessed": [["nose"]]}, {"sigmas_from": 5}])
+def test_what_is_none_is_refused(change: dict[str, Any]) -> None:
+    assert len(from_dict(WHOLE)) == 3
+    with pytest.raises((TypeError, ValueError)):
+        from_dict(WHOLE | change)
