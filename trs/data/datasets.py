@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from trs.config import DataConfig
-from trs.data.annotations.annotations import Annotations
 from trs.data.annotations.detections import load_detections
 from trs.data.annotations.formats import load_people
+from trs.data.annotations.left_out import Findings
 from trs.data.annotations.reading import reading_of
 from trs.data.ground_truth import GroundTruth
 from trs.data.person_table import PersonTable
@@ -50,7 +50,7 @@ def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
     root, reading = dataset_root(data), reading_of(data)
     read = load_people(root / data.train_annotations, _folder(root / data.train_images), reading)
     skeleton, order = read.skeleton.select(data.keypoints or read.skeleton.names)
-    people, notes = read.people.select(order), _notes(data, read)
+    people, notes = read.people.select(order), _notes(data, read.findings, len(read.people))
     if split is None:
         split = (load_split(Path(data.manifest)) if data.manifest else
                  draw_split(people.ids, data.labeled_count, data.split, data.split_seed))
@@ -69,11 +69,11 @@ def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
                     (*notes, *val.notes, *open_questions(skeleton)))
 
 
-def _notes(data: DataConfig, read: Annotations) -> list[str]:
-    """What is to be said of a file; raises InputError if too many of its people are damaged."""
-    if len(read.people):  # a file without any is told as an empty set
-        read.findings.require_few_faults(len(read.people), data.max_left_out)
-    return read.findings.line()
+def _notes(data: DataConfig, findings: Findings, used: int) -> list[str]:
+    """What is to be said of a file of so many people; raises InputError if too many of them are damaged."""
+    if used:  # a file without any is told as an empty set
+        findings.require_few_faults(used, data.max_left_out)
+    return findings.line()
 
 
 def open_questions(skeleton: Skeleton) -> list[str]:
@@ -98,7 +98,7 @@ def _extra_people(root: Path, data: DataConfig, keypoint_count: int, categories:
     annotations, images = root / str(data.unlabeled_annotations), _folder(root / data.unlabeled_images)
     if data.unlabeled_detections is None:
         read = load_people(annotations, images, reading_of(data))
-        return read.people.without_labels(keypoint_count), _notes(data, read)
+        return read.people.without_labels(keypoint_count), _notes(data, read.findings, len(read.people))
     found, findings = load_detections(annotations, root / data.unlabeled_detections, images, keypoint_count,
                                       data.min_detection_score, categories, reading_of(data))
     return found, findings.line()
@@ -122,7 +122,7 @@ def validation(root: Path, data: DataConfig, skeleton: Skeleton) -> Validation:
     """
     annotations, images, reading = root / data.val_annotations, _folder(root / data.val_images), reading_of(data)
     read = load_people(annotations, images, reading, skeleton.names)
-    order, notes = read.skeleton.select(skeleton.names)[1], _notes(data, read)
+    order, notes = read.skeleton.select(skeleton.names)[1], _notes(data, read.findings, len(read.people))
     people = _first_images(read.people.select(order), data.val_count)
     counted = np.unique(people.image_ids)
     if data.val_detections is not None:

@@ -164,7 +164,7 @@ def _decode(file: str, content: bytes, header: Header, frame: Frame) -> np.ndarr
     if image.shape[:2] != header.size:
         raise BadImage(f"{printable(file)} decodes to {image.shape[0]}x{image.shape[1]} pixels, its header says "
                        f"{header.size[0]}x{header.size[1]}")
-    return _turn(image, header.orientation) if frame == "shown" else image
+    return image if frame == "stored" or header.orientation == 1 else _turn(image, header.orientation)
 
 
 def _decode_stored(content: bytes, header: Header) -> np.ndarray | None:

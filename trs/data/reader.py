@@ -73,8 +73,12 @@ class Stream:
         for candidate in range(row, row + _MAX_REPLACEMENTS):
             pass_index, person = person_at(candidate, len(self.people), self.seed)
             file = str(self.people.files[person])
+            generator = np.random.default_rng([self.seed, pass_index, int(self.people.ids[person])])
             try:
-                sample = self._view(pass_index, person)
+                choice = draw_easy_view(generator, self.view, mirror=self.flip_order is not None)
+                image, matrix = crop_person(self.people, person, self.input_size, choice)
+                keypoints, weights = crop_keypoints(self.people, person, matrix,
+                                                    self.flip_order if choice.flip else None)
             except BadImage as error:
                 last = str(error)
                 if candidate == row:
@@ -84,17 +88,10 @@ class Stream:
             except Exception as error:
                 raise Unexpected.at(f"while reading {printable(file)}", error) from error
             else:
-                return {**sample, "bad": bad, "bad_image": bad_image}
+                return {"image": image, "keypoints": keypoints.astype(np.float32), "keypoint_weights": weights,
+                        "id": self.people.ids[person], "pass": pass_index, "key": generator.integers(2**32),
+                        "bad": bad, "bad_image": bad_image}
         raise InputError(f"{_MAX_REPLACEMENTS} images in a row cannot be read, the last because {last}")
-
-    def _view(self, pass_index: int, person: int) -> dict[str, object]:
-        """One person's easy view in this pass; raises BadImage."""
-        generator = np.random.default_rng([self.seed, pass_index, int(self.people.ids[person])])
-        choice = draw_easy_view(generator, self.view, mirror=self.flip_order is not None)
-        image, matrix = crop_person(self.people, person, self.input_size, choice)
-        keypoints, weights = crop_keypoints(self.people, person, matrix, self.flip_order if choice.flip else None)
-        return {"image": image, "keypoints": keypoints.astype(np.float32), "keypoint_weights": weights,
-                "id": self.people.ids[person], "pass": pass_index, "key": generator.integers(2**32)}
 
 
 def stream_of(people: PersonTable, flip_order: list[int] | None, config: Config) -> Stream:

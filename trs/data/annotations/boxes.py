@@ -59,7 +59,7 @@ def read_boxes(path: Path, min_score: float, categories: Collection[int | str] =
     """
     content, listed, findings = read_json(path), None, Findings(path.name)
     if isinstance(content, dict):
-        listed = list_images(path, records_of(path, content, "images"), findings)
+        listed = list_images(path, records_of(path, content.get("images"), "images"), findings)
         names = [PurePosixPath(file).name for file in listed.files.tolist()]
         if len(set(names)) < len(names):
             raise InputError(f"{path} has images of one name in several folders; name them apart")

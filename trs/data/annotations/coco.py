@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
@@ -70,65 +69,47 @@ def people_of(annotations: Path, content: Any, images: Path, reading: Reading | 
         InputError: a file that is not COCO's, with ids that are not unique, or of unknown keypoints.
     """
     reading, findings = reading or Reading(), Findings(annotations.name)
-    listed = list_images(annotations, records_of(annotations, content, "images"), findings)
-    records = content.get("annotations") if isinstance(content, dict) else None
+    if not isinstance(content, dict):
+        raise InputError(f"{annotations} is not a COCO file: it is a {type(content).__name__}, no object")
+    listed = list_images(annotations, records_of(annotations, content.get("images"), "images"), findings)
+    categories = categories_of(annotations, records_of(annotations, content.get("categories"), "categories"), reading)
+    records = content.get("annotations")
     if not isinstance(records, list):
         raise InputError(f"{annotations} is not a COCO file: it has no list of records under 'annotations'")
-    categories = categories_of(annotations, records_of(annotations, content, "categories"), reading)
-    choice = _choose(annotations, categories, records, reading, wanted)
-    if choice.note:
-        findings.notes.append(choice.note)
+    counts: dict[Identity, Counter[int]] = {}
+    for record in records:
+        if isinstance(record, dict) and record.get("keypoints"):
+            category, written = categories.find(record.get("category_id")), record["keypoints"]
+            if category is not None:
+                nested = isinstance(written, list) and isinstance(written[0], list)
+                count = len(written) if nested else len(written) // 3 if isinstance(written, list) else 0
+                counts.setdefault(category.key, Counter())[count] += 1
+    choice = choose(annotations, categories, counts, reading, wanted)
+    findings.notes += [choice.note] if choice.note else []
     findings.idle += choice.idle
-    people = list(_clean(annotations, records, listed, categories, choice, findings))
+    people = []
+    for index, record in enumerate(records):
+        found = _person(record, listed, categories, choice, findings, index)
+        if isinstance(found, Person):
+            people.append(found)
+        elif isinstance(found, Unclear):  # whether somebody is a crowd is not to be guessed
+            raise InputError(f"{annotations}: record {named(record, index)}: iscrowd must be 0 or 1, not "
+                             f"{printable(repr(record['iscrowd']))}")
+        elif found is not None:
+            findings.leave_out(found, named(record, index))
     people = _corners_apart(people, listed, findings)
     table = table_of(listed, images, people, len(choice.skeleton), reading, _ids(annotations, people, findings))
     truth = GroundTruth(table, np.array([person.crowd for person in people], bool), np.sort(listed.ids),
                         choice.skeleton.category_id)
-    return Annotations(truth.people, choice.skeleton, truth, findings, choice.written, listed, tuple(choice.keys))
+    return Annotations(table.take(~truth.ignored), choice.skeleton, truth, findings, choice.written, listed,
+                       tuple(choice.keys))
 
 
-def records_of(path: Path, content: Any, key: str) -> list[dict[str, Any]]:
-    """A list of records in the content of a COCO file, or InputError."""
-    records = content.get(key) if isinstance(content, dict) else None
+def records_of(path: Path, records: Any, key: str) -> list[dict[str, Any]]:
+    """What a COCO file holds under a key, if it is a list of records, or InputError."""
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise InputError(f"{path} is not a COCO file: it has no list of records under {key!r}")
     return records
-
-
-def _choose(path: Path, categories: Categories, records: list[Any], reading: Reading, wanted: tuple[str, ...]
-            ) -> Choice:
-    counts: dict[Identity, Counter[int]] = {}
-    for record in records:
-        if isinstance(record, dict) and record.get("keypoints"):
-            category = categories.find(record.get("category_id"))
-            if category is not None:
-                counts.setdefault(category.key, Counter())[_count(record["keypoints"])] += 1
-    return choose(path, categories, counts, reading, wanted)
-
-
-def _count(keypoints: Any) -> int:
-    """How many keypoints a record has, flat or nested."""
-    if not isinstance(keypoints, list):
-        return 0
-    return len(keypoints) if isinstance(keypoints[0], list) else len(keypoints) // 3
-
-
-def _clean(path: Path, records: list[Any], listed: ListedImages, categories: Categories, choice: Choice,
-           findings: Findings) -> Iterator[Person]:
-    """The records that are people or regions of the chosen categories; the others are counted.
-
-    Raises:
-        InputError: a flag that cannot be read: whether somebody is a crowd is not to be guessed.
-    """
-    for index, record in enumerate(records):
-        found = _person(record, listed, categories, choice, findings, index)
-        if isinstance(found, Unclear):
-            raise InputError(f"{path}: record {named(record, index)}: iscrowd must be 0 or 1, not "
-                             f"{printable(repr(record['iscrowd']))}")
-        if isinstance(found, Person):
-            yield found
-        elif found is not None:
-            findings.leave_out(found, named(record, index))
 
 
 class Unclear:
@@ -155,18 +136,18 @@ def _person(record: Any, listed: ListedImages, categories: Categories, choice: C
         if keypoints.is_fault and not crowd:
             return keypoints
         nobody, keypoints = keypoints, np.zeros((len(choice.skeleton), 3))
-    box, area, name = box_of(record.get("bbox")), finite(record.get("area")), named(record, index)
+    box, area = box_of(record.get("bbox")), finite(record.get("area"))
     area = area if LEAST_AREA <= area <= LARGEST_AREA else nan
     if crowd or not keypoints[:, 2].any():
-        findings.leave_out(Reason.CROWD if crowd else nobody, name)
+        findings.leave_out(Reason.CROWD if crowd else nobody, named(record, index))
         return None if box is None else Person(identity(record.get("id")), image, box, area, 1.0, keypoints, crowd)
     if box is None or not _holds(box, keypoints):
         box = hull(keypoints, area)
         if box is None:
             return Reason.NO_SIZE
-        findings.mend(Mended.BOX, name)
+        findings.mend(Mended.BOX, named(record, index))
     if isnan(area):
-        findings.mend(Mended.AREA, name)
+        findings.mend(Mended.AREA, named(record, index))
     return Person(identity(record.get("id")), image, box, area, 1.0, keypoints)
 
 

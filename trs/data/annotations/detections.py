@@ -41,7 +41,9 @@ def load_detections(image_list: Path, detections: Path, images: Path, keypoint_c
         InputError: a missing file, or one that holds something else.
     """
     findings = Findings(detections.name)
-    listed = list_images(image_list, records_of(image_list, read_json(image_list), "images"), findings)
+    content = read_json(image_list)
+    images_listed = content.get("images") if isinstance(content, dict) else None
+    listed = list_images(image_list, records_of(image_list, images_listed, "images"), findings)
     unlabeled, people, records = np.zeros((keypoint_count, 3)), [], results_of(detections)
     find = listed.finder(records, findings)
     for index, record in of_categories(records, categories, findings):
