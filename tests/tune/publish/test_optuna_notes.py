@@ -94,5 +94,5 @@ def test_an_older_search_tells_its_keypoints_by_a_checkpoint(make_search: Callab
         read_skeleton(folder)
     checkpoint = folder / TRIALS / "0000" / "checkpoint_00000003"
     checkpoint.mkdir()
-    (checkpoint / "state.json").write_text(f'{{"format": 2, "skeleton": {skeleton}}}')
+    (checkpoint / "state.json").write_text(f'{{"format": 2, "counters": {{"step": 3}}, "skeleton": {skeleton}}}')
     assert read_skeleton(folder) == expected
