@@ -41,7 +41,7 @@ def test_the_notation() -> None:
 
 @pytest.mark.parametrize("line", [
     "x", "=1..2", "x=", "x=,", "x=1..b", "x=2..1", "x=0..1:log", "x=-1..1:log", "x=1..2:cubic", "x=.nan..1",
-    "x=0...inf", "x=nan..1", "x=-.inf..0", "x=true..false", "x=1..2..3", "x=..", "x=null..1", "x=0..1" + "0" * 400,
+    "x=0...inf", "x=nan..1", "x=-.inf..0", "x=false..true", "x=1..2..3", "x=..", "x=null..1", "x=0..1" + "0" * 400,
     "x=1,1", "x=1,1.0", "x=[1", "x={a: 1}", "x=2000-01-01", "x=2000-99-99", "x=!!python/name:os.system", "x=*a",
     "x=!!int y", "x=0.." + "9" * 5000])
 def test_a_range_that_cannot_be_read_is_quoted(line: str) -> None:
