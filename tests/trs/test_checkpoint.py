@@ -88,6 +88,17 @@ def test_the_format_is_read(saved, version: Any, sentence: str | None) -> None:
             checkpoints.load(folder)
 
 
+@pytest.mark.parametrize("step", [True, -1, 3.0, "3", None])
+def test_a_step_is_a_whole_number(saved, step: Any) -> None:
+    """Also where somebody has made its checksum right."""
+    _, folder = saved
+    counters = json.loads((folder / "state.json").read_text())["counters"]
+    reseal(folder, counters={**counters, "step": step})
+    for read in (checkpoints.load, checkpoints.read_skeleton):
+        with pytest.raises(checkpoints.Damaged, match=r"is not a whole checkpoint \(state\.json counts no steps\)"):
+            read(folder)
+
+
 def test_a_format_that_is_not_there_is_refused(saved) -> None:
     state = json.loads((saved[1] / "state.json").read_text())
     for left_out in ({"format"}, {"state_sha256"}, {"format", "state_sha256"}, {"sha256", "state_sha256"}):

@@ -69,6 +69,27 @@ def test_a_trial_that_never_reported_or_reported_nan_does_not_count(study: optun
     assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.FAIL]
 
 
+def test_a_trial_that_diverges_after_a_good_epoch_has_failed(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path)
+    searcher.suggest("a")
+    assert not searcher.should_prune("a", 1, 0.9)
+    assert searcher.should_prune("a", 2, float("nan"))
+    searcher.on_trial_complete("a", {})
+    assert study.trials[0].state == TrialState.FAIL and study.trials[0].intermediate_values == {1: 0.9}
+
+
+def test_the_defaults_run_to_their_end_beside_better_ones(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path)
+    for name in "abcde":
+        searcher.suggest(name)
+    for name, score in (("b", 0.5), ("c", 0.6), ("d", 0.7)):
+        searcher.should_prune(name, 1, score)
+    assert searcher.should_prune("e", 1, 0.1)
+    assert not searcher.should_prune("a", 1, 0.1)
+    searcher.on_trial_complete("a", {})
+    assert study.trials[0].state == TrialState.COMPLETE
+
+
 def test_what_a_stopping_search_breaks_off_waits_for_its_resume(study: optuna.Study, tmp_path: Path) -> None:
     searcher = searcher_of(study, tmp_path)
     for name in "abc":
