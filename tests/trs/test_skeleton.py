@@ -35,3 +35,10 @@ def test_what_is_none_is_refused(change: dict[str, Any]) -> None:
     assert len(from_dict(WHOLE)) == 3
     with pytest.raises((TypeError, ValueError)):
         from_dict(WHOLE | change)
+
+
+def test_a_part_of_a_skeleton_is_mirrored_within_itself() -> None:
+    part, order = MPII.select(("right_knee", "pelvis", "left_knee"))
+    assert [MPII.names[place] for place in order] == ["right_knee", "pelvis", "left_knee"]
+    assert part.mirror == (2, 1, 0) and part.sigmas == tuple(MPII.sigmas[place] for place in order)
+    assert dataclasses.replace(MPII, mirror=None).select(("right_knee", "pelvis"))[0].mirror is None
