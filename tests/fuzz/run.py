@@ -105,11 +105,12 @@ def run_all(make: MakeTarget, seed: int, cases: range) -> Tally:
 def _listen(here: Connection, process: multiprocessing.process.BaseProcess, current: Synchronized[int], tally: Tally
             ) -> Iterator[None]:
     """Hear of a process until it ends, and find out why it does."""
-    seen, since, hung = -1, time.monotonic(), False
+    seen, since, began, hung = -1, time.monotonic(), False, False
     while True:
         try:
             if here.poll(HEARS_AFTER):
                 kind, *values = here.recv()
+                began = True
                 if kind == "finding":
                     tally.find(*values)
                 else:
@@ -117,7 +118,7 @@ def _listen(here: Connection, process: multiprocessing.process.BaseProcess, curr
                     yield
         except EOFError:
             break
-        if current.value != seen:
+        if current.value != seen or not began:  # its imports may take a while
             seen, since = int(current.value), time.monotonic()
         elif time.monotonic() - since > HANGS_AFTER and process.pid is not None:
             hung = True
@@ -138,6 +139,7 @@ def _work(make: MakeTarget, seed: int, cases: range, current: Synchronized[int],
     with tempfile.TemporaryDirectory(dir=_TEMPORARY if _TEMPORARY.is_dir() else None) as folder:
         target, memory = make(Path(folder)), Memory()
         resource.setrlimit(resource.RLIMIT_AS, (memory.address_space() + _MEMORY,) * 2)
+        there.send(("progress", 0.0, 0))
         begin = time.process_time()
         for case in cases:
             current.value = case

@@ -72,7 +72,7 @@ class Sleeps:
 
 
 def test_a_case_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "HANGS_AFTER", 1.0)
+    monkeypatch.setattr(runs, "HANGS_AFTER", 3.0)
     monkeypatch.setattr(runs, "HEARS_AFTER", 0.5)
     tally = run_all(Sleeps, 0, range(3))
     assert [(found.count, found.cases) for found in tally.findings.values()] == [(1, [1])]
