@@ -115,6 +115,22 @@ def test_a_hole_in_the_middle_is_found(name: str, kind: str, filled: str) -> Non
     assert refused(content[:start + third] + filling + content[start + 2 * third:])
 
 
+@pytest.mark.parametrize(("kind", "begin", "end"), [("optimized", 0.3, 0.6), ("optimized", 0.1, 0.2),
+                                                    ("plain", 0.5, 0.55), ("restarts", 0.1, 0.2)])
+def test_a_hole_in_a_flat_image_is_found(kind: str, begin: float, end: float) -> None:
+    """Where zeros are a code it takes a look at the image, and where they are none not even that would tell."""
+    content = encoded("flat", kind)
+    start = data_start(content)
+    first, last = (start + round((len(content) - start) * share) for share in (begin, end))
+    assert not refused(content) and refused(content[:first] + bytes(last - first) + content[last:])
+
+
+@pytest.mark.parametrize("name", ["flat", "mid gray"])
+@pytest.mark.parametrize("kind", ["optimized", "progressive"])
+def test_codes_of_zeros_at_the_end_are_sound_where_the_image_is_flat(name: str, kind: str) -> None:
+    np.testing.assert_array_equal(decoded(jpeg.whole(encoded(name, kind))), decoded(encoded(name, kind)))
+
+
 @pytest.mark.parametrize("name", ["flat", "mid gray"])
 @pytest.mark.parametrize("kind", ["optimized", "progressive"])
 def test_long_codes_of_zeros_are_sound_where_the_image_is_flat(name: str, kind: str) -> None:
