@@ -1,8 +1,8 @@
 """Damaged files by the hundred thousand: `python -m tests.fuzz annotations --cases 100000 --seed 0`.
 
 Prints how many cases were accepted and refused, how fast, and what was found; a finding's files are kept. One case is
-made again by `--case`. `--engine hypothesis` draws the cases in hypothesis' way and shrinks what it finds;
-`--engine atheris`, which has wheels for Linux alone (`pip install 'trs[fuzz]'`), follows the branches of the library.
+made again by `--case`. `--engine hypothesis` draws the cases in hypothesis' way and shrinks what it finds; see
+`tests.fuzz.by_atheris` too, which follows the branches of the library.
 """
 
 from __future__ import annotations
@@ -13,17 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.fuzz.annotations import AnnotationFiles
-from tests.fuzz.checkpoints import CheckpointFolders
-from tests.fuzz.configs import ConfigFiles
-from tests.fuzz.formats import OtherFiles
-from tests.fuzz.images import ImageFiles
-from tests.fuzz.results import ResultFiles
+from tests.fuzz.by_hypothesis import Counts, examples
 from tests.fuzz.run import Memory, Tally, most_common, one, random_of, run
-from tests.fuzz.target import MakeTarget
+from tests.fuzz.targets import TARGETS
 
-TARGETS: dict[str, MakeTarget] = {"annotations": AnnotationFiles, "formats": OtherFiles, "results": ResultFiles,
-                                  "images": ImageFiles, "checkpoints": CheckpointFolders, "configs": ConfigFiles}
 _LINE_EVERY = 60.0
 """Seconds between two lines."""
 
@@ -32,11 +25,6 @@ def main() -> None:
     chosen = _options()
     if chosen.case is not None:
         _again(chosen.targets[0], chosen.seed, chosen.case, chosen.keep)
-        return
-    if chosen.engine == "atheris":
-        from tests.fuzz.by_atheris import fuzz  # only here: it instruments what is imported after it
-
-        fuzz(chosen.targets[0], chosen.seed, chosen.cases)
         return
     found = 0
     for name in chosen.targets:
@@ -52,7 +40,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="cases of one seed are the same in each run")
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--case", type=int, help="make this case alone, show its error and keep its files")
-    parser.add_argument("--engine", choices=["seeds", "hypothesis", "atheris"], default="seeds")
+    parser.add_argument("--engine", choices=["seeds", "hypothesis"], default="seeds")
     parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"), help="folder for the files of findings")
     chosen = parser.parse_args()
     chosen.targets = chosen.targets or list(TARGETS)
@@ -83,8 +71,6 @@ def _line(name: str, seed: int, tally: Tally, seconds: float) -> str:
 
 def _by_hypothesis(name: str, chosen: argparse.Namespace) -> int:
     """As many cases as hypothesis draws; the smallest one that fails is shown."""
-    from tests.fuzz.by_hypothesis import Counts, examples
-
     begin, counts = time.monotonic(), Counts()
     with tempfile.TemporaryDirectory() as folder:
         examples(TARGETS[name](Path(folder)), chosen.cases, counts, chosen.seed)()

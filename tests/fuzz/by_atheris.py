@@ -1,7 +1,13 @@
-"""Cases that atheris draws: libFuzzer's, which keeps what reaches new branches of the library, and changes that on."""
+"""Cases that atheris draws: `python -m tests.fuzz.by_atheris annotations --cases 100000 --seed 0`.
+
+It is libFuzzer, which keeps what reaches new branches of the library, and changes that on. The first finding ends it;
+its bytes are left in a file `crash-...`, and made again by `--again FILE`. It has wheels for Linux alone:
+`pip install -e '.[fuzz]'`.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -10,7 +16,7 @@ from random import Random
 import atheris
 
 with atheris.instrument_imports(include=["trs", "tune.space", "tune.plan"]):
-    from tests.fuzz import __main__ as command
+    from tests.fuzz.targets import TARGETS
 
 
 class BytesRandom(Random):
@@ -29,14 +35,30 @@ class BytesRandom(Random):
         return self.getrandbits(16) / (1 << 16)
 
 
-def fuzz(name: str, seed: int, cases: int) -> None:
-    """Check so many cases, until the first that fails; the process ends with them."""
-    folder = Path(tempfile.mkdtemp())
-    target = command.TARGETS[name](folder)
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.by_atheris", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--again", type=Path, help="a file of a finding, made again alone")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        target, counts = TARGETS[chosen.target](Path(folder)), [0, 0]
 
-    def check(content: bytes) -> None:
-        target.check(BytesRandom(content))
+        def check(content: bytes) -> None:
+            counts[target.check(BytesRandom(content))] += 1
+            if sum(counts) == chosen.cases:  # the process ends without coming back
+                print(f"{chosen.target}: atheris, seed {chosen.seed}, {sum(counts):,} cases: {counts[1]:,} accepted, "
+                      f"{counts[0]:,} refused, 0 found", flush=True)
 
-    options = [f"-runs={cases}", f"-seed={seed + 1}", "-max_len=256", "-rss_limit_mb=0", "-timeout=60"]
-    atheris.Setup([sys.argv[0], *options], check)
-    atheris.Fuzz()
+        if chosen.again is not None:
+            check(chosen.again.read_bytes())
+            return
+        atheris.Setup([sys.argv[0], f"-runs={chosen.cases}", f"-seed={chosen.seed + 1}", "-max_len=512",
+                       "-len_control=0", "-rss_limit_mb=0", "-timeout=300", "-print_final_stats=1"], check)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.__main__ import TARGETS
 from tests.fuzz.by_hypothesis import Counts, examples
 from tests.fuzz.run import make_all, run_all
+from tests.fuzz.targets import TARGETS
 
 CRASHED = ("images", "formats")
 """Kinds whose decoders have ended the process: each case of theirs is made in another one."""
