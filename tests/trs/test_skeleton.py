@@ -25,7 +25,8 @@ def test_older_files_name_no_mirror_order() -> None:
 
 
 @pytest.mark.parametrize("change", [
-    {"names": []}, {"names": ["a", "a", "b"]}, {"names": ["a", "b", 3]}, {"names": None}, {"sigmas": [0.1, 0.1]},
+    {"names": []}, {"names": ["nose", "nose", "b"]}, {"names": ["nose", "b", 3]}, {"names": None},
+    {"sigmas": [0.1, 0.1]},
     {"sigmas": [0.1, 0.1, "0.1"]}, {"sigmas": [0.1, 0.1, 0]}, {"sigmas": [0.1, 0.1, float("nan")]},
     {"sigmas": [0.1, 0.1, float("inf")]}, {"sigmas": [0.1, 0.1, True]}, {"limbs": [[0, 3]]}, {"limbs": [[0, -1]]},
     {"limbs": [[0, 1.0]]}, {"limbs": [[0, 1, 2]]}, {"limbs": 5}, {"mirror": [0, 1]}, {"mirror": [0, 2, 2]},

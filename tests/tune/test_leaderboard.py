@@ -119,6 +119,13 @@ def damaged(kind: str, file: Path) -> None:
         for place in random.Random(0).sample(range(100, len(content)), len(content) // 20):
             content[place] ^= 255
         file.write_bytes(content)
+    elif kind == "a page that nothing reads":
+        with sqlite3.connect(file) as database:
+            (size,), = database.execute("pragma page_size")
+            (page,), = database.execute("select rootpage from sqlite_master where name = ?",
+                                        ["sqlite_autoindex_trial_heartbeats_1"])
+        content[(page - 1) * size:page * size] = bytes(size)
+        file.write_bytes(content)
     elif kind == "pipe":
         file.unlink()
         os.mkfifo(file)
@@ -132,7 +139,8 @@ def damaged(kind: str, file: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "reason"), [
-    ("text", r"\(it is no database\)"), ("cut", r"\(.+\)"), ("flipped", r"\(.+\)"), ("empty", r"\(it is no database\)"),
+    ("text", r"\(it is no database\)"), ("cut", r"\(.+\)"),
+    ("a page that nothing reads", r"\(.+\)"), ("flipped", r"\(.+\)"), ("empty", r"\(it is no database\)"),
     ("foreign", r"\(it is a database of something else\)"), ("pipe", r"\(is not a regular file\)"),
     ("folder", r"\(is not a regular file\)")])
 def test_a_study_that_is_none_is_told_and_left_as_it_is(folder: Path, kind: str, reason: str) -> None:
