@@ -21,6 +21,8 @@ from trs.data.person_table import PersonTable
 from trs.errors import InputError
 from trs.skeleton import AIC, MPII
 
+_LARGEST_AREA = 1e10
+"""Where COCO's range of all areas ends."""
 _READINGS = (Reading(), Reading(exif="shown"), Reading(exif="stored"))
 
 
@@ -126,7 +128,7 @@ def require_sound_table(people: PersonTable, keypoints: int) -> None:
     for values in (people.boxes, people.areas, people.keypoints, people.keypoint_weights, people.scores):
         assert np.isfinite(values).all(), "a number in the table is not finite"
     assert (people.boxes[:, 2:] > 0).all(), "a box without an area"
-    assert (people.areas > 0).all(), "an area that is not positive"
+    assert ((people.areas > 0) & (people.areas <= _LARGEST_AREA)).all(), "an area that nobody has, or nobody counts"
     assert np.isfinite(people.boxes[:, :2] + people.boxes[:, 2:]).all(), "a box that ends nowhere"
     assert set(np.unique(people.keypoint_weights).tolist()) <= {0.0, 1.0}
     assert len(np.unique(people.ids)) == count, "ids that are not unique"

@@ -1,6 +1,7 @@
 import dataclasses
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,13 @@ import yaml
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
-from trs.config import METHOD_NAMES, SupervisedConfig, change
+from trs.config import METHOD_NAMES, Config, SupervisedConfig, change
 from trs.config.checks import shown
 from trs.config.files import parse_yaml
 from trs.errors import InputError
 from trs.presets import demo
 from tune.space import (
+    Space,
     check_space,
     chosen_space,
     default_space,
@@ -110,6 +112,14 @@ def test_every_suggestion_makes_a_config() -> None:
         config = change(demo(), suggested)
         assert {name: get(config, name) for name in values} == values
         assert config.data == demo().data
+
+
+@pytest.mark.parametrize("refuse", [check_space, paper_defaults])
+def test_a_choice_is_shown_on_one_line(refuse: Callable[[Config, Space], object]) -> None:
+    """A YAML file may hold any letter in a text."""
+    with pytest.raises(InputError, match=r"eval\.decoder=nobody\\x1b\[31m\\n") as refused:
+        refuse(demo(), space_of({"eval.decoder": ["nobody\x1b[31m\n", "nothing"]}))
+    assert str(refused.value).isprintable()
 
 
 def test_mistakes_are_named_with_the_nearest_name() -> None:
