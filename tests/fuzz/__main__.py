@@ -48,8 +48,11 @@ def _options() -> argparse.Namespace:
 
 
 def _by_seeds(name: str, chosen: argparse.Namespace) -> int:
-    tally, begin, said = Tally(), time.monotonic(), time.monotonic()
+    tally, begin, said, told = Tally(), time.monotonic(), time.monotonic(), set[str]()
     for tally in run(TARGETS[name], chosen.seed, range(chosen.first, chosen.first + chosen.cases)):
+        for place in tally.findings.keys() - told:
+            print(f"  new: {place}: {tally.findings[place].said!r}, case {tally.findings[place].cases[0]}", flush=True)
+            told.add(place)
         if time.monotonic() - said > _LINE_EVERY:
             said = time.monotonic()
             print(_line(name, chosen.seed, tally, said - begin), flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 from functools import cache
@@ -64,6 +65,7 @@ class AnnotationFiles:
             return refused(error)
         require_sound_people(read)
         require_all_counted(read, path)
+        require_written(read, json.loads(path.read_bytes()))
         if content is not None:
             require_others_unharmed(read, clean, content)
         assert read.truth is not None and read.images is not None
@@ -178,6 +180,25 @@ def require_others_unharmed(read: Annotations, clean: Content, content: Content)
         assert (read.people.keypoint_weights[row] == (points[:, 2] > 0)).all()
         assert read.people.areas[row] == record["area"]
         assert moved or read.people.boxes[row].tolist() == record["bbox"]
+
+
+def require_written(read: Annotations, content: Content) -> None:
+    """Every labeled place stands in some record as it is, one number behind the other: nothing is made up or moved."""
+    written = {pair for record in content["annotations"] if isinstance(record, dict)
+               for pair in itertools.pairwise(_numbers(record.get("keypoints")))}
+    for points, weights in zip(read.people.keypoints, read.people.keypoint_weights, strict=True):
+        for x, y in points[weights > 0].tolist():
+            assert (x, y) in written, f"nobody has a keypoint at {x - 0.5} {y - 0.5}"
+
+
+def _numbers(value: Any) -> list[float]:
+    """The numbers in a list of any nesting, also as text, in continuous coordinates; NaN for anything else."""
+    if isinstance(value, list):
+        return [number for one in value for number in _numbers(one)]
+    try:
+        return [float(value) + 0.5]
+    except (TypeError, ValueError, OverflowError):
+        return [math.nan]
 
 
 def _text(value: Any) -> str:
