@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from trs import MAX_IMAGE_PIXELS
-from trs.data import jpeg, tiff
+from trs.data import avif, jpeg, tiff
 from trs.data.image_fault import ImageFault
 from trs.data.image_header import Header, open_image, parse
 from trs.data.person_table import Frame
@@ -175,6 +175,8 @@ def _decode_stored(content: bytes, header: Header) -> np.ndarray | None:
         content = _sound_tiff(content)
     elif header.format == "PNG":
         content = _still_png(content)
+    elif header.format == "AVIF":
+        avif.check_frames(content, header.unpacked)
     elif header.format == "JPEG2000":
         _check_jpeg2000(content, header)
     elif header.format == "HEIF":

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from trs.data import images
+from trs.data import avif, images
+from trs.data.image_fault import ImageFault
 from trs.data.image_header import Header
 from trs.data.images import BadImage, frame_count, image_path, read_header, read_image, read_photo
 from trs.data.person_table import Frame
@@ -256,6 +257,55 @@ def test_a_header_that_its_decoder_does_not_keep_to_is_refused(tmp_path: Path, m
     assert refusal(tmp_path, "a.png", (40, 31)) == "a.png decodes to 40x30 pixels, its header says 40x31"
 
 
+def small_avif(size: tuple[int, int], frames: int = 1, mode: str = "RGB") -> bytes:
+    """A plain AVIF, or an animated one."""
+    stream = io.BytesIO()
+    image = Image.new(mode, size[::-1], "green")
+    image.save(stream, "AVIF", speed=10, quality=30, save_all=frames > 1, append_images=[image] * (frames - 1))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_an_avif_whose_frames_are_larger_than_its_boxes_say_is_refused(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames: int, mode: str) -> None:
+    (tmp_path / "a.avif").write_bytes(small_avif((60, 40), frames, mode))
+    assert read_image(str(tmp_path), "a.avif", (60, 40)).shape == (60, 40, 3)
+    (tmp_path / "b.avif").write_bytes(small_avif((3000, 2000), frames, mode).replace(
+        struct.pack(">II", 2000, 3000), struct.pack(">II", 40, 60)))
+    assert read_header(str(tmp_path), "b.avif").size == (60, 40)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    assert refusal(tmp_path, "b.avif", (60, 40)) == (
+        "b.avif is malformed: its frames have 6000000 pixels, the image 2400")
+
+
+def test_an_avif_without_frames_and_one_that_overlaps_itself_are_refused() -> None:
+    content = small_avif((60, 40))
+    at = content.index(b"iloc")
+    with pytest.raises(ImageFault, match="its frames have no size"):
+        avif.check_frames(content[:at] + b"free" + content[at + 4:], 2400)
+    with pytest.raises(ImageFault, match="its frames have 6000000 pixels"):  # what an animation's chunks hold
+        avif.check_frames(small_avif((3000, 2000), frames=3).replace(b"iloc", b"free"), 2400)
+    locations = b"\0\0\0\0\x44\0" + struct.pack(">H", 40) + b"".join(
+        struct.pack(">HHHII", number, 0, 1, 0, len(content)) for number in range(40))
+    meta = b"\0\0\0\0" + struct.pack(">I", 8 + len(locations)) + b"iloc" + locations
+    with pytest.raises(ImageFault, match="its parts overlap"):
+        avif.check_frames(content + struct.pack(">I", 8 + len(meta)) + b"meta" + meta, 2400)
+
+
+def test_frame_sizes_are_found_in_headers_of_every_form() -> None:
+    """Short ones, and long ones with and without a time base, written bit by bit."""
+    size = "0101" + "0100" + f"{39:06b}" + f"{29:05b}"
+    for bits in ("000" + "1" + "1" + "00101",
+                 "000" + "0" + "0" + "0" + "0" + "00000" + 12 * "0" + "01001" + "1",
+                 "000" + "0" + "0" + "1" + 64 * "0" + "1" + "00110" + "1" + "00111" + 42 * "1" + "1" + "00001"
+                 + (12 * "0" + "00101" + "1" + 17 * "1" + "1" + "0101") * 2):
+        whole = bits + size
+        packed = int(whole + "0" * (-len(whole) % 8), 2).to_bytes((len(whole) + 7) // 8, "big")
+        units = b"\x12\0" + b"\x0a" + bytes([len(packed)]) + packed + b"\x32\x01\0"
+        assert list(avif._frame_sizes(memoryview(units))) == [(40, 30)]
+
+
 def test_a_header_without_a_size_is_refused(tmp_path: Path, image: np.ndarray) -> None:
     Image.fromarray(image).save(tmp_path / "a.jpg")
     content = (tmp_path / "a.jpg").read_bytes()
@@ -323,9 +373,9 @@ def test_a_damaged_animation_shows_no_memory(tmp_path: Path) -> None:
     content = (tmp_path / "a.png").read_bytes()
     start = content.index(b"IDAT") - 4
     end = start + 12 + int.from_bytes(content[start:start + 4], "big")
-    half = content[start + 4:(start + end) // 2]
-    cut = struct.pack(">I", len(half) - 4) + half + struct.pack(">I", zlib.crc32(half))
-    (tmp_path / "a.png").write_bytes(content[:start] + cut + content[end:])
+    pixels = content[start + 4:start + 10] + b"\xff" * 20 + content[start + 30:end - 4]
+    checksum = struct.pack(">I", zlib.crc32(pixels))
+    (tmp_path / "a.png").write_bytes(content[:start + 4] + pixels + checksum + content[end:])
     assert refusal(tmp_path, "a.png", (48, 40)) == "a.png cannot be decoded"
 
 
