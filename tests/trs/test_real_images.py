@@ -19,8 +19,8 @@ from trs.data.annotations.formats import load_people
 from trs.data.datasets import Datasets, load_datasets
 from trs.data.reader import stream_of
 from trs.errors import InputError
-from trs.evaluation.evaluate import require_metric
 from trs.evaluation.coco_eval import coco_numbers
+from trs.evaluation.evaluate import require_metric
 from trs.evaluation.oks import coco_results, score_poses
 from trs.evaluation.results import write_results
 from trs.methods.build import build_method

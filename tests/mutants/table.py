@@ -1,0 +1,8 @@
+"""All mutants."""
+
+from __future__ import annotations
+
+from tests.mutants import annotations, images, method, presets, scoring, settings, training
+
+MUTANTS = [*annotations.MUTANTS, *images.MUTANTS, *scoring.MUTANTS, *training.MUTANTS, *settings.MUTANTS,
+           *method.MUTANTS, *presets.MUTANTS]
