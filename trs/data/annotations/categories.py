@@ -289,7 +289,7 @@ def _sigmas_written(record: dict[str, Any], count: int) -> tuple[float, ...] | N
         written = record.get(field)
         if isinstance(written, list) and len(written) == count:
             values = tuple(finite(value) for value in written)
-            if min(values) > 0:  # NaN is not
+            if all(value > 0 for value in values):  # NaN is not
                 return values
     return None
 
