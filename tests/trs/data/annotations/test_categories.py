@@ -119,8 +119,8 @@ def test_the_keypoints_that_are_wanted_come_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("category", "said"), [("cat", "no category"), ("person", "more than one category")])
 def test_a_category_that_is_not_one_of_the_file_is_refused(tmp_path: Path, category: str, said: str) -> None:
-    with pytest.raises(InputError, match=rf"data\.category = '{category}' is {said} of the file; there are person \(1\), "
-                                         r"person \(2\)"):
+    with pytest.raises(InputError, match=rf"data\.category = '{category}' is {said} of the file; there are "
+                                         r"person \(1\), person \(2\)"):
         read(tmp_path, [PERSON, PERSON | {"id": 2}], record(1), category=category)
 
 

@@ -16,9 +16,9 @@ NONE = [None, True, False, [7], {}, float("nan"), float("inf"), ""]
 
 
 @pytest.mark.parametrize(("written", "found"), [
-    (7, 7), (7.0, 7), ("7", 7), (0, 0), ("0", 0), (7.5, "7.5"), ("7.5", "7.5"), ("007", "007"), (-1, "-1"), ("-1", "-1"),
-    (2**63 - 1, 2**63 - 1), (2**63, str(2**63)), (str(2**63), str(2**63)), ("9" * 5000, "9" * 5000), ("a", "a"),
-    ("\u0667", "\u0667"), *((value, None) for value in NONE)])
+    (7, 7), (7.0, 7), ("7", 7), (0, 0), ("0", 0), (7.5, "7.5"), ("7.5", "7.5"), ("007", "007"), (-1, "-1"),
+    ("-1", "-1"), (2**63 - 1, 2**63 - 1), (2**63, str(2**63)), (str(2**63), str(2**63)), ("9" * 5000, "9" * 5000),
+    ("a", "a"), ("\u0667", "\u0667"), *((value, None) for value in NONE)])
 def test_an_id_is_what_it_says(written: Any, found: int | str | None) -> None:
     assert identity(written) == found and type(identity(written)) is type(found)
 
