@@ -201,11 +201,15 @@ def hull(keypoints: np.ndarray, area: float) -> np.ndarray | None:
     if not (np.abs(places) < LARGEST_AREA).all():
         return None
     sides = (high - low) * (1 + 2 * HULL_MARGIN)
-    if not sides.any():
+    if sides.any():
+        sides = np.maximum(sides, _THINNEST * sides.max())
+        if not LEAST_AREA <= sides[0] * sides[1] <= LARGEST_AREA:
+            return None
+    elif isnan(area):
+        return None
+    else:
         sides = np.full(2, np.sqrt(area / AREA_OF_BOX))
-    sides = np.maximum(sides, _THINNEST * sides.max())
-    credible = LEAST_AREA <= sides[0] * sides[1] <= LARGEST_AREA
-    return np.concatenate([(low + high - sides) / 2, sides]) if credible else None
+    return np.concatenate([(low + high - sides) / 2, sides])
 
 
 def _corners_apart(people: list[Person], listed: ListedImages, findings: Findings) -> list[Person]:
