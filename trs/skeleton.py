@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from trs.errors import InputError
+from trs.errors import InputError, printable
 from trs.keypoint_names import canonical, mirror_order
 from trs.keypoint_sets import known_set, named_set, sigmas_of
 
@@ -53,13 +53,14 @@ class Skeleton:
         spelled = names if set(names) <= set(self.names) else canonical(names)
         absent = [name for name in spelled if name not in self.names]
         if absent:
-            raise InputError(f"there is no keypoint {absent[0]!r}; there are {', '.join(self.names)}")
+            raise InputError(f"there is no keypoint {printable(absent[0])!r}; there are "
+                             f"{', '.join(map(printable, self.names))}")
         order = [self.names.index(name) for name in spelled]
         mirror = self.mirror or tuple(range(len(self)))
         alone = [place for place in order if mirror[place] not in order]
         if alone:
-            raise InputError(f"{self.names[alone[0]]} and {self.names[mirror[alone[0]]]} are a mirror pair; choose "
-                             "both or neither")
+            raise InputError(f"{printable(self.names[alone[0]])} and {printable(self.names[mirror[alone[0]]])} are a "
+                             "mirror pair; choose both or neither")
         return Skeleton(
             tuple(spelled), tuple((order.index(a), order.index(b)) for a, b in self.limbs if a in order and b in order),
             tuple(self.sigmas[place] for place in order), self.category_id,

@@ -17,6 +17,8 @@ from tests.fuzz.by_hypothesis import Counts, examples
 from tests.fuzz.run import Memory, Tally, most_common, one, random_of, run
 from tests.fuzz.targets import TARGETS
 
+_AT_ONCE = 5_000
+"""Cases after which hypothesis begins anew, since it remembers all of them."""
 _LINE_EVERY = 60.0
 """Seconds between two lines."""
 
@@ -76,7 +78,9 @@ def _by_hypothesis(name: str, chosen: argparse.Namespace) -> int:
     """As many cases as hypothesis draws; the smallest one that fails is shown."""
     begin, counts = time.monotonic(), Counts()
     with tempfile.TemporaryDirectory() as folder:
-        examples(TARGETS[name](Path(folder)), chosen.cases, counts, chosen.seed)()
+        target = TARGETS[name](Path(folder))
+        for first in range(0, chosen.cases, _AT_ONCE):
+            examples(target, min(_AT_ONCE, chosen.cases - first), counts, chosen.seed * chosen.cases + first)()
     seconds = time.monotonic() - begin
     print(f"{name}: hypothesis, seed {chosen.seed}, {counts.accepted + counts.refused:,} cases: {counts.accepted:,} "
           f"accepted, {counts.refused:,} refused; {(counts.accepted + counts.refused) / seconds:.0f} cases/s")

@@ -65,7 +65,9 @@ class AnnotationFiles:
             return refused(error)
         require_sound_people(read)
         require_all_counted(read, path)
-        require_written(read, json.loads(path.read_bytes()))
+        whole = json.loads(path.read_bytes().decode("utf-8-sig"))
+        require_written(read, whole)
+        require_one_image_each(whole)
         if content is not None:
             require_others_unharmed(read, clean, content)
         assert read.truth is not None and read.images is not None
@@ -155,7 +157,7 @@ def require_sound_people(read: Annotations) -> None:
 
 def require_all_counted(read: Annotations, path: Path) -> None:
     """Every record is used or counted as left out, never both; what is said of them are printable lines."""
-    records = json.loads(path.read_bytes())["annotations"]
+    records = json.loads(path.read_bytes().decode("utf-8-sig"))["annotations"]
     used, left_out = len(read.people), read.findings.left_out.total()
     assert used + left_out == len(records), f"{used} people and {left_out} left out of {len(records)} records"
     require_line(read.findings.line())
@@ -185,18 +187,27 @@ def require_others_unharmed(read: Annotations, clean: Content, content: Content)
 def require_written(read: Annotations, content: Content) -> None:
     """Every labeled place stands in some record as it is, one number behind the other: nothing is made up or moved."""
     written = {pair for record in content["annotations"] if isinstance(record, dict)
-               for pair in itertools.pairwise(_numbers(record.get("keypoints")))}
+               for pair in itertools.pairwise(numbers_in(record.get("keypoints")))}
+    written = {(x + 0.5, y + 0.5) for x, y in written}  # continuous coordinates
     for points, weights in zip(read.people.keypoints, read.people.keypoint_weights, strict=True):
         for x, y in points[weights > 0].tolist():
-            assert (x, y) in written, f"nobody has a keypoint at {x - 0.5} {y - 0.5}"
+            assert (x, y) in written, f"nobody has a keypoint at {x} {y}"
 
 
-def _numbers(value: Any) -> list[float]:
-    """The numbers in a list of any nesting, also as text, in continuous coordinates; NaN for anything else."""
+def require_one_image_each(content: Content) -> None:
+    """An id in the list of images is that of one of them; a record may stand there twice."""
+    ids: dict[str, Any] = {}
+    for image in content["images"]:
+        if isinstance(image.get("id"), int | str) and not isinstance(image["id"], bool):
+            assert ids.setdefault(str(image["id"]), image) == image, f"the id {image['id']!r} of two images"
+
+
+def numbers_in(value: Any) -> list[float]:
+    """The numbers in a list of any nesting, also as text; NaN for anything else."""
     if isinstance(value, list):
-        return [number for one in value for number in _numbers(one)]
+        return [number for one in value for number in numbers_in(one)]
     try:
-        return [float(value) + 0.5]
+        return [float(value)]
     except (TypeError, ValueError, OverflowError):
         return [math.nan]
 

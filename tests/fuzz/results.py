@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.coco_variants import RESULT_VARIANTS, Content, Results, poses_near
 from tests.fuzz import mutate
-from tests.fuzz.annotations import clean_file, naive_numbers, require_same
+from tests.fuzz.annotations import clean_file, naive_numbers, numbers_in, require_same
 from tests.fuzz.target import refused, require_line
 from trs.data.annotations.annotations import Annotations
 from trs.data.annotations.boxes import read_boxes
@@ -99,6 +99,7 @@ class ResultFiles:
             raise AssertionError("scored, though it was refused when it was read") from error
         require_line(findings.line())
         assert len(poses) + findings.left_out.total() == len(records), "poses are lost"
+        require_written(poses, records)
         require_others_unharmed(poses, clean, records)
         scored = score_file(self.folder / "labels.json", path, Reading(), MAX_DETECTIONS)
         require_line([scored.protocol, *scored.notes])
@@ -114,6 +115,24 @@ def _records(encoded: bytes) -> list[Any]:
         return []
     found = content.get("annotations") if isinstance(content, dict) else content
     return found if isinstance(found, list) else []
+
+
+def require_written(poses: Results, records: list[Any]) -> None:
+    """Every pose is finite, and that of some record: all of its places, one behind the other, and no others."""
+    written = {tuple(_places(record.get("keypoints"))) for record in records if isinstance(record, dict)}
+    for pose in poses:
+        points = pose["keypoints"]
+        places = [place for start in range(0, len(points), 3) for place in points[start:start + 2]]
+        assert np.isfinite([*places, pose["score"]]).all(), "a pose that is not finite"
+        assert tuple(places) in written, f"nobody has such a pose: {places}"
+
+
+def _places(keypoints: Any) -> list[float]:
+    """The places in a flat or nested list of pairs or triples."""
+    pairs = isinstance(keypoints, list) and keypoints and isinstance(keypoints[0], list) and all(
+        isinstance(point, list) and len(point) == 2 for point in keypoints)
+    values = numbers_in(keypoints)
+    return values if pairs else [value for start in range(0, len(values), 3) for value in values[start:start + 2]]
 
 
 def require_others_unharmed(poses: Results, clean: Results, records: list[Any]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from trs.skeleton import AIC, MPII, Skeleton, from_dict
+from trs.errors import InputError
+from trs.skeleton import AIC, MPII, Skeleton, from_dict, of_names
 
 WHOLE = {"names": ["nose", "left_hip", "right_hip"], "limbs": [[0, 1], [1, 2]], "sigmas": [0.026, 0.107, 1],
          "category_id": 1, "mirror": [0, 2, 1], "sigmas_from": "COCO", "guessed": ["nose"]}
@@ -43,3 +44,11 @@ def test_a_part_of_a_skeleton_is_mirrored_within_itself() -> None:
     assert [MPII.names[place] for place in order] == ["right_knee", "pelvis", "left_knee"]
     assert part.mirror == (2, 1, 0) and part.sigmas == tuple(MPII.sigmas[place] for place in order)
     assert dataclasses.replace(MPII, mirror=None).select(("right_knee", "pelvis"))[0].mirror is None
+
+
+@pytest.mark.parametrize("names", [["nobody"], ["left_\x1b[31m\n"]])
+def test_names_of_any_letters_are_refused_on_one_line(names: list[str]) -> None:
+    skeleton = of_names(["left_\x1b[31m\n", "right_\x1b[31m\n", "nose"])
+    with pytest.raises(InputError, match=r"left_\\x1b\[31m") as refused:
+        skeleton.select(names)
+    assert str(refused.value).isprintable()
