@@ -211,6 +211,8 @@ def _still_png(content: bytes) -> bytes:
     while place + 12 <= len(content):
         end = place + 12 + int.from_bytes(content[place:place + 4], "big")
         kind = content[place + 4:place + 8]
+        if end > len(content):  # OpenCV makes room for what a chunk says
+            raise ImageFault("is truncated")
         if kind == b"IDAT" and zlib.crc32(data[place + 4:end - 4]) != int.from_bytes(content[end - 4:end], "big"):
             raise ImageFault("is damaged: a checksum in it is wrong")
         if kind not in _OF_ANIMATIONS:

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from trs.data import avif, images
 from trs.data.image_fault import ImageFault
@@ -364,6 +365,35 @@ def test_a_damaged_png_is_refused(tmp_path: Path, animated: bool) -> None:
     assert refusal(tmp_path, "a.png", (48, 40)) == "a.png is damaged: a checksum in it is wrong"
     (tmp_path / "a.png").write_bytes(content[:content.index(b"IEND") - 4])
     assert refusal(tmp_path, "a.png", (48, 40)).startswith("a.png is ")
+
+
+@pytest.mark.parametrize("kind", [b"IEND", b"tEXt", b"IDAT"])
+def test_a_chunk_that_leaves_its_png_takes_no_memory(tmp_path: Path, kind: bytes) -> None:
+    """Where a chunk says that it has a gigabyte, OpenCV makes room for it; in a process of its own, to be measured."""
+    Image.fromarray(blocks(48, 40)).save(tmp_path / "a.png", pnginfo=_text())
+    content = (tmp_path / "a.png").read_bytes()
+    at = content.index(kind) - 4
+    (tmp_path / "a.png").write_bytes(content[:at] + struct.pack(">I", 1 << 30) + content[at + 4:])
+    program = textwrap.dedent("""
+        import resource, sys
+        from pathlib import Path
+        from trs.data.images import BadImage, read_photo
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        try:
+            read_photo(Path(sys.argv[1]))
+        except BadImage as error:
+            print(error, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, sep="|")
+    """)
+    ended = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a.png")], cwd=Path(__file__).parents[3],
+                           capture_output=True, text=True, timeout=60)
+    said, kilobytes = ended.stdout.split("|")
+    assert "a.png" in said and said.lower().count("truncated") == 1 and int(kilobytes) < 100_000
+
+
+def _text() -> PngInfo:
+    text = PngInfo()
+    text.add_text("a", "b")
+    return text
 
 
 def test_a_damaged_animation_shows_no_memory(tmp_path: Path) -> None:

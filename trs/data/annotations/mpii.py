@@ -64,19 +64,20 @@ def _head_boxes(path: Path, count: int) -> np.ndarray:
         raise InputError(f"{path} holds no numbers under headboxes_src")
     if corners.shape != (2, 2, count):
         raise InputError(f"{path} holds head boxes of shape {corners.shape}, the list beside it {count} people")
-    return _HEAD_BIAS * _lengths(corners[1].T.astype(np.float64) - corners[0].T)
+    first, last = corners.astype(np.float64).transpose(0, 2, 1)
+    return _HEAD_BIAS * _lengths(first, last)
 
 
 def _head_segments(joints: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    lengths = _lengths(joints[:, _HEAD_TOP] - joints[:, _UPPER_NECK])
+    lengths = _lengths(joints[:, _UPPER_NECK], joints[:, _HEAD_TOP])
     both = (weights[:, _HEAD_TOP] > 0) & (weights[:, _UPPER_NECK] > 0)
     return np.where(both & (lengths > 0), lengths, np.nan)
 
 
-def _lengths(differences: np.ndarray) -> np.ndarray:
-    """[N] of differences [N, 2]; infinite where they are too large."""
+def _lengths(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """[N] between two points [N, 2] each; infinite or NaN where they are too far apart, or none."""
     with np.errstate(over="ignore", invalid="ignore"):
-        lengths: np.ndarray = np.linalg.norm(differences.reshape(-1, 2), axis=1)
+        lengths: np.ndarray = np.linalg.norm(ends - starts, axis=1)
     return lengths
 
 
@@ -101,7 +102,7 @@ def load_release(path: Path, images: Path, reading: Reading) -> Annotations:
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path} is not MPII's annotation file: {printable(str(error))}") from error
     corners = corners.reshape(-1, 4)
-    heads = _HEAD_BIAS * _lengths(corners[:, 2:] - corners[:, :2])
+    heads = _HEAD_BIAS * _lengths(corners[:, :2], corners[:, 2:])
     return _annotations(Findings(path.name), reading, images, files, joints, weights, centers.reshape(-1, 2), scales,
                         heads)
 

@@ -112,12 +112,13 @@ def test_a_scale_that_nobody_has_is_left_out_and_counted(tmp_path: Path, change:
 
 @pytest.mark.filterwarnings("error")
 def test_a_head_without_a_size_is_not_known(tmp_path: Path) -> None:
-    path = write(tmp_path / "valid.json", [mpii_record()] * 4)
-    corners = np.zeros((2, 2, 4))
-    corners[1] = [[30, 0, np.nan, 1e308], [40, 0, 1, -1e308]]
+    path = write(tmp_path / "valid.json", [mpii_record()] * 5)
+    corners = np.zeros((2, 2, 5))
+    corners[:, 0, 4] = np.inf
+    corners[1, :, :4] = [[30, 0, np.nan, 1e308], [40, 0, 1, -1e308]]
     scipy.io.savemat(tmp_path / "gt_valid.mat", {"headboxes_src": corners})
-    np.testing.assert_array_equal(load_people(path, tmp_path)[0].head_sizes, [30, np.nan, np.nan, np.nan])
-    bytes_ = (np.arange(16) % 7).astype(np.uint8).reshape(2, 2, 4)
+    np.testing.assert_array_equal(load_people(path, tmp_path)[0].head_sizes, [30, *[np.nan] * 4])
+    bytes_ = (np.arange(20) % 7).astype(np.uint8).reshape(2, 2, 5)
     scipy.io.savemat(tmp_path / "gt_valid.mat", {"headboxes_src": bytes_})
     assert (load_people(path, tmp_path)[0].head_sizes < 6).all()  # 3 - 5 is no 254
     scipy.io.savemat(tmp_path / "gt_valid.mat", {"headboxes_src": [["a", "b"]]})
