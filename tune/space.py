@@ -26,6 +26,7 @@ from trs.errors import InputError, printable
 Space = dict[str, BaseDistribution]
 Values = dict[str, Any]
 
+_MOST_BITS = 64
 _DEFAULT_RANGES = ("method.ema_momentum=0.9,0.97,0.99,0.997,0.999,0.9995", "method.unsup_weight=0.1..10:log",
                    "method.mix_count=0..9", "method.confidence_threshold=0..0.8")
 
@@ -148,6 +149,9 @@ def _choice(name: str, values: list[Any], line: str) -> BaseDistribution:
         raise _unreadable(line)
     if not all(isinstance(value, bool | int | float | str | None) for value in values):
         raise InputError(f"cannot read the search range {shown(line)}: choices are single values")
+    if any(isinstance(value, int) and value.bit_length() > _MOST_BITS for value in values):
+        raise InputError(f"cannot read the search range {shown(line)}: a whole number in it has more than {_MOST_BITS} "
+                         "bits")
     if len(set(values)) < len(values):
         raise InputError(f"cannot read the search range {shown(line)}: a choice stands there twice")
     return CategoricalDistribution(values)

@@ -114,6 +114,14 @@ def test_every_suggestion_makes_a_config() -> None:
         assert config.data == demo().data
 
 
+@pytest.mark.parametrize("number", [2**64, 8**5000])
+def test_a_choice_of_thousands_of_digits_is_refused(number: int) -> None:
+    """YAML reads it, as an octal one, and Python does not write it."""
+    assert parse_space(["train.seed=1,0xFFFFFFFFFFFFFFFF"])
+    with pytest.raises(InputError, match="cannot read the search range .*: a whole number in it has more than 64 bits"):
+        space_of({"train.seed": [1, number]})
+
+
 @pytest.mark.parametrize("refuse", [check_space, paper_defaults])
 def test_a_choice_is_shown_on_one_line(refuse: Callable[[Config, Space], object]) -> None:
     """A YAML file may hold any letter in a text."""
