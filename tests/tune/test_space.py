@@ -114,11 +114,11 @@ def test_every_suggestion_makes_a_config() -> None:
         assert config.data == demo().data
 
 
-@pytest.mark.parametrize("number", [2**64, 8**5000])
+@pytest.mark.parametrize("number", [2**64, 8**5000], ids=["65 bits", "4,516 digits"])
 def test_a_choice_of_thousands_of_digits_is_refused(number: int) -> None:
     """YAML reads it, as an octal one, and Python does not write it."""
     assert parse_space(["train.seed=1,0xFFFFFFFFFFFFFFFF"])
-    with pytest.raises(InputError, match="cannot read the search range .*: a whole number in it has more than 64 bits"):
+    with pytest.raises(InputError, match=r"a whole number in it has more than 64 bits$"):
         space_of({"train.seed": [1, number]})
 
 
