@@ -29,6 +29,8 @@ def test_sound_labels_pass_and_damaged_ones_are_named(datasets: Datasets, config
     words = rf"score an AP of 0\.\d+, not 1: 1 people do not match themselves, first {name};"
     with pytest.raises(InputError, match=words):
         require_perfect_labels(broken, datasets.skeleton.sigmas, "val.json")
+    with pytest.raises(InputError, match=words):
+        require_sound(dataclasses.replace(datasets, truth=broken), config)
 
 
 def test_without_labels_there_is_nobody_to_score(datasets: Datasets) -> None:

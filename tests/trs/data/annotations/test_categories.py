@@ -68,6 +68,18 @@ def test_a_box_has_four_finite_numbers(tmp_path: Path, written: list[Any], box: 
     assert people.boxes[0].tolist() == (box or pytest.approx([5.85, 5.85, 2.2, 3.3], abs=0.2))
 
 
+@pytest.mark.parametrize("far", [1e9, -1e9, 1e-9, 1e-30])
+def test_keypoints_that_span_no_credible_box_have_none(tmp_path: Path, far: float) -> None:
+    found = read(tmp_path, [PERSON], record(1), record(2, bbox=None, keypoints=[0, 0, 2, far, far, 2, 0, 0, 0]))
+    assert found.people.ids.tolist() == [1] and found.findings.left_out == {Reason.NO_SIZE: 1}
+
+
+def test_boxes_of_sides_that_leave_their_images_are_no_corners(tmp_path: Path) -> None:
+    """As corners they would not hold their keypoints."""
+    found = read(tmp_path, [PERSON], record(1, bbox=[20, 4, 45, 30]), record(2, bbox=[20, 4, 45, 30]))
+    assert found.people.boxes.tolist() == [[20, 4, 45, 30]] * 2 and found.findings.notes == []
+
+
 @pytest.mark.parametrize("ids", [("a", "b"), (None, None), (1, "b"), (-1, -2), (2**64, 2**65)])
 def test_ids_that_are_no_whole_numbers_are_places(tmp_path: Path, ids: tuple[Any, Any]) -> None:
     found = read(tmp_path, [PERSON], record(1, id=ids[0]), record(2, id=ids[1]))

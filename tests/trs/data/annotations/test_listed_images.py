@@ -45,10 +45,10 @@ IMAGES = listed({"id": 139, "file_name": "train/000000000139.jpg"}, {"id": 7, "f
 
 
 @pytest.mark.parametrize(("written", "row"), [
-    (139, 0), ("139", 0), (139.0, 0), ("000000000139", 0), ("train/000000000139.jpg", 0), ("000000000139.jpg", 0),
-    (7, 1), ("x.png", 1), ("x", 1), ("b\\x.png", 1), ("c", 2), ("c.jpg", 2), ("one/same.jpg", 3), ("two/same.jpg", 4),
-    ("same.jpg", None), ("same", None), (5, None), ("139.5", None), (None, None), ("", None), ([139], None),
-    (True, None)])
+    (139, 0), ("139", 0), (139.0, 0), ("000000000139", 0), ("0007", 1), ("train/000000000139.jpg", 0),
+    ("000000000139.jpg", 0), (7, 1), ("x.png", 1), ("x", 1), ("b\\x.png", 1), ("c", 2), ("c.jpg", 2),
+    ("one/same.jpg", 3), ("two/same.jpg", 4), ("same.jpg", None), ("same", None), (5, None), ("139.5", None),
+    (None, None), ("", None), ([139], None), (True, None)])
 def test_an_image_is_found_by_its_id_or_its_name_if_that_is_its_own(written: Any, row: int | None) -> None:
     assert IMAGES.find(written) == row
 

@@ -77,7 +77,8 @@ def test_a_cut_file_is_refused_wherever_it_is_cut(tmp_path: Path, compressed: bo
             assert plain(read_matlab(path, "people")) == whole
             read += 1
         except InputError as error:
-            assert str(path) in str(error)
+            said = str(error).removeprefix(f"cannot read people from {path} as a Matlab file: ")
+            assert said.startswith(("it is ", "there is no 'people'")), "SciPy stumbled over it"
     assert not read  # it is the last variable
 
 
