@@ -39,16 +39,13 @@ class Mutant:
 
 
 def in_file(file: str, tests: str, *changes: tuple[str, str, str, str]) -> list[Mutant]:
-    """Mutants of one file: name, before, after, and the names of the test functions, with spaces between.
+    """Mutants of one file.
 
     Args:
         file: that is changed.
-        tests: the file of the tests, where a function's name says no other.
-        changes: as above; without a function's name the whole file of tests is run.
+        tests: the file of the tests.
+        changes: the fields of each mutant in their order; its tests are a function, after another file's name if need
+            be, or "" for all of that file.
     """
-    return [Mutant(name, file, before, after, tuple(_node(tests, function) for function in functions.split() or [""]))
-            for name, before, after, functions in changes]
-
-
-def _node(file: str, function: str) -> str:
-    return function if "/" in function else f"{file}::{function}" if function else file
+    return [Mutant(name, file, before, after, (test if "/" in test else f"{tests}::{test}" if test else tests,))
+            for name, before, after, test in changes]
