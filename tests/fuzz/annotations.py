@@ -36,6 +36,7 @@ from trs.evaluation.self_check import require_perfect_labels, require_sound
 FEW = ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
 """Most files have these keypoints alone, which is faster."""
 _SEEDS = 20
+_UNPRINTABLE = ("a\nb", "\x1b[2J\x1b[31m", "\u202e7", "\0", "long" * 500)
 _UNREAD = ("info", "licenses")
 """What nobody reads there, so that damage to it shows nothing."""
 _EXACT = 1e-9
@@ -108,11 +109,23 @@ class AnnotationFiles:
             variant = random.choice(VARIANTS)
             content, times = _as_variant(variant, content), random.choice((0, 1, 1, 2))
         content = mutate.damage_tree(random, content, times)
+        if random.random() < 0.05:
+            content = _called_oddly(random, content)
         encoded = mutate.as_json(random, content)
         try:
             return clean, results, json.loads(encoded), encoded
         except (ValueError, RecursionError):
             return clean, results, None, encoded
+
+
+def _called_oddly(random: Random, content: Any) -> Any:
+    """The content with a name that no message may print in one of its records, which lacks something too."""
+    records = content.get("annotations") if isinstance(content, dict) else None
+    if not isinstance(records, list) or not records or not isinstance(record := random.choice(records), dict):
+        return content
+    lost, place = random.choice(("bbox", "area", "image_id", "keypoints")), records.index(record)
+    odd = {**{key: value for key, value in record.items() if key != lost}, "id": random.choice(_UNPRINTABLE)}
+    return {**content, "annotations": [*records[:place], odd, *records[place + 1:]]}
 
 
 def _as_variant(variant: Any, content: Content) -> Content:

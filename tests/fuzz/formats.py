@@ -23,6 +23,7 @@ from trs.skeleton import AIC, MPII
 
 _LARGEST_AREA = 1e10
 """Where COCO's range of all areas ends."""
+_NUMBERS = (np.nan, np.inf, -np.inf, 1e308, -1e308, 1e200, 0, -1, -16, 15, 16, 99, 2**40, 0.5, 5e-324, 1e-9, "9", [])
 _READINGS = (Reading(), Reading(exif="shown"), Reading(exif="stored"))
 
 
@@ -106,11 +107,22 @@ def release() -> dict[str, Any]:
 def _damaged_matlab(random: Random, plain: dict[str, Any]) -> bytes:
     """A Matlab file of damaged values, or a whole one with damaged bytes, or both."""
     damaged = mutate.damage_tree(random, plain, random.choice((0, 1, 1, 2, 4)))
+    if "RELEASE" in plain and random.random() < 0.4:
+        damaged = {"RELEASE": _with_an_odd_number(random)}
     try:  # NumPy crashes where one list stands at two places, as it cannot in a file
         content = _as_matlab(json.loads(json.dumps(damaged)), compressed=random.random() < 0.5)
     except Exception:  # SciPy writes no such values
         content = _as_matlab(plain, compressed=False)
     return mutate.damage_bytes(random, content) if damaged is plain or random.random() < 0.4 else content
+
+
+def _with_an_odd_number(random: Random) -> dict[str, Any]:
+    """The release with another number at one place, which is deep inside."""
+    found = release()
+    person = random.choice(found["annolist"][0]["annorect"])
+    where = random.choice((person, person["objpos"], *person["annopoints"]["point"] * 2))
+    where[random.choice([key for key, value in where.items() if not isinstance(value, dict)])] = random.choice(_NUMBERS)
+    return found
 
 
 def _as_matlab(plain: Any, compressed: bool) -> bytes:
