@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from tests.pipes import make_pipe
 from trs import checkpoint as checkpoints
 from trs import loop
 from trs.config import Config, SupervisedConfig
@@ -142,9 +142,7 @@ def test_only_regular_files_are_read(saved, name: str, kind: str) -> None:
     file = saved[1] / name
     file.unlink()
     if kind == "pipe":
-        os.mkfifo(file)
-        keeper = os.open(file, os.O_RDWR)  # with a writer an unguarded reader would wait for ever
-        threading.Timer(20, os.close, [keeper]).start()
+        make_pipe(file)
     elif kind == "folder":
         file.mkdir()
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import pickle
 import random
 import warnings
@@ -16,6 +15,7 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
+from tests.pipes import make_pipe
 from trs import loop
 from trs.config import Config, SupervisedConfig
 from trs.data.datasets import Datasets
@@ -108,7 +108,7 @@ def test_damaged_weights_are_told_in_a_sentence(config: Config, tmp_path: Path, 
     if damage == "folder":
         path.mkdir()
     elif damage == "pipe":
-        os.mkfifo(path)
+        make_pipe(path)
     elif damage == "/dev/zero":
         path.symlink_to(damage)
     elif damage == "cut":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import random
 import shutil
 import sqlite3
@@ -16,6 +15,7 @@ import pytest
 from optuna.trial import TrialState
 
 from jobs.run_folder.layout import METRICS_FILE
+from tests.pipes import make_pipe
 from trs.errors import InputError
 from tune import compare
 from tune.leaderboard import Entry, Leaderboard, as_csv, as_text, read_leaderboard
@@ -99,7 +99,7 @@ def test_metrics_that_are_no_file_are_none(folder: Path, kind: str) -> None:
     file = folder / TRIALS / "0002" / METRICS_FILE
     file.unlink()
     if kind == "pipe":
-        os.mkfifo(file)
+        make_pipe(file, b'{"step": 200, "epoch": 2, "ap": 0.9}\n')
     elif kind == "folder":
         file.mkdir()
     else:
@@ -128,7 +128,7 @@ def damaged(kind: str, file: Path) -> None:
         file.write_bytes(content)
     elif kind == "pipe":
         file.unlink()
-        os.mkfifo(file)
+        make_pipe(file, bytes(content))
     elif kind == "folder":
         file.unlink()
         file.mkdir()

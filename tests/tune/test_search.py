@@ -85,5 +85,5 @@ def test_a_search_whose_trials_all_fail_says_why_and_fails(config: Config, drawn
     with pytest.raises(InputError, match="every trial failed"):
         search.main(["--config", str(tmp_path / "broken.yaml"), "--out", str(tmp_path), "--name", "search",
                      "--trials", "1", "--no-reference"])
-    assert "[0000] FAILED: 10 images in a row cannot be read" in capsys.readouterr().out
+    assert "[0000] FAILED: 100 images in a row cannot be read" in capsys.readouterr().out
     assert [trial.state for trial in read_study(tmp_path / "search").get_trials()] == [TrialState.FAIL]

@@ -91,7 +91,8 @@ class Stream:
                 return {"image": image, "keypoints": keypoints.astype(np.float32), "keypoint_weights": weights,
                         "id": self.people.ids[person], "pass": pass_index, "key": generator.integers(2**32),
                         "bad": bad, "bad_image": bad_image}
-        raise InputError(f"{_MAX_REPLACEMENTS} images in a row cannot be read, the last because {last}")
+        raise InputError(f"{_MAX_REPLACEMENTS} images in a row cannot be read, the last because {last}; see that the "
+                         f"images lie in {printable(self.people.root)}")
 
 
 def stream_of(people: PersonTable, flip_order: list[int] | None, config: Config) -> Stream:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from jobs.run_folder.metrics import MetricsLog, best_step, read_metrics
+from tests.pipes import make_pipe
 
 
 def write(folder: Path, *steps: int) -> None:
@@ -73,10 +73,7 @@ def test_a_line_that_is_no_record_is_left_out(tmp_path: Path, line: bytes) -> No
 def test_what_is_no_file_holds_no_metrics(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "metrics.jsonl"
     if kind == "pipe":
-        os.mkfifo(path)
-        opened = os.open(path, os.O_RDWR)  # an unguarded reader would wait for this writer for ever
-        os.write(opened, GOOD + b"\n")
-        os.close(opened)
+        make_pipe(path, GOOD + b"\n")
     elif kind == "folder":
         path.mkdir()
     else:

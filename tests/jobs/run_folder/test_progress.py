@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from jobs.run_folder import progress as progresses
 from jobs.run_folder.layout import read_events
 from jobs.run_folder.progress import Position, Progress, read_position
+from tests.pipes import make_pipe
 
 
 def test_a_restart_says_from_where_with_how_many_and_what_it_costs(tmp_path: Path) -> None:
@@ -41,11 +41,14 @@ def test_a_position_that_is_none_is_left_out(tmp_path: Path, content: bytes) -> 
     assert read_position(tmp_path) is None
     (tmp_path / "progress.json").write_text('{"step": 1, "total_steps": 9, "time": 1.5}')
     assert read_position(tmp_path) == Position(1, 9, 1.5)
+    (tmp_path / "progress.json").unlink()
+    make_pipe(tmp_path / "progress.json", b'{"step": 1, "total_steps": 9, "time": 1.5}')
+    assert read_position(tmp_path) is None
 
 
 def test_events_of_any_bytes_are_read(tmp_path: Path) -> None:
     (tmp_path / "events.txt").write_bytes(b"one\n\xff\0two\n")
     assert read_events(tmp_path) == ["one", "\ufffd\0two"]
     (tmp_path / "events.txt").unlink()
-    os.mkfifo(tmp_path / "events.txt")
+    make_pipe(tmp_path / "events.txt", b"one\n")
     assert read_events(tmp_path) == []

@@ -111,7 +111,7 @@ def test_the_ap_of_the_same_weights_does_not_depend_on_the_number_of_workers(tra
         assert (tmp_path / "1" / "predictions" / f"{name}.json").read_bytes() == \
             (tmp_path / "2" / "predictions" / f"{name}.json").read_bytes()
     last = read_metrics(trained)[-1]
-    assert {name: last[name] for name in alone.metrics} == alone.metrics
+    assert {name: last.get(name) for name in alone.metrics} == alone.metrics  # what nobody gives is in no record
 
 
 def test_two_workers_learn_together(config: Config, tmp_path: Path) -> None:

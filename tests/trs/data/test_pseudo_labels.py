@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.pipes import make_pipe
 from trs.data.datasets import Datasets
 from trs.data.person_table import PersonTable
 from trs.data.pseudo_labels import load_labels, save_labels
@@ -44,7 +44,7 @@ def test_damage_and_what_is_no_file_are_told(tmp_path: Path, people: PersonTable
     (tmp_path / "flipped.npz").write_bytes(content[:400] + bytes([content[400] ^ 1]) + content[401:])
     np.savez(tmp_path / "other.npz", rows=np.array([1]))
     np.savez(tmp_path / "pickled.npz", rows=np.array([1]), keypoints=np.array([{}], dtype=object))
-    os.mkfifo(tmp_path / "pipe.npz")
+    make_pipe(tmp_path / "pipe.npz", content)
     for name in ("cut", "flipped", "other", "pickled", "pipe"):
         with pytest.raises(InputError, match=f"{name}.npz holds no pseudo labels; delete it"):
             load_labels(tmp_path / f"{name}.npz", people)

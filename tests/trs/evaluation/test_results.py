@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.pipes import make_pipe
 from trs.data.datasets import Datasets
 from trs.errors import InputError
 from trs.evaluation.oks import coco_results, score_poses
@@ -72,7 +72,7 @@ def test_predictions_must_be_a_regular_file(tmp_path: Path) -> None:
     (tmp_path / "predictions").mkdir()
     with pytest.raises(InputError, match="no predictions lie in"):
         read_results(tmp_path)
-    os.mkfifo(tmp_path / "predictions" / "ensemble.json")
+    make_pipe(tmp_path / "predictions" / "ensemble.json", b"[]")
     with pytest.raises(InputError, match=r"ensemble.json holds no predictions: is not a regular file; evaluate"):
         read_results(tmp_path)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.pipes import make_pipe
 from trs.errors import InputError
 from tune import compare
 from tune.leaderboard import read_leaderboard
@@ -81,7 +81,8 @@ def test_the_rest_of_the_report_stands(copied: Path, name: str) -> None:
 
 
 def test_keypoints_must_be_a_regular_file(copied: Path) -> None:
+    content = (copied / SKELETON_FILE).read_bytes()
     (copied / SKELETON_FILE).unlink()
-    os.mkfifo(copied / SKELETON_FILE)
+    make_pipe(copied / SKELETON_FILE, content)
     with pytest.raises(InputError, match=r"skeleton.json names no keypoints \(is not a regular file\); restore"):
         read_skeleton(copied)
