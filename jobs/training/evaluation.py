@@ -20,7 +20,7 @@ from jobs.training.datasets import store
 from trs.bad_images import settle
 from trs.checkpoint import read_skeleton
 from trs.data.datasets import Datasets, load_datasets
-from trs.errors import InputError
+from trs.errors import InputError, printable
 from trs.evaluation import evaluate as evaluation
 from trs.evaluation.coco_eval import Numbers
 from trs.evaluation.oks import keypoint_scores, similarities
@@ -63,8 +63,8 @@ def evaluate(checkpoint: Path, job: Job, out: Path) -> Evaluation:
     datasets, skeleton = load_datasets(job.config.data), read_skeleton(checkpoint)
     require_sound(datasets, job.config)
     if canonical(skeleton.names) != datasets.skeleton.names:
-        raise InputError(f"{checkpoint} has the keypoints {', '.join(skeleton.names)}, the data have "
-                         f"{', '.join(datasets.skeleton.names)}; choose with data.keypoints those of the checkpoint")
+        raise InputError(f"{checkpoint} has the keypoints {', '.join(map(printable, skeleton.names))}, the data have "
+                         f"{', '.join(map(printable, datasets.skeleton.names))}; choose with data.keypoints those of the checkpoint")
     job = all_or_none(Job(job.config, dataclasses.replace(job.cluster, data_cpus=1e-3)))  # the workers read
     require_resources(job)
     out.mkdir(parents=True, exist_ok=True)

@@ -208,10 +208,10 @@ def require_written(read: Annotations, content: Content) -> None:
 
 
 def require_one_image_each(content: Content) -> None:
-    """An id in the list of images is that of one of them; a record may stand there twice."""
+    """An id in the list of images is that of one of them; a record may stand there twice, and "" is no id."""
     ids: dict[str, Any] = {}
     for image in content["images"]:
-        if isinstance(image.get("id"), int | str) and not isinstance(image["id"], bool):
+        if isinstance(image.get("id"), int | str) and not isinstance(image["id"], bool) and image["id"] != "":
             assert ids.setdefault(str(image["id"]), image) == image, f"the id {image['id']!r} of two images"
 
 

@@ -59,3 +59,17 @@ def test_what_stops_no_training_is_a_warning(config: Config, drawn_root: Path, t
     said = capsys.readouterr().out
     assert "left out: 1 unknown image" in said
     assert "  warning  person_keypoints_train.json: 1 records are left out: in an image that the file does not" in said
+
+
+def test_names_of_keypoints_are_printed_escaped_and_kept_as_written(config: Config, drawn_root: Path, tmp_path: Path,
+                                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    root = shutil.copytree(drawn_root, tmp_path / "people")
+    for file in (root / "annotations").glob("person_keypoints_*.json"):
+        content = json.loads(file.read_text())
+        names = content["categories"][0]["keypoints"]
+        content["categories"][0]["keypoints"] = [f"{name}\x1b[2J" for name in names]
+        file.write_text(json.dumps(content))
+    check.main(arguments(config, tmp_path, root))
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed and "left_eye\\x1b[2J - right_eye\\x1b[2J" in printed
+    assert ["left_eye\x1b[2J", "right_eye\x1b[2J"] in json.loads((tmp_path / "report.json").read_text())["mirror_pairs"]

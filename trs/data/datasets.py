@@ -19,7 +19,7 @@ from trs.data.ground_truth import GroundTruth
 from trs.data.person_table import PersonTable
 from trs.data.split import Split, apply_split, draw_split, load_split
 from trs.data.synthetic import draw_dataset
-from trs.errors import InputError
+from trs.errors import InputError, printable
 from trs.skeleton import Skeleton
 
 
@@ -89,7 +89,7 @@ def open_questions(skeleton: Skeleton) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more keypoints" if len(names) > 3 else "")
+    return ", ".join(map(printable, names[:3])) + (f" and {len(names) - 3} more keypoints" if len(names) > 3 else "")
 
 
 def _extra_people(root: Path, data: DataConfig, keypoint_count: int, categories: Collection[int | str]

@@ -123,6 +123,14 @@ def test_who_was_left_out_of_each_file_is_told(data: DataConfig) -> None:
     assert "no mirror pairs are known" in said and "is a guess" in said
 
 
+def test_a_name_that_would_turn_a_terminals_writing_is_printed_escaped(data: DataConfig) -> None:
+    for file in (TRAIN, VAL):
+        edit(data, file, lambda content: content["categories"][0].update(
+            keypoints=["\u202eleft wing", "\u202eright wing", *(f"joint \x1b[{place}m" for place in range(15))]))
+    said = " | ".join(load_datasets(data).notes)
+    assert "is a guess" in said and "joint_\\x1b[0m" in said and said.isprintable()
+
+
 @pytest.mark.parametrize("file", [TRAIN, VAL])
 def test_so_many_damaged_people_are_refused_before_anything_starts(data: DataConfig, file: str) -> None:
     def damage(content: dict[str, Any]) -> None:
