@@ -62,7 +62,8 @@ def lines(report: Report) -> list[str]:
         left_out = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in file.left_out.items())
         found.append(f"{file.role}: {file.people:,} people in {file.images:,} images of {file.file}"
                      + (f"; left out: {left_out}" if left_out else ""))
-    pairs = ["not known"] if report.mirror_pairs is None else [f"{printable(a)} - {printable(b)}" for a, b in report.mirror_pairs]
+    pairs = (["not known"] if report.mirror_pairs is None else
+             [f"{printable(a)} - {printable(b)}" for a, b in report.mirror_pairs])
     found.append(f"mirror pairs: {', '.join(pairs) or 'none'}")
     if report.sigmas:
         found.append(f"OKS sigmas: {report.sigmas_from}")

@@ -63,8 +63,9 @@ def evaluate(checkpoint: Path, job: Job, out: Path) -> Evaluation:
     datasets, skeleton = load_datasets(job.config.data), read_skeleton(checkpoint)
     require_sound(datasets, job.config)
     if canonical(skeleton.names) != datasets.skeleton.names:
-        raise InputError(f"{checkpoint} has the keypoints {', '.join(map(printable, skeleton.names))}, the data have "
-                         f"{', '.join(map(printable, datasets.skeleton.names))}; choose with data.keypoints those of the checkpoint")
+        learned, given = (", ".join(map(printable, one.names)) for one in (skeleton, datasets.skeleton))
+        raise InputError(f"{checkpoint} has the keypoints {learned}, the data have {given}; choose with data.keypoints "
+                         "those of the checkpoint")
     job = all_or_none(Job(job.config, dataclasses.replace(job.cluster, data_cpus=1e-3)))  # the workers read
     require_resources(job)
     out.mkdir(parents=True, exist_ok=True)
