@@ -472,6 +472,12 @@ CATEGORIES = [
     Variant("records without category_id, one category", "same", every(drop("category_id")), "files written by hand"),
     Variant("category_id null, one category", "refused or same", every(put(category_id=None))),
     Variant("several categories of the same keypoints", "same", spread(1, 2, 3), "AP-10K, Animal Kingdom"),
+    *(Variant(f"two categories of the same keypoints, {name}", "same", together(
+        adding(lambda content: [], {"id": 2, "name": "child", "keypoints": [spell(name) for name in NAMES]}), each(
+            "annotations", put(category_id=2), lambda record, place: bool(place % 2))))
+      for name, spell in (("in capitals", str.upper), ("with spaces", lambda name: name.replace("_", " ")))),
+    Variant("keypoints' places by their names", "same", categories(put(keypoints={
+        name: place for place, name in enumerate(NAMES)}))),
     Variant("several categories of the same keypoints, results in theirs", "same", spread(1, 2, 3), "AP-10K",
             results=of_results(lambda record, place: record.update(category_id=place % 3 + 1))),
     Variant("54 categories", "same", spread(*range(1, 55)), "AP-10K"),
@@ -676,6 +682,10 @@ AREAS = [
         area=record["bbox"][2] * record["bbox"][3])), "Roboflow, CVAT, X-AnyLabeling"),
     as_written("area of an outline", labeled(to("area", lambda area: 0.6 * area)), "COCO"),
     Variant("area beyond all numbers", "refused or near", area(10**400)),
+    Variant("area 1", "near", area(1)),
+    Variant("area of a country", "near", area(9e9)),
+    Variant("area as a share of the image", "near", labeled(to("area", lambda area: area / (600 * 300)))),
+    Variant("area in thousandths", "near", labeled(to("area", lambda area: 1e-4 * area))),
 ]
 
 
@@ -768,6 +778,13 @@ def both(name: str, change: Change, from_tool: str = "", refusable: bool = False
                     from_tool)]
 
 
+def corners(record: Record) -> None:
+    x, y, w, h = record["bbox"]
+    record["bbox"] = [x, y, round(x + w, 2), round(y + h, 2)]
+
+
+CORNERS = labeled(lambda record, place: corners(record))
+
 BOXES = [
     *both("box missing", labeled(drop("bbox")), "MPII-TRB, tlpss/keypoint-detection"),
     *both("box missing of one", one(drop("bbox"))),
@@ -804,6 +821,14 @@ BOXES = [
     Variant("box of two corners", "refused or same", boxed(lambda x, y, w, h: [[x, y], [w, h]])),
     Variant("box with a score behind", "refused or same", boxed(lambda x, y, w, h: [x, y, w, h, 0.9])),
     Variant("box that leaves the image", "same", boxed(lambda x, y, w, h: [x - 500, y - 500, w + 1000, h + 1000])),
+    Variant("box and area as shares of the image", "near", labeled(lambda record, place: record.update(
+        bbox=[0.1, 0.1, 0.2, 0.4], area=0.04)), "YOLO"),
+    *(Variant(f"box as corners, area missing, {name}", "near", together(CORNERS, labeled(drop("area")), exception))
+      for name, exception in (("one without a box", one(drop("bbox"))),
+                              ("a keypoint of one outside", one(lambda record, place: record["bbox"].__setitem__(
+                                  0, record["bbox"][0] + 0.25 * (record["bbox"][2] - record["bbox"][0])))))),
+    Variant("every second box as corners", "refused", together(labeled(drop("area")), labeled(
+        lambda record, place: corners(record) if place % 2 else None))),
     Variant("somebody without labels has no box", "refused or near",
             each("annotations", drop("bbox"), lambda record, place: not is_labeled(record) and not record["iscrowd"])),
 ]
@@ -907,6 +932,24 @@ KEYPOINTS = [
     damaged("a number beyond all where something is labeled", "refused or near", 10**400),
     Variant("keypoints nested", "same", points(lambda triples: triples), "many"),
     Variant("keypoints nested of one", "same", points(lambda triples: triples, one)),
+    Variant("keypoints nested, null where nothing is labeled", "same",
+            points(lambda triples: [triple if triple[2] else None for triple in triples])),
+    Variant("keypoints nested, empty where nothing is labeled", "same",
+            points(lambda triples: [triple if triple[2] else [] for triple in triples])),
+    Variant("keypoints nested, empty places where nothing is labeled", "same",
+            points(lambda triples: [triple if triple[2] else [[], [], 0] for triple in triples])),
+    Variant("keypoints in pairs, -1 where nothing is labeled", "same",
+            points(lambda triples: [triple[:2] if triple[2] else [-1, -1] for triple in triples])),
+    Variant("keypoints as shares of the image", "refused",
+            points(lambda triples: flat([x / 600, y / 300, v] for x, y, v in triples)), "YOLO"),
+    Variant("visibility in words", "refused", points(lambda triples: flat([x, y, "visible" if v else 0]
+                                                                          for x, y, v in triples))),
+    Variant("visibility with a unit", "refused", points(lambda triples: flat([x, y, f"{v}px"] for x, y, v in triples))),
+    Variant("visibility infinite", "refused", points(lambda triples: flat([x, y, INFINITY] for x, y, v in triples))),
+    Variant("visibility of one person in words", "near", points(lambda triples: flat(
+        [x, y, "visible"] for x, y, v in triples), one)),
+    Variant("keypoints false where nobody is labeled", "same", each(
+        "annotations", put(keypoints=False), lambda record, place: not is_labeled(record))),
     Variant("keypoints nested twice", "refused or same", points(lambda triples: [triples])),
     Variant("keypoints nested, as texts", "refused or same",
             points(lambda triples: [[str(value) for value in triple] for triple in triples])),
@@ -1264,6 +1307,10 @@ RESULT_VARIANTS = [
     ResultVariant("keypoints of numbers as text", "refused or same",
                   every_result(to("keypoints", lambda values: [str(value) for value in values]))),
     ResultVariant("keypoints one point short", "refused", every_result(to("keypoints", lambda values: values[:-3]))),
+    ResultVariant("keypoints in three rows", "refused",
+                  every_result(to("keypoints", lambda values: [values[::3], values[1::3], values[2::3]]))),
+    ResultVariant("keypoints in two rows", "refused",
+                  every_result(to("keypoints", lambda values: [values[::3], values[1::3]]))),
     ResultVariant("keypoints missing", "refused", every_result(drop("keypoints")), "a detector's boxes"),
     ResultVariant("keypoints empty", "refused", every_result(put(keypoints=[]))),
     ResultVariant("confidence null", "refused or same",

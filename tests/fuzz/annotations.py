@@ -244,6 +244,9 @@ def require_true_numbers(read: Annotations, results: Path, path: Path) -> None:
         refused(error)
         require_refusal(path, results)
         return
+    if read.findings.faults > len(read.people):
+        require_refusal(path, results)
+        return
     scored = score_file(path, results, Reading(), MAX_DETECTIONS)
     require_line([scored.protocol, *scored.notes])
     require_same(scored.numbers, naive_numbers(read.truth, poses, read.skeleton.sigmas))

@@ -20,6 +20,7 @@ _REMEDIES = {
     Reason.UNKNOWN_IMAGE: "list the image, or delete them",
     Reason.WRONG_COUNT: "export them again with all keypoints of the category",
     Reason.NOT_FINITE: "set their visibility to 0 where there is no place",
+    Reason.UNCLEAR: "write 0, 1 or 2 behind x and y",
     Reason.NO_SIZE: "draw a box around them", Reason.NO_BOX: "delete them", Reason.NO_SCORE: "give them a score"}
 
 

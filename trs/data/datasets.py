@@ -72,7 +72,7 @@ def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
 def _notes(data: DataConfig, findings: Findings, used: int) -> list[str]:
     """What is to be said of a file of so many people; raises InputError if too many of them are damaged."""
     if used:  # a file without any is told as an empty set
-        findings.require_few_faults(used, data.max_left_out)
+        findings.require_few_faults(used, data.max_left_out, f"data.max_left_out = {data.max_left_out}")
     return findings.line()
 
 

@@ -14,6 +14,9 @@ from trs.evaluation.coco_eval import Numbers, coco_numbers
 from trs.evaluation.protocol import sigmas_from
 from trs.evaluation.self_check import require_perfect_labels
 
+_MOST_LEFT_OUT = 0.5
+"""Share of the labeled people, as a training allows it by default: the score of fewer is none of the file's."""
+
 
 class Scored(NamedTuple):
     """COCO's ten numbers, what they are, and what was left out of either file."""
@@ -44,6 +47,7 @@ def score_file(annotations: Path, results: Path, reading: Reading, max_detection
         said = "".join(f"; {sentence}" for sentence in read.findings.sentences())
         raise InputError(f"{annotations} holds nobody to score: no person with a labeled keypoint and a box"
                          f"{said}")
+    read.findings.require_few_faults(len(read.people), _MOST_LEFT_OUT, "half")
     sigmas, findings = read.skeleton.sigmas, Findings(results.name)
     require_perfect_labels(read.truth, sigmas, annotations.name)
     poses = load_poses(results, read.images, read.categories, len(read.skeleton), findings)

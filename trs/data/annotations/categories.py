@@ -89,6 +89,8 @@ def categories_of(path: Path, content: list[dict[str, Any]], reading: Reading) -
 
 def _names(written: Any) -> tuple[str, ...]:
     """The names of keypoints in the forms that tools write; none if they cannot be told apart."""
+    if isinstance(written, dict) and sorted(map(str, written.values())) == sorted(map(str, range(len(written)))):
+        written = sorted(written, key=lambda name: int(written[name]))  # each name with its place
     if isinstance(written, dict):
         written = [written[key] for key in sorted(written, key=lambda key: (len(str(key)), str(key)))]
     if isinstance(written, str):
@@ -142,17 +144,19 @@ def choose(path: Path, categories: Categories, counts: Mapping[Identity, Counter
                              f"category of the file; there are {there or 'none'}")
         offered = asked
     given = _given_names(reading)
+    written: dict[Identity, tuple[str, ...]] = {}
     groups: dict[tuple[str, ...], list[Category]] = {}
     for one in offered:
         if names := given or one.names or _borrowed(one, categories, counts):
-            groups.setdefault(names, []).append(one)
+            written[one.key] = names
+            groups.setdefault(canonical(names), []).append(one)  # two spellings are one set
     if given:  # all of them have these names; those without people say nothing
-        groups = {given: [one for one in offered if people[one.key]] or offered}
+        groups = {canonical(given): [one for one in offered if people[one.key]] or offered}
     if not groups:
         raise InputError(_nameless(path, sum(counts.values(), Counter())))
-    names = max(groups, key=lambda names: (set(wanted) <= set(canonical(names)),
-                                           sum(people[one.key] for one in groups[names])))
-    chosen = [one for one in groups[names] if people[one.key]] or groups[names]
+    group = max(groups, key=lambda names: (set(wanted) <= set(names), sum(people[one.key] for one in groups[names])))
+    chosen = [one for one in groups[group] if people[one.key]] or groups[group]
+    names = written[chosen[0].key]
     return Choice(frozenset(one.key for one in chosen), _skeleton(path, chosen[0], names, reading), names,
                   _note(chosen, [one for one in categories.declared.values() if one not in chosen], people,
                         borrowed=not given and not chosen[0].names),
@@ -207,7 +211,7 @@ def _skeleton(path: Path, category: Category, names: tuple[str, ...], reading: R
         mirror = _mirror_written(category.record, names)
     found = dataclasses.replace(found, limbs=limbs or limbs_by_name(found.names),
                                 mirror=found.mirror if mirror is None else mirror)
-    written = _sigmas_written(category.record, len(names))
+    written = _sigmas_written(category.record, names)
     if written is not None:
         found = dataclasses.replace(found, sigmas=written, sigmas_from="the file's category", guessed=())
     return _with_sigmas(found, reading, names)
@@ -284,10 +288,13 @@ def _is_order(order: Sequence[int]) -> bool:
     return all(0 <= one < len(order) and order[one] == place for place, one in enumerate(order))
 
 
-def _sigmas_written(record: dict[str, Any], count: int) -> tuple[float, ...] | None:
+def _sigmas_written(record: dict[str, Any], names: tuple[str, ...]) -> tuple[float, ...] | None:
+    """Sigmas that a category's fields tell, in the keypoints' order or by their names."""
     for field in _SIGMAS:
         written = record.get(field)
-        if isinstance(written, list) and len(written) == count:
+        if isinstance(written, dict):
+            written = [written.get(name) for name in names]
+        if isinstance(written, list) and len(written) == len(names):
             values = tuple(finite(value) for value in written)
             if all(value > 0 for value in values):  # NaN is not
                 return values

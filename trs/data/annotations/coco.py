@@ -29,7 +29,11 @@ HULL_MARGIN = 0.05
 """A box that stands in is the hull of the labeled keypoints, widened by this share of it on each side."""
 _SLACK = 2.0
 """Pixels by which a keypoint or a box may leave where it belongs."""
-_MANY, _MUCH_TOO_LARGE = 5, 0.7
+_MOST, _MANY, _MUCH_TOO_LARGE = 0.9, 5, 0.7
+_FAR_OUT, _SOME = 0.1, 0.25
+"""By this share of an image boxes leave it that were not drawn over its edge; so many of a file's are no slip."""
+_SPARSEST, _FULLEST = 0.005, 20.0
+"""Areas lie between these shares of their boxes; COCO's between 0.03 and 0.95."""
 _THINNEST = 0.25
 """The shorter side of such a box is at least this share of the longer one."""
 
@@ -43,6 +47,9 @@ class Person:
     box: x, y, width, height.
     area: in pixels squared; NaN where a share of the box stands in.
     keypoints: [K, 3] x, y and whether it is labeled.
+    crowd: whether the record is a crowd.
+    boxed: whether the box is the record's own.
+    name: what a message calls the record.
     """
 
     id: Identity | None
@@ -52,6 +59,8 @@ class Person:
     score: float
     keypoints: np.ndarray
     crowd: bool = False
+    boxed: bool = True
+    name: str = ""
 
 
 def people_of(annotations: Path, content: Any, images: Path, reading: Reading | None = None,
@@ -87,7 +96,7 @@ def people_of(annotations: Path, content: Any, images: Path, reading: Reading | 
     choice = choose(annotations, categories, counts, reading, wanted)
     findings.notes += [choice.note] if choice.note else []
     findings.idle += choice.idle
-    people = []
+    people, nowhere = [], 0
     for index, record in enumerate(records):
         found = _person(record, listed, categories, choice, findings, index)
         if isinstance(found, Person):
@@ -95,9 +104,16 @@ def people_of(annotations: Path, content: Any, images: Path, reading: Reading | 
         elif isinstance(found, Unclear):  # whether somebody is a crowd is not to be guessed
             raise InputError(f"{annotations}: record {named(record, index)}: iscrowd must be 0 or 1, not "
                              f"{printable(repr(record['iscrowd']))}")
-        elif found is not None:
+        elif found is None:
+            nowhere += 1
+        else:
             findings.leave_out(found, named(record, index))
-    people = _corners_apart(people, listed, findings)
+            # Whoever is there and cannot be read is nobody to find, and a pose on him is no mistake.
+            people += [] if not found.is_fault else _region(record, listed, len(choice.skeleton))
+    if nowhere:
+        findings.notes.append(f"{nowhere:,} of those left out have no box: a pose on them counts as wrong")
+    _require_pixels(annotations, people)
+    people = _with_areas(_corners_apart(people, listed, findings), findings)
     table = table_of(listed, images, people, len(choice.skeleton), reading, _ids(annotations, people, findings))
     truth = GroundTruth(table, np.array([person.crowd for person in people], bool), np.sort(listed.ids),
                         choice.skeleton.category_id)
@@ -105,11 +121,28 @@ def people_of(annotations: Path, content: Any, images: Path, reading: Reading | 
                        tuple(choice.keys))
 
 
+def _region(record: Any, listed: ListedImages, count: int) -> list[Person]:
+    """Where a record lies whose keypoints cannot be used, if that can be told."""
+    image = listed.find(record.get("image_id")) if isinstance(record, dict) else None
+    box = box_of(record.get("bbox")) if image is not None else None
+    return [] if image is None or box is None else [
+        Person(identity(record.get("id")), image, box, nan, 1.0, np.zeros((count, 3)))]
+
+
 def records_of(path: Path, records: Any, key: str) -> list[dict[str, Any]]:
     """What a COCO file holds under a key, if it is a list of records, or InputError."""
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise InputError(f"{path} is not a COCO file: it has no list of records under {key!r}")
     return records
+
+
+def _require_pixels(path: Path, people: list[Person]) -> None:
+    """Raises InputError if all labeled keypoints lie in one pixel: as shares of the image they would be nobody's."""
+    places = [person.keypoints[person.keypoints[:, 2] > 0, :2] for person in people]
+    all_of_them = np.concatenate([*places, np.zeros((0, 2))])
+    if len(all_of_them) > 1 and (np.abs(all_of_them) <= 1).all() and np.ptp(all_of_them, axis=0).any():
+        raise InputError(f"{path}: the keypoints are shares of their images, not pixels: multiply them by width and "
+                         "height")
 
 
 class Unclear:
@@ -138,17 +171,33 @@ def _person(record: Any, listed: ListedImages, categories: Categories, choice: C
         nobody, keypoints = keypoints, np.zeros((len(choice.skeleton), 3))
     box, area = box_of(record.get("bbox")), finite(record.get("area"))
     area = area if LEAST_AREA <= area <= LARGEST_AREA else nan
+    boxed = box is not None and _holds(box, keypoints)
     if crowd or not keypoints[:, 2].any():
         findings.leave_out(Reason.CROWD if crowd else nobody, named(record, index))
         return None if box is None else Person(identity(record.get("id")), image, box, area, 1.0, keypoints, crowd)
-    if box is None or not _holds(box, keypoints):
+    if box is None or not boxed:
         box = hull(keypoints, area)
         if box is None:
             return Reason.NO_SIZE
         findings.mend(Mended.BOX, named(record, index))
-    if isnan(area):
-        findings.mend(Mended.AREA, named(record, index))
-    return Person(identity(record.get("id")), image, box, area, 1.0, keypoints)
+    return Person(identity(record.get("id")), image, box, area, 1.0, keypoints, boxed=boxed, name=named(record, index))
+
+
+def _with_areas(people: list[Person], findings: Findings) -> list[Person]:
+    """The people with areas that may be theirs: in other units, or as shares of the images, they would make every pose
+    wrong, or right. A file of more than a few has such areas throughout or not at all.
+    """
+    labeled = [person for person in people if person.keypoints[:, 2].any()]
+    shares = np.array([person.area / max(person.box[2:].prod(), 0.0 if box is None else box[2:].prod())
+              for person in labeled if not isnan(person.area) for box in (hull(person.keypoints, nan),)])
+    believed = len(shares) < _MANY or ((shares >= _SPARSEST) & (shares <= _FULLEST)).mean() > 1 - _MOST
+    found = []
+    for person in people:
+        if person.keypoints[:, 2].any() and (isnan(person.area) or not believed):
+            findings.mend(Mended.AREA, person.name)
+            person = dataclasses.replace(person, area=nan)
+        found.append(person)
+    return found
 
 
 def keypoints_of(written: Any, count: int) -> np.ndarray | Reason:
@@ -156,22 +205,49 @@ def keypoints_of(written: Any, count: int) -> np.ndarray | Reason:
 
     Where nothing is labeled, whatever stands for the place is 0.
     """
-    if written is None or written == []:
+    if not written:
         return Reason.NO_KEYPOINTS
+    written = _without_gaps(written)
     values = numbers_or_nan(written)
-    nested = [len(row) for row in written if isinstance(row, list)] if isinstance(written, list) else []
-    if nested and nested not in ([2] * count, [3] * count):
+    if not is_list_of_points(written, count):
         return Reason.WRONG_COUNT
-    if len(values) == 2 * count:  # pairs alone: whatever is not at the origin is labeled
+    if len(values) == 2 * count:  # pairs alone: whatever lies at or before the origin is not there
         pairs = values.reshape(count, 2)
-        values = np.column_stack([pairs, np.isfinite(pairs).all(1) & pairs.any(1)]).ravel()
+        values = np.column_stack([pairs, np.isfinite(pairs).all(1) & (pairs > 0).any(1)]).ravel()
     if len(values) != 3 * count:
         return Reason.WRONG_COUNT
     keypoints = values.reshape(count, 3)
+    if np.isnan(keypoints[:, 2]).any() and not all(map(_is_unlabeled, _third(written, np.isnan(keypoints[:, 2])))):
+        return Reason.UNCLEAR
     labeled = keypoints[:, 2] > 0  # NaN is not
     if not np.isfinite(keypoints[labeled, :2]).all():
         return Reason.NOT_FINITE
     return np.column_stack([np.where(np.isfinite(keypoints[:, :2]), keypoints[:, :2], 0.0), labeled])
+
+
+def _without_gaps(written: Any) -> Any:
+    """A nested list whose points that are not there are null or empty, with these as unlabeled ones."""
+    if not isinstance(written, list) or not any(isinstance(point, list) and len(point) == 3 for point in written):
+        return written
+    return [[0, 0, 0] if point is None or point == [] or (isinstance(point, list) and point[-1:] == [0]) else point
+            for point in written]
+
+
+def is_list_of_points(written: Any, count: int) -> bool:
+    """Whether a list is flat, or holds a list of two or three for each of the keypoints."""
+    nested = [len(row) for row in written if isinstance(row, list | tuple)] if isinstance(written, list) else []
+    return not nested or nested in ([2] * count, [3] * count)
+
+
+def _third(written: Any, which: np.ndarray) -> list[Any]:
+    """What stands behind x and y of some of the keypoints, as it is written."""
+    values = [point[2] for point in written] if isinstance(written[0], list) else written[2::3]
+    return [values[place] for place in np.flatnonzero(which).tolist()]
+
+
+def _is_unlabeled(written: Any) -> bool:
+    """Whether what is no number says that a keypoint is not labeled."""
+    return written is None or written == "" or (isinstance(written, float) and isnan(written))
 
 
 def box_of(written: Any) -> np.ndarray | None:
@@ -215,21 +291,33 @@ def hull(keypoints: np.ndarray, area: float) -> np.ndarray | None:
 def _corners_apart(people: list[Person], listed: ListedImages, findings: Findings) -> list[Person]:
     """The people with boxes of x, y, width and height also where a file wrote two corners.
 
-    It did if every box, read as corners, holds its person's keypoints, and, read as sides, half of them leave their
-    images, or, of more than a few, most are much too large: no file of boxes does both.
+    It did if the boxes, read as corners, lie in their images and hold their people's keypoints, and, read as sides,
+    half of them leave their images, or, of more than a few, most are much too large: no file of boxes does both.
+
+    Raises:
+        InputError: only some of the boxes are corners.
     """
-    labeled = [person for person in people if person.keypoints[:, 2].any()]
+    labeled = [person for person in people if person.keypoints[:, 2].any() and person.boxed]
     boxes = np.array([person.box for person in labeled]).reshape(-1, 4)
     asides = boxes[:, 2:] - boxes[:, :2]
-    if not labeled or not (asides > 0).all() or not all(_hold_all(person) for person in labeled):
+    if not labeled:
         return people
     sizes = listed.sizes[[person.image for person in labeled]][:, ::-1]
-    outside = ((boxes[:, :2] + boxes[:, 2:] > sizes + _SLACK).any(1) & sizes.all(1)).mean()
-    if outside < 0.5 and (len(labeled) < _MANY or np.median((asides / boxes[:, 2:]).prod(1)) > _MUCH_TOO_LARGE):
+    inside = (boxes[:, :2] >= -_SLACK).all(1) & ((boxes[:, 2:] <= sizes + _SLACK) | (sizes == 0)).all(1)
+    hold = inside & (asides > 0).all(1) & [_hold_all(person) for person in labeled]
+    over = np.where(sizes > 0, boxes[:, :2] + boxes[:, 2:] - sizes, 0.0)
+    outside = (over > _SLACK).any(1).mean()
+    large = len(labeled) >= _MANY and np.median((asides / boxes[:, 2:]).prod(1)) <= _MUCH_TOO_LARGE
+    if hold.mean() < _MOST or (outside < 0.5 and not large):
+        corners = (hold & (over > _FAR_OUT * sizes).any(1)).mean()
+        if corners > _SOME:
+            raise InputError(f"{findings.file}: {corners:.0%} of the boxes can only be two corners, and the others are "
+                             "x, y, width and height: write all of them in one way")
         return people
     findings.notes.append(f"boxes are read as two corners: as x, y, width, height {outside:.0%} of them would leave "
                           "their images")
-    return [dataclasses.replace(person, box=np.concatenate([person.box[:2], aside])) if (aside > 0).all() else person
+    return [dataclasses.replace(person, box=np.concatenate([person.box[:2], aside]))
+            if person.boxed and (aside > 0).all() else person
             for person in people for aside in (person.box[2:] - person.box[:2],)]
 
 

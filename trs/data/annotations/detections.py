@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from trs.data.annotations.coco import Person, box_of, records_of, table_of
+from trs.data.annotations.coco import Person, box_of, is_list_of_points, records_of, table_of
 from trs.data.annotations.fields import Identity, finite, identity, named, numbers_or_nan, read_json
 from trs.data.annotations.images import ListedImages, list_images
 from trs.data.annotations.left_out import Findings, Reason
@@ -110,11 +110,12 @@ def load_poses(path: Path, listed: ListedImages, categories: Collection[int | st
     Raises:
         InputError: the file is missing, or holds no pose of these images and keypoints.
     """
-    records, poses = results_of(path), []
+    records, poses, unscored = results_of(path), list[dict[str, Any]](), 0
     find = listed.finder(records, findings)
     for index, record in of_categories(records, categories, findings):
         image, keypoints = find(record), _pose(record.get("keypoints"), keypoint_count)
         score = finite(record.get("score", 1.0))
+        unscored += "score" not in record
         if image is None:
             findings.leave_out(Reason.UNKNOWN_IMAGE, named(record, index))
         elif isinstance(keypoints, Reason):
@@ -123,6 +124,8 @@ def load_poses(path: Path, listed: ListedImages, categories: Collection[int | st
             findings.leave_out(Reason.NO_SCORE, named(record, index))
         else:
             poses.append({"image_id": listed.ids[image].item(), "score": score, "keypoints": keypoints.tolist()})
+    if unscored:
+        findings.notes.append(f"{unscored:,} of {len(records):,} poses have no score, which counts as 1")
     if records and not poses:
         raise InputError(f"{path}: none of its {len(records):,} records is a pose that can be scored, left out: "
                          f"{findings.reasons()}")
@@ -134,6 +137,8 @@ def _pose(written: Any, count: int) -> np.ndarray | Reason:
     if not written:
         return Reason.NO_KEYPOINTS
     values = numbers_or_nan(written)
+    if not is_list_of_points(written, count):
+        return Reason.WRONG_COUNT
     if len(values) == 2 * count and isinstance(written[0], list):
         values = np.column_stack([values.reshape(count, 2), np.ones(count)]).ravel()
     if len(values) != 3 * count:

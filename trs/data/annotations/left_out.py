@@ -26,6 +26,7 @@ class Reason(Enum):
     UNKNOWN_IMAGE = "in an image that the file does not list"
     WRONG_COUNT = "with another number of keypoints than the category names"
     NOT_FINITE = "with labeled keypoints that are no finite numbers"
+    UNCLEAR = "with keypoints of which it cannot be read whether they are labeled"
     NO_SIZE = "without a box, and with keypoints that span none"
     NO_BOX = "without a box that has an area"
     NO_SCORE = "with a score that is no number"
@@ -43,7 +44,7 @@ class Mended(Enum):
     """What was put right in a record that is used."""
 
     BOX = "a box is missing, has no area or holds no labeled keypoint: the hull of these stands in"
-    AREA = "an area is missing, not positive or beyond any image: 0.53 of the box stands in"
+    AREA = "an area is missing, not positive or of other units than pixels: 0.53 of the box stands in"
 
 
 @dataclass(eq=False)
@@ -109,8 +110,14 @@ class Findings:
         return "; ".join(f"{said} ({', '.join(self.examples[reason])})" if reason.is_fault else said
                          for reason, said in counted.items() if reason.is_fault or not faults)
 
-    def require_few_faults(self, used: int, limit: float) -> None:
-        """Raises InputError if more than this share of the labeled people would be left out for a fault."""
+    def require_few_faults(self, used: int, limit: float, named: str) -> None:
+        """Raises InputError if more than this share of the labeled people would be left out for a fault.
+
+        Args:
+            used: people who are not.
+            limit: the share.
+            named: what the message calls it.
+        """
         if self.faults > limit * (used + self.faults):
             raise InputError(f"{self.file}: {self.faults:,} of {used + self.faults:,} labeled people cannot be used, "
-                             f"more than data.max_left_out = {limit}: {self.reasons(faults=True)}")
+                             f"more than {named}: {self.reasons(faults=True)}")
