@@ -55,3 +55,23 @@ def test_labels_of_another_format_have_no_ap(tmp_path: Path) -> None:
 def test_at_least_one_pose_counts(tmp_path: Path, count: int) -> None:
     with pytest.raises(InputError, match=rf"^at least one pose of an image must count, not {count}$"):
         score(tmp_path, clean_content(), poses_near(clean_content()), count)
+
+
+def test_the_score_of_less_than_half_of_the_people_is_none(tmp_path: Path) -> None:
+    content = clean_content()
+    for person in content["annotations"][:9]:
+        person["keypoints"] = person["keypoints"][:-3]
+    with pytest.raises(InputError, match=r"^labels\.json: 9 of 16 labeled people cannot be used, more than half: 9 "
+                                         r"with another number of keypoints than the category names \(1, 2, 3, 4, 5\)"):
+        score(tmp_path, content, poses_near(content))
+
+
+def test_poses_without_a_score_are_told(tmp_path: Path) -> None:
+    content = clean_content()
+    poses = poses_near(content)
+    for pose in poses[:3]:
+        del pose["score"]
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    (tmp_path / "results.json").write_text(json.dumps(poses))
+    scored = score_file(tmp_path / "labels.json", tmp_path / "results.json", Reading(), 20)
+    assert f"results.json: 3 of {len(poses)} poses have no score, which counts as 1" in scored.notes

@@ -10,6 +10,7 @@ from trs.data.annotations.formats import load_people
 from trs.data.annotations.left_out import Mended, Reason
 from trs.data.annotations.reading import Reading
 from trs.errors import InputError
+from trs.evaluation.coco_eval import coco_numbers
 
 CATEGORY = {"id": 1, "name": "person", "keypoints": ["nose", "left_hip", "right_hip"], "skeleton": [[1, 2], [1, 3]]}
 
@@ -193,3 +194,28 @@ def test_genuine_wild_files_load(coco_small: Path) -> None:
     people = load_detections(folder / "image_info_unlabeled2017.json", folder / "unlabeled2017_person_detections.json",
                              coco_small / "unlabeled2017", 17, 0.5)[0]
     assert len(people) == 70 and len(set(people.image_ids.tolist())) == 31
+
+
+def test_a_pose_on_somebody_who_cannot_be_read_is_no_mistake(tmp_path: Path) -> None:
+    one, *_ = content()["annotations"]
+    broken = one | {"id": 8, "bbox": [30, 5, 20, 40], "keypoints": [32, 8, 2]}
+    read = load_people(write(tmp_path, content() | {"annotations": [one, broken]}), tmp_path)
+    assert len(read.people) == 1 and read.findings.left_out == {Reason.WRONG_COUNT: 1}
+    assert read.truth is not None and read.truth.ignored.tolist() == [False, True]
+    poses = [{"image_id": 3, "keypoints": [x, 6, 1, x + 2, 7, 1, x + 3, 9, 1], "score": score}
+             for x, score in ((32, 0.9), (5, 0.5))]
+    poses[1]["keypoints"] = [5, 6, 1, 0, 0, 1, 8, 9, 1]
+    assert coco_numbers(read.truth, poses, read.skeleton.sigmas)["ap"] == pytest.approx(1)
+
+
+def test_ignored_regions_without_a_box_are_told(tmp_path: Path) -> None:
+    one, *_ = content()["annotations"]
+    nobody = one | {"id": 8, "bbox": None, "keypoints": [0] * 9}
+    read = load_people(write(tmp_path, content() | {"annotations": [one, nobody]}), tmp_path)
+    assert read.findings.notes == ["1 of those left out have no box: a pose on them counts as wrong"]
+
+
+def test_sigmas_may_be_told_by_the_keypoints_names(tmp_path: Path) -> None:
+    category = CATEGORY | {"sigmas": {"left_hip": 0.2, "nose": 0.1, "right_hip": 0.3}}
+    skeleton = load_people(write(tmp_path, content(category=category)), tmp_path).skeleton
+    assert skeleton.sigmas == (0.1, 0.2, 0.3) and skeleton.sigmas_from == "the file's category"
