@@ -21,6 +21,8 @@ _LINES_PER_SIDE = 110
 """A limb is this many times thinner than the image's shorter side."""
 _SHIFT = 4
 """OpenCV takes coordinates in units of 2**-_SHIFT pixels."""
+FARTHEST = 2.0**20
+"""Pixels from the corner: what lies farther away is drawn there. No image has so many, OpenCV's integers hold it."""
 _GLOW_OPACITY = 0.7
 _TITLE_HEIGHT = 36
 
@@ -31,15 +33,17 @@ def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton,
 
     Args:
         image: [H, W, 3] uint8 RGB.
-        keypoints: [K, 3] x, y in the image (continuous, see `trs.data.geometry`) and confidence.
+        keypoints: [K, 3] x, y in the image (continuous, see `trs.data.geometry`) and confidence; what is NaN is not
+            drawn.
         skeleton: names and limbs of the K keypoints.
         min_confidence: keypoints below this are left out, with the limbs that end there.
     """
     drawn = image.copy()
     thickness = max(1, round(min(image.shape[:2]) / _LINES_PER_SIDE))
     # OpenCV counts pixel centers as whole numbers.
-    places = [tuple(round((value - 0.5) * 2**_SHIFT) for value in keypoint[:2]) for keypoint in keypoints.tolist()]
-    sure = keypoints[:, 2] >= min_confidence
+    near = np.nan_to_num(keypoints[:, :2]).clip(-FARTHEST, FARTHEST) - 0.5
+    places = [(round(x * 2**_SHIFT), round(y * 2**_SHIFT)) for x, y in near.tolist()]
+    sure = (keypoints[:, 2] >= min_confidence) & ~np.isnan(keypoints).any(1)
     limbs = [(start, end, _color(skeleton.names[start], skeleton.names[end]))
              for start, end in skeleton.limbs if sure[start] and sure[end]]
     for width, outlined in ((thickness + 2, True), (thickness, False)):

@@ -78,6 +78,19 @@ def test_keypoints_outside_of_the_image_are_harmless(image: np.ndarray) -> None:
     assert (draw_skeleton(image, outside, SKELETON) == image).all()
 
 
+@pytest.mark.parametrize("place", [1e308, -1e308, 2.0**40, np.inf])
+def test_what_lies_beyond_all_numbers_is_harmless(image: np.ndarray, place: float) -> None:
+    assert (draw_skeleton(image, np.array([[place, place, 0.9]] * 5), SKELETON) == image).all()
+
+
+def test_what_is_no_number_is_not_drawn(image: np.ndarray) -> None:
+    unsure = KEYPOINTS * [[1, 1, 0], *[[1, 1, 1]] * 4]
+    assert (draw_skeleton(image, np.vstack([np.full(3, np.nan), KEYPOINTS[1:]]), SKELETON)
+            == draw_skeleton(image, unsure, SKELETON)).all()
+    unknown = np.vstack([[np.nan, np.nan, 0.9], KEYPOINTS[1:]])
+    assert (draw_skeleton(image, unknown, SKELETON) == draw_skeleton(image, unsure, SKELETON)).all()
+
+
 def test_a_heatmap_glows_where_it_is_warm(image: np.ndarray) -> None:
     heatmap = np.zeros((18, 20))
     heatmap[3, 15] = 1

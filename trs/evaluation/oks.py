@@ -32,8 +32,9 @@ def keypoint_similarity(squared: np.ndarray, areas: np.ndarray, sigmas: np.ndarr
 
 def similarities(keypoints: np.ndarray, people: PersonTable, sigmas: np.ndarray) -> np.ndarray:
     """[N, K] similarities of predicted keypoints [N, K, 3] to the people's own; NaN where nothing is annotated."""
-    squared = np.square(keypoints[..., :2] - people.keypoints).sum(-1)
-    return np.where(people.keypoint_weights > 0, keypoint_similarity(squared, people.areas, sigmas), np.nan)
+    with np.errstate(over="ignore"):  # farther away than a number tells is not similar at all
+        squared = np.square(keypoints[..., :2] - people.keypoints).sum(-1)
+        return np.where(people.keypoint_weights > 0, keypoint_similarity(squared, people.areas, sigmas), np.nan)
 
 
 def oks(similarity: np.ndarray) -> np.ndarray:

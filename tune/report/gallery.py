@@ -29,7 +29,7 @@ from trs.evaluation.protocol import ENSEMBLE, protocol
 from trs.evaluation.results import predicted_people, read_results, stack_poses
 from trs.files import read_json
 from trs.skeleton import Skeleton
-from trs.visualize import draw_skeleton, grid
+from trs.visualize import FARTHEST, draw_skeleton, grid
 from tune.leaderboard import Leaderboard
 from tune.plan import SKELETON_FILE, TRIALS
 
@@ -247,7 +247,7 @@ def _spread(scores: np.ndarray, count: int) -> list[int]:
 
 
 def _in_crop(points: np.ndarray, matrix: np.ndarray) -> Points:
-    places = geometry.transform(points[:, :2], matrix)
+    places = geometry.transform(points[:, :2].clip(-FARTHEST, FARTHEST), matrix)  # the page holds finite numbers
     found: Points = np.column_stack([places, points[:, 2]]).round(2).tolist()
     return found
 

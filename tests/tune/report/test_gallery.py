@@ -80,6 +80,16 @@ def test_the_rest_of_the_report_stands(copied: Path, name: str) -> None:
     assert "There are no images to show: " in page and "Best AP" in page and "0.470" in page
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("place", [1e308, -1e308])
+def test_poses_far_beyond_their_images_are_compared(copied: Path, place: float) -> None:
+    for file in (copied / TRIALS).glob("*/predictions/ensemble.json"):
+        poses = json.loads(file.read_text())
+        file.write_text(json.dumps([{**pose, "keypoints": [place, place, 0.9] * 17} for pose in poses]))
+    compare.main([str(copied)])
+    assert "Predicted by the ensemble" in (copied / REPORT_FILE).read_text()
+
+
 def test_keypoints_must_be_a_regular_file(copied: Path) -> None:
     content = (copied / SKELETON_FILE).read_bytes()
     (copied / SKELETON_FILE).unlink()
