@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from trs.data.annotations.boxes import FindBoxes, whole_image
+from trs.errors import Diverged, printable
 from trs.evaluation.oks import coco_result, mean_confidence
 from trs.evaluation.predict import Crops
 from trs.evaluation.predictor import Predictor
@@ -57,6 +58,7 @@ class PhotoPredictor:
 
         Raises:
             InputError: the checkpoint has no network of this name.
+            Diverged: its poses are not finite.
         """
         boxes = whole_image(photo.image) if self.find_boxes is None else self.find_boxes(photo.file)
         if len(boxes) == 0:
@@ -64,6 +66,9 @@ class PhotoPredictor:
         skeleton = self.predictor.skeleton
         crops = self.predictor.crop(photo.image, boxes)
         poses = self.predictor.decode(self.predictor.heatmaps(crops, self.network), crops)
+        if not np.isfinite(poses).all():
+            raise Diverged(f"network {self.network} has diverged: its poses in {printable(photo.file)} are not finite; "
+                           "use an earlier checkpoint")
         drawn = photo.image
         for pose in poses:
             drawn = draw_skeleton(drawn, pose, skeleton, self.min_confidence)

@@ -16,6 +16,7 @@ from PIL import Image
 from trs.config import Config
 from trs.data.annotations.boxes import read_boxes
 from trs.data.datasets import Datasets
+from trs.errors import Diverged
 from trs.evaluation.evaluate import evaluate
 from trs.evaluation.predictor import Predictor, load_predictor
 from trs.photos.files import find_files
@@ -71,6 +72,19 @@ def test_a_photo_lies_as_its_viewer_shows_it_and_what_is_no_image_is_survived(pr
     assert [record["bbox"] for record in records] == [[0, 0, 40, 80]] * 2
     assert lines == ["photo.jpg: 1 person"] * 2
     assert len(bad) == 1 and "broken.jpg" in bad[0]
+
+
+def test_a_network_that_gives_no_numbers_has_diverged(checkpoint_folder: Path, tmp_path: Path) -> None:
+    broken = load_predictor(checkpoint_folder, torch.device("cpu"))
+    for name, buffer in broken.method.predictors["a"].named_buffers():
+        if name.endswith("running_var"):
+            buffer.fill_(-1)  # a finite number, whose root is none
+    Image.new("RGB", (40, 30), "green").save(tmp_path / "photo.png")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(Diverged, match=r"^network ensemble has diverged: its poses in photo\.png are not finite; use "
+                                       r"an earlier checkpoint$"):
+        predict_files(PhotoPredictor(broken), [tmp_path / "photo.png"], tmp_path / "out", print)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_photo_without_people_is_shown_as_it_is(predictor: Predictor, tmp_path: Path) -> None:
