@@ -35,6 +35,9 @@ Fault = Callable[[object], str | None]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+MOST_IMAGES = 4096
+"""The largest batch: more images than a device's memory holds."""
+
 _LARGEST = 2**53
 """The largest whole number: further ones are not exact in files that other programs read."""
 

@@ -65,7 +65,7 @@ class DataConfig:
     weighs a box by its score."""
     val_count: int | None = field(default=None, metadata=within(1))
     """Evaluate on the people of the first images only, until this many people; None takes all."""
-    input_size: tuple[int, int] = field(default=(256, 192), metadata=OWN)
+    input_size: tuple[int, int] = field(default=(256, 192), metadata=OWN | within(0, 4096))
     """Height and width of the network's input, in pixels; multiples of 32."""
     sigma: float = field(default=2.0, metadata=OWN)
     """Standard deviation of the target heatmaps, in cells of a quarter of the input; less suits small inputs."""
@@ -73,7 +73,7 @@ class DataConfig:
     """Share of unreadable images above which the run stops."""
     max_left_out: float = field(default=0.5, metadata=ADDED | OWN | within(0, 1))
     """Share of a file's labeled people that may be left out for a fault in their records before a run is refused."""
-    drawn_people: int = 0
+    drawn_people: int = field(default=0, metadata=within(0, 1_000_000))
     """Draw this many people in COCO's format into `root` if it does not exist: the demo's dataset."""
 
     def __post_init__(self) -> None:

@@ -76,7 +76,7 @@ class ConsistencyConfig(MethodSettings):
     patch_half_size: tuple[int, int] = field(default=(10, 19), metadata=within(1, 128))
     """Smallest and largest half-size of a patch that is blended, pasted or cut out, in pixels of a 256x192 input;
     scales with the height."""
-    paths: int = field(default=1, metadata=within(1))
+    paths: int = field(default=1, metadata=within(1, 64))
     """Independent hard views of each image, whose losses are summed (multi-path, as in MultiAugs)."""
     confidence_threshold: float = field(default=0.0, metadata=within(0, 1))
     """Keypoints of which the teachers are less confident are left out of the consistency; 0 keeps all."""

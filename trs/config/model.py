@@ -21,7 +21,7 @@ class ModelConfig:
     """'imagenet' (from torchvision's cache), a torchvision .pth or a .safetensors file; None starts from scratch."""
     levels: int = 2
     """Backbone stages with a head of their own, counted from the last: 1, 2 or 3 (paper, Table VII)."""
-    head_channels: int = field(default=256, metadata=within(1))
+    head_channels: int = field(default=256, metadata=within(1, 4096))
     """Channels of the deconvolutions (SimpleBaseline: 256)."""
     fuse: Literal["last", "mean"] = "last"
     """Which level's heatmaps inference reads: the last stage's, or the mean of all."""

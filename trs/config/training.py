@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trs.config.checks import SHARED, check_fields, require, within
+from trs.config.checks import MOST_IMAGES, SHARED, check_fields, require, within
 from trs.config.data import DataConfig, ViewConfig
 from trs.config.methods import MethodConfig, MethodSettings, SupervisedConfig, TRSConfig
 from trs.config.model import ModelConfig
@@ -17,7 +17,7 @@ class TrainConfig:
 
     epochs: int = field(default=100, metadata=SHARED | within(1))
     """Passes over the larger dataset, the labeled or the unlabeled one."""
-    batch_size: int = field(default=32, metadata=within(1))
+    batch_size: int = field(default=32, metadata=within(1, MOST_IMAGES))
     """Labeled images, and as many unlabeled ones, per worker and step; a step of `workers` such shares."""
     learning_rate: float = 1e-3
     """Adam's learning rate."""
@@ -52,7 +52,7 @@ class EvalConfig:
     """What a search maximizes and the best checkpoint is kept by: COCO's OKS-AP, MPII's PCKh@0.5, or PCK@0.2."""
     decoder: Literal["quarter", "dark", "udp"] = "quarter"
     """Sub-cell position: a quarter cell towards the higher neighbor, DARK's Taylor step, or UDP's on a blurred map."""
-    batch_size: int = field(default=64, metadata=within(1))
+    batch_size: int = field(default=64, metadata=within(1, MOST_IMAGES))
     """Images in a forward pass."""
     every: int = field(default=1, metadata=within(1))
     """Epochs between two evaluations, each with a checkpoint; the last epoch always has one."""
