@@ -64,6 +64,8 @@ _COUNTED = frozenset("mnopq")
 """The letters from L to R: where all are used, L and R only count."""
 _LONGEST = 60
 """Letters of a word in which sides are looked for."""
+_LONGEST_NAME = 200
+"""Letters of a name in whose words they are: each word is compared with all others of its name."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +109,13 @@ def mirror_order(names: Sequence[str]) -> tuple[int, ...] | None:
     """The keypoint that each of the K keypoints becomes in a mirror image, itself where it has no side.
 
     Returns: K indices; None where the names might have sides that they do not tell: no pair was found and they are not
-    all of a body's middle or of one hand, or beside the pairs there are keypoints that only have numbers.
+    all of a body's middle or of one hand, or beside the pairs there are keypoints that only have numbers, or names that
+    are too long to be read.
     """
     readings = _readings_of_pairs(names)
     others = [name for index, name in enumerate(names) if index not in readings]
     if readings:
-        if sum(_is_numbered(name) for name in others) > 1:
+        if sum(_is_numbered(name) for name in others) > 1 or any(len(name) > _LONGEST_NAME for name in others):
             return None
         place = {(reading.key, reading.side): index for index, reading in readings.items()}
         partners = {index: place[reading.key, _OTHER[reading.side]] for index, reading in readings.items()}
@@ -145,8 +148,9 @@ def _tokens(name: str) -> tuple[str, ...]:
 def _readings_of_pairs(names: Sequence[str]) -> dict[int, _Reading]:
     """By index, how each name that has a mirror partner is read; partners, and only they, have the same key."""
     found: dict[int, _Reading] = {}
-    tokens = [_tokens(name) for name in names]
-    chunks = [tuple(chunk.lower() for chunk in _CHUNKS.split(name) if chunk) for name in names]
+    read = [name if len(name) <= _LONGEST_NAME else "" for name in names]
+    tokens = [_tokens(name) for name in read]
+    chunks = [tuple(chunk.lower() for chunk in _CHUNKS.split(name) if chunk) for name in read]
     ways: list[Callable[[], Iterable[_Reading]]] = [
         lambda: _words_of_all(tokens, _WORDS), lambda: _prefixes(names), lambda: _one_word(tokens, _WORDS),
         lambda: _glued_words(chunks),

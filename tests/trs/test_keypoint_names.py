@@ -223,3 +223,12 @@ def test_hostile_names_take_no_time() -> None:
     canonical(names)
     mirror_order(names)
     assert time.perf_counter() - began < 20
+
+
+@pytest.mark.parametrize("word", ["left_eye ", "lR", "name", "leftL"])
+def test_names_of_thousands_of_words_take_no_minutes(word: str) -> None:
+    names = [f"{word * 5000}{letter}" for letter in "xyz"]
+    began = time.monotonic()
+    assert mirror_order(["left_eye", "right_eye", *names]) is None
+    assert mirror_order([f"{side}_{word * 5000}" for side in ("left", "right")]) == (1, 0)
+    assert len(set(canonical(names))) == 3 and time.monotonic() - began < 20
