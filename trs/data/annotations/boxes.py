@@ -18,10 +18,13 @@ from trs.data.annotations.detections import of_categories, results_of
 from trs.data.annotations.fields import finite, flag, identity, named, read_json
 from trs.data.annotations.images import ListedImages, list_images
 from trs.data.annotations.left_out import Findings, Reason
-from trs.errors import InputError
+from trs.errors import InputError, printable
 
 FindBoxes = Callable[[str], np.ndarray]
 """Finds the boxes [N, 4] xywh in the image with this file name, or in the frame of a video with this number."""
+
+_SLACK = 2.0
+"""Pixels by which a box may leave its image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,7 @@ def read_boxes(path: Path, min_score: float, categories: Collection[int | str] =
         categories: ids of the people's categories, see `trs.data.annotations.detections.of_categories`.
 
     Raises:
-        InputError: the file is missing, or holds no boxes.
+        InputError: the file is missing, holds no boxes, or a flag that cannot be read.
     """
     content, listed, findings = read_json(path), None, Findings(path.name)
     if isinstance(content, dict):
@@ -66,8 +69,12 @@ def read_boxes(path: Path, min_score: float, categories: Collection[int | str] =
     boxes: dict[str, list[np.ndarray]] = {}
     records = results_of(path)
     for index, record in of_categories(records, categories, findings):
+        crowd = flag(record.get("iscrowd"))
+        if crowd is None:  # as in annotations: whether somebody is a crowd is not to be guessed
+            raise InputError(f"{path}: record {named(record, index)}: iscrowd must be 0 or 1, not "
+                             f"{printable(repr(record['iscrowd']))}")
         box, key, score = box_of(record.get("bbox")), _image_key(record, listed), record.get("score")
-        if flag(record.get("iscrowd")):
+        if crowd:
             findings.leave_out(Reason.CROWD, named(record, index))
         elif score is not None and not finite(score) >= min_score:
             findings.leave_out(Reason.LOW_SCORE if finite(score) < min_score else Reason.NO_SCORE, named(record, index))
@@ -81,6 +88,18 @@ def read_boxes(path: Path, min_score: float, categories: Collection[int | str] =
         raise InputError(f"{path}: none of its {len(records):,} records is a box that can be used, left out: "
                          f"{findings.reasons()}")
     return KnownBoxes(boxes, findings)
+
+
+def are_corners(boxes: np.ndarray, sizes: np.ndarray) -> bool:
+    """Whether boxes would all lie in their images as x1, y1, x2, y2, and half of them do not as x, y, width, height.
+
+    Args:
+        boxes: [N, 4] as they are written.
+        sizes: [N, 2] height and width of the image of each.
+    """
+    ends = sizes[:, ::-1] + _SLACK
+    fit = (boxes[:, 2:] > boxes[:, :2]).all() and (boxes[:, :2] >= -_SLACK).all() and (boxes[:, 2:] <= ends).all()
+    return bool(fit and (boxes[:, :2] + boxes[:, 2:] > ends).any(1).mean() >= 0.5)
 
 
 def whole_image(image: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trs.data.annotations.boxes import read_boxes
+from trs.data.annotations.boxes import are_corners, read_boxes
 from trs.data.annotations.detections import load_detections
 from trs.data.annotations.left_out import Reason
 from trs.errors import InputError
@@ -61,10 +61,18 @@ def test_a_detectors_results_are_found_by_number_or_name_above_their_score(tmp_p
     ({"images": None}, "no list of records under 'images'"), ([3, None], "2 no record at all"),
     ([{"image_id": 1, "bbox": [1, 2, 3, 4], "score": "high"}], "1 with a score that is no number"),
     ({"images": [{"id": 1, "file_name": "a/x.jpg"}, {"id": 2, "file_name": "b/x.jpg"}], "annotations": []}, "apart"),
+    ([{"image_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 2}], "record at place 0: iscrowd must be 0 or 1, not 2"),
     ([{"bbox": [1, 2, 3, 4]}], "1 in an image that the file does not list")])
 def test_a_malformed_file_is_named(tmp_path: Path, content: Any, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         read_boxes(written(tmp_path, content), 0.5)
+
+
+@pytest.mark.parametrize(("boxes", "corners"), [
+    ([[50, 20, 90, 70], [10, 10, 30, 30]], True), ([[10, 10, 60, 60], [10, 10, 30, 30]], False),
+    ([[50, 20, 90, 70], [60, 10, 30, 30]], False), ([[50, 20, 120, 70]], False), ([[-9, 20, 95, 100]], False)])
+def test_boxes_that_fit_their_images_as_corners_alone(boxes: list[list[float]], corners: bool) -> None:
+    assert are_corners(np.array(boxes, float), np.array([[80, 100]] * len(boxes))) is corners
 
 
 def test_ids_that_are_other_images_numbers_are_said(tmp_path: Path) -> None:
