@@ -32,6 +32,8 @@ class Command(cli.Command):
 def main(arguments: list[str]) -> None:
     """Print what there is and the problems; fail if a training would be refused, or stopped, for one of them."""
     command = cli.parse(Command, arguments, "python -m jobs.check")
+    if command.json is not None:
+        cli.require_file("--json", command.json)
     report = check_dataset(command.settings.data, command.decode, _Progress())
     print("\n".join(lines(report)))
     if command.json is not None:

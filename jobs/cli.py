@@ -33,6 +33,7 @@ from trs.config.effects import changed, require_effect
 from trs.config.files import MACHINES
 from trs.config.training import most_backbones
 from trs.errors import InputError, printable
+from trs.files import try_to_write
 from trs.presets import PRESETS
 
 if TYPE_CHECKING:  # to the type checker a name is a string; the command line knows which ones there are
@@ -248,6 +249,37 @@ def as_options(sentence: str) -> str:
         return f"--{spelled}" if known else match.group()
 
     return re.sub(rf"(?<![\w./-])({'|'.join(_KINDS)})\.(\w+)", option, sentence)
+
+
+def make_folder(option: str, folder: Path) -> None:
+    """Make the folder that an option names, before the work whose results it takes.
+
+    Raises:
+        InputError: it cannot be made, or nothing can be written into it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try_to_write(folder / "result")
+    except OSError as error:
+        reason = "a file is in its way" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
+        raise InputError(f"{option}: the folder {printable(str(folder))} cannot be written to: {reason}; name "
+                         "another") from error
+
+
+def require_file(option: str, file: Path) -> None:
+    """Check that the file that an option names can be written, before the work whose result it takes.
+
+    Its folder is made.
+
+    Raises:
+        InputError: it cannot, or what lies there is no regular file, such as a pipe, which it must not replace.
+    """
+    make_folder(option, file.parent)
+    try:
+        try_to_write(file)
+    except OSError as error:
+        raise InputError(f"{option}: the file {printable(str(file))} cannot be written: {error.strerror}; name "
+                         "another") from error
 
 
 def tell_notes(notes: Iterable[str]) -> None:

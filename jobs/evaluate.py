@@ -68,6 +68,7 @@ def main(arguments: list[str]) -> None:
         data=command.data, eval=command.eval, train={"workers": command.workers}))
     require_effect(changed(config, trained), config)
     out = (command.out or checkpoint.parent / "evaluation").absolute()
+    cli.make_folder("--out", out)
     connect()
     machines = dataclasses.replace(_machines(checkpoint.parent), use_gpu=command.use_gpu, min_workers=None)
     metrics, keypoints, datasets = evaluate(checkpoint, Job(config, machines), out)

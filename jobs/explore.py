@@ -26,6 +26,7 @@ def main(arguments: list[str]) -> None:
     config = command.settings
     if command.count < 1:
         raise InputError(f"--count must be at least 1, got {command.count}")
+    cli.make_folder("--out", command.folder)
     datasets = load_datasets(config.data)
     print("\n".join(summary(datasets)))
     cli.tell_notes(datasets.notes)
@@ -33,7 +34,6 @@ def main(arguments: list[str]) -> None:
                labeled_views(datasets, config, command.count))]
     if len(datasets.unlabeled):
         sheets.append(("unlabeled.jpg", "unlabeled people", unlabeled_views(datasets, config, 4 * command.count)))
-    command.folder.mkdir(parents=True, exist_ok=True)
     for name, title, sheet in sheets:
         write_jpeg(command.folder / name, sheet.image)
         print(f"{title}: {command.folder / name}")

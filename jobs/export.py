@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +38,9 @@ def main(arguments: list[str]) -> None:
     if command.out.suffix == ".onnx":
         file = command.out
         print(f"note: --out names a folder now: --out {file.parent} --name {file.name}", file=sys.stderr)
-    if not file.absolute().parent.is_dir():
+    if not os.path.isdir(file.absolute().parent):
         raise InputError(f"there is no folder {file.parent} to write {file.name} to")
+    cli.require_file("--name", file)
     predictor = load_predictor(command.checkpoint, torch.device("cpu"))
     if command.network not in predictor.names:
         raise InputError(f"--network {command.network}: this checkpoint has {', '.join(predictor.names)}")

@@ -42,6 +42,8 @@ class Command:
 def main(arguments: list[str]) -> None:
     """Print what was left out of either file, the protocol and a line for each number."""
     command = tyro.cli(Command, args=arguments, prog="python -m jobs.score")
+    if command.json is not None:
+        cli.require_file("--json", command.json)
     reading = Reading(command.category, command.keypoint_names, None, command.sigmas)
     scored = score_file(command.annotations, command.results, reading, command.max_detections)
     cli.tell_notes(scored.notes)

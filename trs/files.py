@@ -21,6 +21,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+LONGEST_NAME = 255
+"""Bytes of the longest name of a file that the file systems take."""
 LARGEST = 2 << 30
 """Bytes of the largest file that is read unless a reader says otherwise: far beyond any annotations or weights."""
 
@@ -177,13 +179,38 @@ def whole_folder(path: Path, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(before, ignore_errors=True)
 
 
+def try_to_write(path: Path) -> None:
+    """Find out whether a file can be written, and leave everything as it is.
+
+    Raises:
+        Unreadable: what lies there is no regular file, such as a pipe, which no file is to take the place of.
+        OSError: it cannot be written otherwise.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Unreadable(errno.EINVAL, "is not a regular file", str(path))
+    except FileNotFoundError:
+        pass
+    partial = _partial(path)
+    partial.touch()
+    partial.unlink()
+
+
+def shortened(name: str, room: int) -> str:
+    """The beginning of a file's name that takes at most so many bytes."""
+    while len(os.fsencode(name)) > room:
+        name = name[:-1]
+    return name
+
+
 def leftovers(path: Path) -> Iterator[Path]:
     """Find what writers that were killed have left of a file or folder; `path` may be a pattern such as `NAME_*`."""
     return path.parent.glob(f".{path.stem}.*.partial{path.suffix}")
 
 
 def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+    ending = f".{secrets.token_hex(4)}.partial{path.suffix}"
+    return path.with_name(f".{shortened(path.stem, LONGEST_NAME - len(os.fsencode(ending)) - 1)}{ending}")
 
 
 def _descriptor(name: str, flags: int) -> int:

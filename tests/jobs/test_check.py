@@ -48,6 +48,14 @@ def test_what_stops_a_training_fails_the_command_and_names_options(config: Confi
     assert problem["count"] == 1 and problem["stops"]
 
 
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+        config: Config, drawn_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = arguments(config, tmp_path, drawn_root)
+    monkeypatch.setattr(check, "check_dataset", lambda *given: pytest.fail("the work has begun"))
+    with pytest.raises(InputError, match=r"^--json: the file .* cannot be written: is not a regular file; name anoth"):
+        check.main([*options[:-1], str(tmp_path)])
+
+
 def test_what_stops_no_training_is_a_warning(config: Config, drawn_root: Path, tmp_path: Path,
                                              capsys: pytest.CaptureFixture[str]) -> None:
     root = shutil.copytree(drawn_root, tmp_path / "people")

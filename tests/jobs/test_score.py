@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,25 @@ def test_results_as_other_tools_write_them(variant: ResultVariant, tmp_path: Pat
     poses = poses_near(content)
     arguments = write(tmp_path, json.dumps(content).encode(), variant.encode(variant.change(poses, content)))
     check(arguments, variant.owed, expected_ap(content, variant.clean(poses), None), capsys)
+
+
+@pytest.mark.parametrize("place", ["pipe", "labels.json/x.json", "folder", "x" * 300])
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+        tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = write(tmp_path, b"{}", b"[]")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr(score, "score_file", lambda *given: pytest.fail("the work has begun"))
+    with pytest.raises(InputError, match=r"^--json: the (file|folder) .* cannot be written[^\n]*; name another$"):
+        score.main([*arguments[:-1], str(tmp_path / place)])
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_the_folder_of_the_numbers_is_made(tmp_path: Path) -> None:
+    content = clean_content()
+    arguments = write(tmp_path, json.dumps(content).encode(), json.dumps(poses_near(content)).encode())
+    score.main([*arguments[:-1], str(tmp_path / "absent" / "deep" / "scores.json")])
+    assert "ap" in json.loads((tmp_path / "absent" / "deep" / "scores.json").read_text())
 
 
 def test_the_command_prints_what_it_writes(tmp_path: Path) -> None:

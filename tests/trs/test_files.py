@@ -16,7 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from trs.files import parse_json, read_bytes, read_json, read_text, whole_file, whole_folder, write_bytes, write_text
+from trs.files import (
+    parse_json,
+    read_bytes,
+    read_json,
+    read_text,
+    try_to_write,
+    whole_file,
+    whole_folder,
+    write_bytes,
+    write_text,
+)
 
 
 def names(folder: Path) -> set[str]:
@@ -56,6 +66,28 @@ def test_a_killed_process_leaves_the_old_content(tmp_path: Path) -> None:
     with whole_folder(folder) as unfinished:  # what the dead left does not stand in the way
         (unfinished / "one").write_text("whole")
     assert names(folder) == {"one"}
+
+
+@pytest.mark.parametrize("name", [f"{'x' * 251}.jpg", f"{'あ' * 83}.json", "y" * 255])
+def test_the_longest_names_are_written(tmp_path: Path, name: str) -> None:
+    write_text(tmp_path / name, "whole")
+    with whole_file(tmp_path / name) as partial:
+        assert partial.name.endswith(Path(name).suffix)
+        partial.write_text("again")
+    assert (tmp_path / name).read_text() == "again" and names(tmp_path) == {name}
+
+
+def test_whether_a_file_can_be_written_is_found_out_without_a_trace(tmp_path: Path) -> None:
+    write_text(tmp_path / "there", "old")
+    for name in ("there", "absent"):
+        try_to_write(tmp_path / name)
+    assert (tmp_path / "there").read_text() == "old" and names(tmp_path) == {"there"}
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    for name, reason in (("pipe", "not a regular file"), (".", "not a regular file"), ("there/x", "Not a directory"),
+                         ("none/x", "No such file"), ("z" * 256, "File name too long"), ("loop", "symbolic links")):
+        with pytest.raises(OSError, match=reason):
+            try_to_write(tmp_path / name)
 
 
 def test_two_writers_of_a_file_do_not_meet(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from trs.evaluation.self_check import require_perfect_labels
 
 _MOST_LEFT_OUT = 0.5
 """Share of the labeled people, as a training allows it by default: the score of fewer is none of the file's."""
+_MOST_DETECTIONS = 1_000_000
+"""More poses than any tool finds in an image; arrays of so many indices fit into memory."""
 
 
 class Scored(NamedTuple):
@@ -38,8 +40,8 @@ def score_file(annotations: Path, results: Path, reading: Reading, max_detection
     Raises:
         InputError: a file that cannot be read, or that holds nothing to score.
     """
-    if max_detections < 1:
-        raise InputError(f"at least one pose of an image must count, not {max_detections}")
+    if not 1 <= max_detections <= _MOST_DETECTIONS:
+        raise InputError(f"from 1 to {_MOST_DETECTIONS} poses of an image must count, not {max_detections}")
     read = load_people(annotations, annotations.parent, reading)
     if read.truth is None or read.images is None:
         raise InputError(f"{annotations} is not a COCO file: OKS-AP needs the ids of its images")

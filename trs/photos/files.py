@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from trs.data.images import MAX_PIXELS, BadImage, frame_count, read_photo
+from trs.data.images import MAX_PIXELS, BadImage, frame_count, read_header, read_photo
 from trs.errors import InputError, printable
-from trs.files import open_regular
+from trs.files import LONGEST_NAME, open_regular, shortened
 
 IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".webp", ".tif", ".tiff",
                            ".gif", ".avif", ".heic", ".heif", ".hif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm"})
@@ -20,6 +21,9 @@ VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mp
                            ".mts", ".m2ts", ".flv"})
 PREDICTIONS = "predictions"
 """Name, without an ending, of the file with the poses of all photos; no photo's results get this name."""
+
+_ROOM = 40
+"""Bytes behind NAME in the longest names: `_1234_123456_heatmaps_123.jpg`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +57,13 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # unlike Path.is_dir, it says no to a name that is too long
             inside = [file for file in _below(path) if _is_known(file)]
             if not inside:
                 raise InputError(f"there are no images and no videos in {printable(str(path))}: no file names that "
                                  f"end in {' '.join(sorted(IMAGE_ENDINGS | VIDEO_ENDINGS))}")
             found += inside
-        elif path.exists():
+        elif os.path.exists(path):
             found.append(path)
         else:
             raise InputError(f"there is no file {printable(str(path))}")
@@ -81,14 +85,28 @@ def _is_known(file: Path) -> bool:
 
 
 def result_names(files: Sequence[Path]) -> dict[Path, str]:
-    """A name of its own for each file's results: NAME, or NAME_2, NAME_3, ... where several files are called NAME."""
+    """A name of its own for each file's results: NAME, or NAME_2, NAME_3, ... where several files are called NAME.
+
+    A name that leaves no room for what comes behind it is cut.
+    """
     names: dict[Path, str] = {}
     taken = {PREDICTIONS}
     for file in files:
-        candidates = (file.stem, *(f"{file.stem}_{number}" for number in range(2, len(files) + 3)))
+        stem = shortened(file.stem, LONGEST_NAME - _ROOM)
+        candidates = (stem, *(f"{stem}_{number}" for number in range(2, len(files) + 3)))
         names[file] = next(name for name in candidates if name not in taken)
         taken.add(names[file])
     return names
+
+
+def photo_size(file: Path) -> tuple[int, int] | None:
+    """Height and width of an image as it is shown, from its header; None for a video, and what cannot be read."""
+    if is_video(file):
+        return None
+    try:
+        return read_header(str(file.absolute().parent), file.name).shown
+    except BadImage:
+        return None
 
 
 def read_photos(names: Mapping[Path, str], unreadable: list[str]) -> Iterator[Photo]:

@@ -51,9 +51,9 @@ def test_labels_of_another_format_have_no_ap(tmp_path: Path) -> None:
         score(tmp_path, people, [])
 
 
-@pytest.mark.parametrize("count", [0, -1])
-def test_at_least_one_pose_counts(tmp_path: Path, count: int) -> None:
-    with pytest.raises(InputError, match=rf"^at least one pose of an image must count, not {count}$"):
+@pytest.mark.parametrize("count", [0, -1, 1_000_001, 2**70])
+def test_at_least_one_pose_counts_and_no_more_than_memory_holds(tmp_path: Path, count: int) -> None:
+    with pytest.raises(InputError, match=rf"^from 1 to 1000000 poses of an image must count, not {count}$"):
         score(tmp_path, clean_content(), poses_near(clean_content()), count)
 
 

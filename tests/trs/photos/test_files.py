@@ -13,7 +13,7 @@ from PIL import Image
 from trs.data.images import BadImage
 from trs.errors import InputError
 from trs.photos import files
-from trs.photos.files import find_files, is_video, open_video, other_files, read_photos, result_names
+from trs.photos.files import find_files, is_video, open_video, other_files, photo_size, read_photos, result_names
 
 
 def test_folders_are_searched_for_images_and_videos(tmp_path: Path) -> None:
@@ -39,6 +39,8 @@ def test_what_phones_browsers_and_scanners_write_is_found_in_any_case(tmp_path: 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"there is no file .*gone\.jpg"):
         find_files([tmp_path / "gone.jpg"])
+    with pytest.raises(InputError, match=r"there is no file x+\.\.\."):
+        find_files([Path("x" * 400)])
     with pytest.raises(InputError, match=r"no images and no videos in .* end in \.3gp \.apng"):
         find_files([tmp_path])
 
@@ -46,6 +48,22 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
 def test_no_two_files_share_their_results() -> None:
     paths = [Path("one/x.jpg"), Path("two/x.png"), Path("x_2.jpg"), Path("x.mp4"), Path("predictions.jpg")]
     assert list(result_names(paths).values()) == ["x", "x_2", "x_2_2", "x_3", "predictions_2"]
+
+
+def test_names_leave_room_for_their_results() -> None:
+    paths = [Path(f"{folder}/{stem}.jpg") for folder in "ab" for stem in ("あ" * 80, "x" * 251)]
+    found = list(result_names(paths).values())
+    assert found == ["あ" * 71, "x" * 215, f"{'あ' * 71}_2", f"{'x' * 215}_2"]
+    assert all(len(f"{name}_123456_heatmaps_123.jpg".encode()) <= 255 for name in found)
+
+
+def test_a_photos_size_is_that_of_its_header(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6  # to be turned by 90 degrees
+    Image.new("RGB", (80, 40)).save(tmp_path / "turned.jpg", exif=exif)
+    (tmp_path / "broken.jpg").write_bytes(b"nothing that was ever seen")
+    names = ("turned.jpg", "broken.jpg", "clip.mp4", "gone.png")
+    assert [photo_size(tmp_path / name) for name in names] == [(80, 40), None, None, None]
 
 
 def test_records_are_numbered_by_the_file_name_or_the_order(tmp_path: Path) -> None:
