@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +14,11 @@ import torch
 import tyro
 
 from jobs import cli
-from trs.data.annotations.boxes import KnownBoxes, read_boxes
+from trs.data.annotations.boxes import KnownBoxes, are_corners, read_boxes
 from trs.errors import InputError, printable
 from trs.evaluation.predictor import load_predictor
 from trs.evaluation.protocol import ENSEMBLE
-from trs.photos.files import find_files, other_files
+from trs.photos.files import find_files, other_files, photo_size
 from trs.photos.predict import PhotoPredictor
 from trs.photos.write import predict_files
 
@@ -52,15 +53,16 @@ class Command:
 def main(arguments: list[str]) -> None:
     """Predict; files that cannot be read are reported, and the others are predicted all the same."""
     command = tyro.cli(Command, args=_without_device(arguments), prog="python -m jobs.predict")
+    _require_shares(command)
     files = find_files(command.inputs)
     _check_places(files, command.out)
     predictor = load_predictor(command.checkpoint, _device(command.use_gpu))
     if command.network not in predictor.names:
         raise InputError(f"--network {command.network}: this checkpoint has {', '.join(predictor.names)}")
     boxes = _boxes(command, predictor.skeleton.category_id)
-    for sentence in _notes(command, boxes):
+    for sentence in _notes(command, boxes, files):
         print(f"note: {sentence}", file=sys.stderr)
-    command.out.mkdir(parents=True, exist_ok=True)
+    cli.make_folder("--out", command.out)
     bad = predict_files(PhotoPredictor(predictor, command.network, boxes, command.min_confidence), files,
                         command.out, functools.partial(print, flush=True), command.heatmaps)
     for sentence in (*bad, *(boxes.sentences(command.boxes) if boxes else [])):
@@ -101,15 +103,25 @@ class Boxes:
                 f"are {names}"]
 
 
-def _notes(command: Command, boxes: Boxes | None) -> list[str]:
+def _notes(command: Command, boxes: Boxes | None, files: Sequence[Path]) -> list[str]:
     """What is not what a person may think, before it is done."""
     others = other_files(command.inputs)
-    files = "file" if len(others) == 1 else "files"
-    said = [f"the folders hold {len(others)} more {files}, no images or videos by their names: "
+    more = "more file" if len(others) == 1 else "more files"
+    said = [f"the folders hold {len(others)} {more}, no images or videos by their names: "
             f"{_some([printable(file.name) for file in others], ', ')}"] if others else []
     if boxes is None:
         return [*said, "without --boxes each image is taken as one person's"]
-    return [*said, *boxes.known.findings.line()]
+    return [*said, *boxes.known.findings.line(), *_corners(boxes.known, files)]
+
+
+def _corners(known: KnownBoxes, files: Sequence[Path]) -> list[str]:
+    """A sentence where the boxes of these images are no x, y, width and height."""
+    found = [(box, size) for file in files if len(boxes := known(file.name))
+             if (size := photo_size(file)) is not None for box in boxes]
+    if not found or not are_corners(np.array([box for box, _ in found]), np.array([size for _, size in found])):
+        return []
+    return [f"{known.findings.file}: the boxes are read as x, y, width, height and leave their images, in which they "
+            "would lie as two corners x1, y1, x2, y2; write x1, y1, x2 - x1, y2 - y1 if that is what they are"]
 
 
 def _some(words: Sequence[str], separator: str) -> str:
@@ -139,13 +151,20 @@ def _without_device(arguments: Sequence[str]) -> list[str]:
     return rest
 
 
+def _require_shares(command: Command) -> None:
+    for option, value in (("--min-box-score", command.min_box_score), ("--min-confidence", command.min_confidence)):
+        if not 0 <= value <= 1:  # NaN does not
+            raise InputError(f"{option} must be a number from 0 to 1, got {value}")
+
+
 def _check_places(files: Sequence[Path], out: Path) -> None:
     """Raises InputError if there is nothing to predict, or if `out` cannot take the results."""
     if not files:
         raise InputError("nothing to predict: name images, folders of images or videos after the checkpoint")
-    if out.exists() and not out.is_dir():
+    if os.path.exists(out) and not out.is_dir():
         raise InputError(f"{out} is a file; --out names a folder")
-    if any(file.resolve().is_relative_to(out.resolve()) for file in files):
+    there = os.path.realpath(out)  # unlike Path.resolve, it takes a link to itself for a file
+    if any(Path(os.path.realpath(file)).is_relative_to(there) for file in files):
         raise InputError(f"some of the images lie in {out}, where the results go; choose another --out")
 
 

@@ -94,15 +94,51 @@ def test_images_without_a_box_are_counted(checkpoint_folder: Path, photo: Path, 
     (["{photo}", "--boxes", "{photo}"], "cannot read"),
     (["{broken}"], "none of the files can be read"),
     (["{photo}", "--device", "nowhere"], "--device nowhere: give --use-gpu or --no-use-gpu instead"),
+    (["{photo}", "--min-box-score", "nan"], "--min-box-score must be a number from 0 to 1, got nan"),
+    (["{photo}", "--min-confidence", "nan"], "--min-confidence must be a number from 0 to 1, got nan"),
+    (["{photo}", "--min-confidence", "1.5"], "--min-confidence must be a number from 0 to 1, got 1.5"),
+    (["{photo}", "--out", "{photo}/x"], "--out: the folder {photo}/x cannot be written to: a file is in its way"),
+    (["{photo}", "--out", "{long}"], "cannot be written to: File name too long; name another"),
     (["{photo}", "--out", "{photo}"], "is a file"), (["{folder}", "--out", "{folder}"], "choose another --out")])
 def test_mistakes_end_in_a_sentence(checkpoint_folder: Path, photo: Path, tmp_path: Path,
                                     capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str) -> None:
     (tmp_path / "broken.png").write_bytes(b"nothing that was ever seen")
-    given = [part.format(photo=photo, broken=tmp_path / "broken.png", folder=tmp_path) for part in arguments]
+    given = [part.format(photo=photo, broken=tmp_path / "broken.png", folder=tmp_path,
+                         long=tmp_path / ("x" * 300)) for part in arguments]
     out = [] if "--out" in given else ["--out", str(tmp_path / "out")]
     with pytest.raises(SystemExit) as ended:
         run(predict.main, [str(checkpoint_folder), *given, *out])
-    assert ended.value.code == 2 and sentence in capsys.readouterr().err
+    assert ended.value.code == 2 and sentence.format(photo=photo) in capsys.readouterr().err
+
+
+def test_one_link_to_itself_stops_no_other_file(checkpoint_folder: Path, photo: Path, tmp_path: Path,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    loop = tmp_path / "loop.jpg"
+    loop.symlink_to(loop.name)
+    predict.main([str(checkpoint_folder), str(tmp_path), "--out", str(tmp_path.parent / f"{tmp_path.name}-out")])
+    told = capsys.readouterr()
+    assert "photo.png: 1 person\n1 of 2 files" in told.out and f"WARNING: {loop}: is not a regular file" in told.err
+
+
+def test_names_of_any_length_are_predicted(checkpoint_folder: Path, tmp_path: Path) -> None:
+    names = [f"{'あ' * 80}.png", f"{'x' * 251}.png"]
+    (tmp_path / "photos").mkdir()
+    for name in names:
+        Image.new("RGB", (48, 64), "green").save(tmp_path / "photos" / name)
+    predict.main([str(checkpoint_folder), str(tmp_path / "photos"), "--out", str(tmp_path / "out"), "--heatmaps"])
+    records = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    assert sorted(record["file_name"] for record in records) == sorted(names)
+    assert len(list((tmp_path / "out").glob("*.jpg"))) == 4
+
+
+@pytest.mark.parametrize(("box", "said"), [([30, 20, 47, 60], True), ([10, 20, 30, 40], False)])
+def test_boxes_that_look_like_corners_are_said(checkpoint_folder: Path, photo: Path, tmp_path: Path, box: list[int],
+                                               said: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "boxes.json").write_text(json.dumps([{"file_name": photo.name, "bbox": box, "score": 1}]))
+    predict.main([str(checkpoint_folder), str(photo), "--out", str(tmp_path / "out"), "--boxes",
+                  str(tmp_path / "boxes.json")])
+    note = "note: boxes.json: the boxes are read as x, y, width, height and leave their images, in which they would"
+    assert capsys.readouterr().err.startswith(note) is said
 
 
 @pytest.mark.parametrize("arguments", [["--device", "cpu"], ["--device=cpu"]], ids=" ".join)
