@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trs.config.methods import ConsistencyConfig, MethodConfig, TRSConfig
+from trs.config.methods import ConsistencyConfig, MethodConfig, SupervisedConfig, TRSConfig
 from trs.config.training import Config
 from trs.errors import InputError
 
 _OF_PATCHES = {"cutout", "joint_cutout", "ssco", "keypoint_mix"}
 """Augmentations that blend, paste or cut out a patch."""
+_OF_UNLABELED = ("include_labeled", "unlabeled_count", "unlabeled_annotations", "unlabeled_images",
+                 "unlabeled_detections", "min_detection_score")
+"""Fields of the data that say who is unlabeled."""
 
 
 def require_effect(names: Iterable[str], *configs: Config) -> None:
@@ -39,6 +42,9 @@ def changed(config: Config, before: Config) -> list[str]:
 def idle(config: Config) -> dict[str, str]:
     """The fields that have no effect in this training, by their dotted names, and why."""
     reasons = {**_idle_data(config), **_idle_views(config), **_idle_method(config.method)}
+    if isinstance(config.method, SupervisedConfig):
+        reasons |= {f"data.{name}": "on supervised, which learns from the labeled people alone"
+                    for name in _OF_UNLABELED}
     if config.model.levels == 1:
         reasons["model.fuse"] = "beside model.levels = 1, whose heatmaps are those of its only level"
     first, *others = config.model.backbones

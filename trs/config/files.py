@@ -255,7 +255,8 @@ def parse_yaml(text: str) -> object:
     """Read plain YAML: numbers, text, lists and maps.
 
     Tags that build objects are refused, as are repeated parts (`&name` and `*name`), which a few lines can unfold into
-    terabytes, and keys that stand twice, the first of which would do nothing. 1e-4 is a number here, as in YAML 1.2.
+    terabytes, and keys that stand twice, the first of which would do nothing. 1e-4 is a number here, as in YAML 1.2,
+    and what YAML 1.1 alone takes for one, in base 8 or 60, is text.
 
     Raises:
         ValueError: it is none; the message says why, in a line.
@@ -271,8 +272,22 @@ def parse_yaml(text: str) -> object:
         raise ValueError(printable(str(error).partition("\n")[0]) or "it is malformed") from error
 
 
+_OCTAL = re.compile(r"[-+]?0[0-9_]+")
+"""A number of YAML 1.1 that people mean otherwise: it reads 010 as 8. So it does 1:30, as 90."""
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's loader of plain values."""
+
+    def whole_number(self, node: yaml.ScalarNode) -> int | str:
+        """Make a whole number, or leave the text."""
+        text: str = self.construct_scalar(node)
+        return text if _OCTAL.fullmatch(text) or ":" in text else self.construct_yaml_int(node)
+
+    def number(self, node: yaml.ScalarNode) -> float | str:
+        """Make a number, or leave the text."""
+        text: str = self.construct_scalar(node)
+        return text if ":" in text else self.construct_yaml_float(node)
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Compose the next node, unless it repeats another."""
@@ -292,3 +307,5 @@ class _Loader(yaml.SafeLoader):
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
                               list("-+0123456789"))
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole_number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.number)

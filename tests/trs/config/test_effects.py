@@ -56,6 +56,16 @@ def test_a_method_without_a_hard_view_does_not_rotate_it() -> None:
     assert "view.rotation" in idle(change(config, {"view.easy_rotation_probability": 0}))
 
 
+def test_who_is_unlabeled_is_nothing_to_a_supervised_training() -> None:
+    given = {"data.unlabeled_count": 5, "data.include_labeled": True, "data.unlabeled_annotations": "a.json",
+             "data.unlabeled_images": "more", "data.unlabeled_detections": "d.json", "data.min_detection_score": 0.9}
+    supervised = change(Config(method=SupervisedConfig()), given)
+    for name in given:
+        with pytest.raises(InputError, match=f"^{name} has no effect on supervised, which learns from the labeled"):
+            require_effect([name], supervised)
+    require_effect(["data.unlabeled_count"], supervised, Config())  # a reference beside what learns from them
+
+
 def test_further_backbones_of_a_single_network_are_idle_where_they_differ() -> None:
     for names, is_idle in ((["resnet50"], False), (["resnet50"] * 2, False), (["resnet50", "resnet18"], True),
                            (["resnet50"] * 3, True)):
