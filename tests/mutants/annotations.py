@@ -169,6 +169,8 @@ MUTANTS = [
          "test_a_category_that_is_not_one_of_the_file_is_refused"),
         ("a choice is said", "return f\"{', '.join(said)}; data.category chooses another\" if said else None",
          "return None", "test_the_keypoints_that_most_people_have_are_read_and_the_choice_is_said"),
+        ("given keypoints are distinct", "    if repeated := [name for name, count in Counter(",
+         "    if repeated := [] and [name for name, count in Counter(", "test_given_names_are_distinct"),
         ("nameless keypoints are refused", "    if not groups:\n        raise InputError(_nameless(",
          "    if not groups:\n        raise KeyError(_nameless(",
          "tests/trs/data/annotations/test_coco.py::test_points_without_names_are_refused_with_the_remedy"),

@@ -165,6 +165,8 @@ def choose(path: Path, categories: Categories, counts: Mapping[Identity, Counter
 
 def _given_names(reading: Reading) -> tuple[str, ...]:
     names = reading.keypoint_names or ()
+    if repeated := [name for name, count in Counter(map(str.strip, names)).items() if count > 1]:
+        raise InputError(f"data.keypoint_names names {printable(repeated[0])!r} twice; name distinct keypoints")
     return named_set(names[0]).names if len(names) == 1 else tuple(names)
 
 

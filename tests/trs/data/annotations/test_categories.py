@@ -129,6 +129,12 @@ def test_the_keypoints_that_are_wanted_come_first(tmp_path: Path) -> None:
     assert found.people.ids.tolist() == [1]
 
 
+@pytest.mark.parametrize("names", [("nose", "nose", "tail"), ("tail", "nose", " nose")])
+def test_given_names_are_distinct(tmp_path: Path, names: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match=r"^data\.keypoint_names names 'nose' twice; name distinct keypoints$"):
+        read(tmp_path, [PERSON], record(1), keypoint_names=names)
+
+
 @pytest.mark.parametrize(("category", "said"), [("cat", "no category"), ("person", "more than one category")])
 def test_a_category_that_is_not_one_of_the_file_is_refused(tmp_path: Path, category: str, said: str) -> None:
     with pytest.raises(InputError, match=rf"data\.category = '{category}' is {said} of the file; there are "
