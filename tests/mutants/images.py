@@ -37,6 +37,8 @@ MUTANTS = [
         ("colors are RGB", "cv2.IMREAD_COLOR_RGB", "cv2.IMREAD_COLOR", "test_colors_are_rgb"),
         ("the decoder turns nothing by itself", " | cv2.IMREAD_IGNORE_ORIENTATION", "",
          "test_the_declared_size_says_the_frame_or_leaves_it_open"),
+        ("no name is no name that leads out", "    if not file:\n", "    if False:\n",
+         "test_a_record_without_a_name_is_told_as_that"),
         ("names stay in their folder", "if not path.startswith(_real_folder(root)) or (", "if (",
          "test_names_that_lead_out_of_the_folder_are_refused_before_anything_is_opened"),
         ("a sibling whose name begins alike is another folder", 'return os.path.join(os.path.realpath(root), "")',

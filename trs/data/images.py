@@ -105,8 +105,10 @@ def image_path(root: str, file: str) -> str:
 
     Raises:
         BadImage: it leads out of the folder, as `../x.jpg`, `C:\x.jpg`, another absolute name or a link may, or
-            is no name that a file can have.
+            is no name that a file can have; it is empty where a record has none.
     """
+    if not file:
+        raise BadImage("an image has no file_name in its record")
     for name in dict.fromkeys((file, file.replace("\\", "/"))):
         try:
             path = os.path.realpath(os.path.join(root, name))

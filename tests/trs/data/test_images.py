@@ -490,7 +490,7 @@ def test_names_below_the_folder_are_found_however_they_are_written(folder: Path,
 
 @pytest.mark.parametrize("name", ["../x.png", "..\\x.png", "images/../../x.png", "../bc/x.png", "{outside}",
                                   "{sibling}", "C:\\Users\\me\\x.png", "C:/Users/me/x.png", "\\\\server\\share\\x.png",
-                                  "\\images\\x.png", "", ".", "link.png", "images\\link.png"])
+                                  "\\images\\x.png", ".", "link.png", "images\\link.png"])
 def test_names_that_lead_out_of_the_folder_are_refused_before_anything_is_opened(
         folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for link in ("link.png", "images/link.png"):
@@ -502,6 +502,10 @@ def test_names_that_lead_out_of_the_folder_are_refused_before_anything_is_opened
     assert refusal(folder, name) == expected
     with pytest.raises(BadImage, match="leads out of"):
         read_header(str(folder), name)
+
+
+def test_a_record_without_a_name_is_told_as_that(folder: Path) -> None:
+    assert refusal(folder, "") == "an image has no file_name in its record"
 
 
 def test_a_name_with_a_backslash_of_its_own_is_taken_as_it_is_written(folder: Path, image: np.ndarray) -> None:

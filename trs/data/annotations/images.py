@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -46,12 +46,16 @@ class ListedImages:
             row = self._by_number.get(key)
         return row
 
-    def finder(self, records: Iterable[Any], findings: Findings) -> Callable[[dict[str, Any]], int | None]:
+    def finder(self, records: Collection[Any], findings: Findings) -> Callable[[dict[str, Any]], int | None]:
         """What finds the rows of the images of all these records, which call them in one way.
 
         A file name decides. Without one a number may be an id, or, as ultralytics writes it, the number in the image's
         name; where only the latter finds all, it is meant, and where both do, the ids, which is said.
         """
+        contrary = sum(isinstance(record, dict) and self._contradicts_itself(record) for record in records)
+        if contrary:
+            findings.notes.append(f"{contrary:,} {'record names' if contrary == 1 else 'records name'} one image by "
+                                  "file_name and another by image_id: the file_name decides")
         numbers = {identity(record.get("image_id")) for record in records
                    if isinstance(record, dict) and "file_name" not in record}
         named = all(self._by_stem.get(number) is not None for number in numbers)
@@ -68,6 +72,12 @@ class ListedImages:
             return self.find(record.get("image_id")) if row is None else row
 
         return find
+
+    def _contradicts_itself(self, record: dict[str, Any]) -> bool:
+        """Whether a record's file name and its id, however that is meant, are those of two images."""
+        name, number = record.get("file_name"), identity(record.get("image_id"))
+        row, meant = self._by_name.get(name) if isinstance(name, str) else None, self.find(number)
+        return row is not None and meant is not None and row not in (meant, self._by_stem.get(number))
 
     @cached_property
     def _by_stem(self) -> dict[Identity | None, int | None]:
@@ -101,7 +111,7 @@ def list_images(path: Path, records: list[dict[str, Any]], findings: Findings) -
     """Read a file's list of images.
 
     Raises:
-        InputError: an id that occurs twice.
+        InputError: an id that occurs twice, or that numpy would merge with another.
     """
     rows: dict[Identity, int] = {}
     kept: list[dict[str, Any]] = []
@@ -109,6 +119,8 @@ def list_images(path: Path, records: list[dict[str, Any]], findings: Findings) -
         key = identity(record.get("id"))
         if key is None:
             continue
+        if isinstance(key, str) and key.endswith("\0"):  # an array of texts ends them before that
+            raise InputError(f"{path}: image id {printable(key)} ends in a zero byte; take that off")
         if key in rows:
             if record == kept[rows[key]]:
                 continue
@@ -117,6 +129,11 @@ def list_images(path: Path, records: list[dict[str, Any]], findings: Findings) -
         kept.append(record)
     if len(kept) < len(records):
         findings.notes.append(f"{len(records) - len(kept):,} records of images without an id of their own are left out")
+    nameless = [printable(str(key)) for key, record in zip(rows, kept, strict=True) if not _file(record)]
+    if nameless:
+        more = ", ..." if len(nameless) > _EXAMPLES else ""
+        findings.notes.append(f"{len(nameless):,} {'image has' if len(nameless) == 1 else 'images have'} no file_name: "
+                              f"{', '.join(nameless[:_EXAMPLES])}{more}")
     ids = list(rows)
     numbered = all(isinstance(key, int) for key in ids)
     return ListedImages(
@@ -125,13 +142,14 @@ def list_images(path: Path, records: list[dict[str, Any]], findings: Findings) -
         np.array([_size(record) for record in kept], dtype=np.int64).reshape(-1, 2))
 
 
+_EXAMPLES = 5
 _LONGEST_NAME = 4096
 """Characters of the longest path that a system opens."""
 
 
 def _file(record: dict[str, Any]) -> str:
     name = record.get("file_name")
-    return name if isinstance(name, str) and len(name) <= _LONGEST_NAME else ""
+    return name if isinstance(name, str) and len(name) <= _LONGEST_NAME and not name.endswith("\0") else ""
 
 
 def _size(record: dict[str, Any]) -> tuple[int, int]:

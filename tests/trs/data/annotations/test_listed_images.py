@@ -84,3 +84,37 @@ def test_a_file_name_decides_where_a_record_has_one() -> None:
     images = listed({"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"})
     find = images.finder([], Findings("results.json"))
     assert find({"image_id": 1, "file_name": "b.jpg"}) == 1 and find({"image_id": 1, "file_name": "c.jpg"}) == 0
+
+
+@pytest.mark.parametrize(("records", "note"), [
+    ([{"image_id": 1, "file_name": "b.jpg"}], ["1 record names one image by file_name and another by image_id: the "
+                                               "file_name decides"]),
+    ([{"image_id": 1, "file_name": "b.jpg"}] * 3, ["3 records name one image by file_name and another by image_id: the "
+                                                   "file_name decides"]),
+    ([{"image_id": 1, "file_name": "a.jpg"}, {"image_id": 99, "file_name": "b.jpg"}, {"file_name": "b.jpg"}, 5,
+      {"image_id": 1, "file_name": ["b.jpg"]}, {"image_id": 1, "file_name": "c.jpg"}], []),
+    ([{"image_id": 2, "file_name": "2.jpg"}], [])], ids=["one", "three", "none", "the number in a name"])
+def test_a_file_name_that_decides_against_an_id_is_said(records: list[Any], note: list[str]) -> None:
+    images = listed({"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}, {"id": 3, "file_name": "2.jpg"})
+    findings = Findings("results.json")
+    images.finder(records, findings)
+    assert findings.notes == note
+
+
+@pytest.mark.parametrize("id", ["a\0", "a\0\0", "\0"])
+def test_an_id_that_ends_in_a_zero_byte_is_refused(id: str) -> None:
+    """An array of texts has no such end: two images would be one."""
+    with pytest.raises(InputError, match=r"^a\.json: image id a?(\\x00)+ ends in a zero byte; take that off$"):
+        listed({"id": "a", "file_name": "a.jpg"}, {"id": id, "file_name": "b.jpg"})
+
+
+@pytest.mark.parametrize("name", [None, 5, "", ["a.jpg"], "x" * 4097, "a.jpg\0"], ids=repr)
+def test_images_without_a_name_that_a_file_can_have_are_said(name: Any) -> None:
+    findings = Findings("a.json")
+    images = [{"id": id, "file_name": name} for id in ("one\n", *range(2, 8))]
+    found = list_images(Path("a.json"), [*images, {"id": 8, "file_name": "b.jpg"}], findings)
+    assert found.files.tolist() == [""] * 7 + ["b.jpg"]
+    assert findings.notes == ["7 images have no file_name: one\\n, 2, 3, 4, 5, ..."]
+    findings = Findings("a.json")
+    list_images(Path("a.json"), images[1:2], findings)
+    assert findings.notes == ["1 image has no file_name: 2"]
