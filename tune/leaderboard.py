@@ -18,8 +18,8 @@ from rich.text import Text
 
 from jobs import config as jobs_config
 from jobs.config import Job
-from jobs.run_folder.layout import CONFIG_FILE, MISTAKE_FILE
-from jobs.run_folder.metrics import Metrics, read_metrics
+from jobs.run_folder.layout import CONFIG_FILE, METRICS_FILE, MISTAKE_FILE
+from jobs.run_folder.metrics import Metrics, metrics_fault, read_metrics
 from trs.config import Config
 from trs.errors import InputError
 from trs.evaluation.protocol import METRIC_NAMES
@@ -44,6 +44,8 @@ class Entry:
     metrics: of each evaluated epoch, oldest first.
     metric: that the search maximizes, "ap", "pckh" or "pck".
     baseline: it runs the paper's defaults.
+    told: its final score as the study has it, once it is complete.
+    fault: what is wrong with the file of its metrics.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Entry:
     metrics: list[Metrics]
     metric: str
     baseline: bool = False
+    told: float | None = None
+    fault: str | None = None
 
     @property
     def epochs(self) -> int:
@@ -73,12 +77,26 @@ class Entry:
 
     @property
     def score(self) -> float | None:
-        """The metric after the last epoch.
+        """The metric after the last epoch; of a complete trial the study's, which is the memory of a search.
 
         Never that of the best epoch: it is measured on the validation set, and to pick an epoch there would flatter
         every run, the noisy ones most. A trial that has failed has none, whatever it scored before.
         """
-        return self.curve[-1] if self.metrics and self.status != "failed" else None
+        return None if self.status == "failed" else self.last if self.told is None else self.told
+
+    @property
+    def last(self) -> float | None:
+        """The metric in the last line of its file."""
+        return self.curve[-1] if self.metrics else None
+
+    @property
+    def doubt(self) -> str | None:
+        """Why its metrics are not to be believed, if so."""
+        said = [self.fault] if self.fault else []
+        if self.told is not None and self.last != self.told:
+            last = "nothing" if self.last is None else f"{self.last:.6g}"
+            said.append(f"its final {self.metric} is {last}, and in the study {self.told:.6g}, which counts")
+        return "; ".join(said) or None
 
 
 @dataclass(frozen=True)
@@ -111,6 +129,11 @@ class Leaderboard:
                 if entry.status in statuses:
                     return entry
         return None
+
+    @cached_property
+    def doubts(self) -> list[str]:
+        """A sentence on each run whose metrics are not to be believed."""
+        return [f"{TRIALS}/{entry.name}/{METRICS_FILE}: {entry.doubt}" for entry in self.entries if entry.doubt]
 
     @cached_property
     def baseline(self) -> Entry | None:
@@ -196,7 +219,7 @@ def read_leaderboard(folder: Path) -> Leaderboard:
     entries = [_entry(folder, trial, metric) for trial in trials]
     if (run := folder / TRIALS / SUPERVISED).is_dir():
         status: Status = "failed" if (run / MISTAKE_FILE).exists() else "reference"
-        entries.append(Entry(SUPERVISED, status, {}, read_metrics(run), metric))
+        entries.append(Entry(SUPERVISED, status, {}, read_metrics(run), metric, fault=metrics_fault(run)))
     entries.sort(key=lambda entry: float("-inf") if entry.score is None else entry.score, reverse=True)
     space = {name: distribution for trial in trials for name, distribution in trial.distributions.items()}
     return Leaderboard(folder, job, study, space, entries)
@@ -204,8 +227,10 @@ def read_leaderboard(folder: Path) -> Leaderboard:
 
 def _entry(folder: Path, trial: FrozenTrial, metric: str) -> Entry:
     name = trial_name(trial.number)
-    return Entry(name, _STATUS[trial.state], dict(trial.params), read_metrics(folder / TRIALS / name), metric,
-                 BASELINE in trial.user_attrs)
+    run, status = folder / TRIALS / name, _STATUS[trial.state]
+    return Entry(name, status, dict(trial.params), read_metrics(run), metric, BASELINE in trial.user_attrs,
+                 told=trial.value if status == "complete" and is_finite(trial.value) else None,
+                 fault=None if status == "running" else metrics_fault(run))  # which may be writing a line now
 
 
 def as_csv(board: Leaderboard) -> str:

@@ -19,17 +19,43 @@ def read_metrics(folder: Path) -> list[Metrics]:
     return [known(metrics) for metrics in _read(folder)]
 
 
+def metrics_fault(folder: Path) -> str | None:
+    """What is wrong with the metrics that a run has written; None if nothing is, or if there are none yet."""
+    try:
+        *lines, rest = _lines(folder)
+    except Unreadable as error:
+        return f"it {error.strerror}"
+    foreign = sum(_record(line) is None for line in lines)
+    said = [f"{foreign:,} of its lines, of {len(lines):,}, hold no record of metrics"] if foreign else []
+    cut = ["its last line is cut short"] if rest and _record(rest) is None else []
+    return " and ".join([*said, *cut]) or None
+
+
 def known(metrics: Mapping[str, float | None]) -> Metrics:
-    """What was measured."""
-    return {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)}
+    """What was measured; a share that is none was not."""
+    return {name: value for name, value in metrics.items() if value is not None and math.isfinite(value)
+            and (0 <= value <= 1 or not _is_score(name))}
+
+
+def _is_score(name: str) -> bool:
+    """Whether a metric is a share of what is right: ap, ap50_a, ar_medium, head_pckh."""
+    return not {"ap", "ar", "pck", "pckh"}.isdisjoint(part.rstrip("0123456789") for part in name.split("_"))
 
 
 def _read(folder: Path) -> list[dict[str, float | None]]:
     try:
-        lines = read_bytes(folder / METRICS_FILE).split(b"\n")
-    except (FileNotFoundError, NotADirectoryError, Unreadable):
+        lines = _lines(folder)
+    except Unreadable:
         return []
     return [metrics for line in lines if (metrics := _record(line)) is not None]
+
+
+def _lines(folder: Path) -> list[bytes]:
+    """The lines of the file, and what stands behind the last; raises Unreadable if it is none."""
+    try:
+        return read_bytes(folder / METRICS_FILE).split(b"\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return [b""]
 
 
 def _record(line: bytes) -> dict[str, float | None] | None:

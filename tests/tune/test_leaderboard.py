@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import random
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -95,7 +97,7 @@ def test_malformed_metrics_end_in_no_traceback(folder: Path, first: int) -> None
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "/dev/zero"])
-def test_metrics_that_are_no_file_are_none(folder: Path, kind: str) -> None:
+def test_metrics_that_are_no_file_are_none(folder: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     file = folder / TRIALS / "0002" / METRICS_FILE
     file.unlink()
     if kind == "pipe":
@@ -104,7 +106,51 @@ def test_metrics_that_are_no_file_are_none(folder: Path, kind: str) -> None:
         file.mkdir()
     else:
         file.symlink_to(kind)
-    assert names(read_leaderboard(folder)) == [*PLACES[1:6], *sorted(["0002", *PLACES[6:]])]
+    assert names(read_leaderboard(folder)) == PLACES
+    assert "trials/0002/metrics.jsonl: it is not a regular file; its final ap is nothing, and" in told(folder, capsys)
+
+
+def told(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """The one warning that the comparison of a search prints, which stands in its report too."""
+    capsys.readouterr()
+    compare.main([str(folder)])
+    warning, = [line for line in capsys.readouterr().out.splitlines() if line.startswith("WARNING: ")]
+    assert html.escape(warning.removeprefix("WARNING: "), quote=False) in (folder / "report.html").read_text()
+    return warning
+
+
+def scored(ap: str) -> Callable[[bytes], bytes]:
+    return lambda content: re.sub(rb'"ap": [^,]+', b'"ap": ' + ap.encode(), content)
+
+
+@pytest.mark.parametrize(("spoil", "said"), [
+    (lambda content: content.decode().encode("utf-16"), "8 of its lines, of 8, hold no record of metrics and its"),
+    (lambda content: b"\0" * 99, "its last line is cut short; its final ap is nothing"),
+    (lambda content: b"[1, 2]\n", "1 of its lines, of 1, hold no record of metrics; its final ap"),
+    (lambda content: content[:-20], "its last line is cut short; its final ap is 0.5"),
+    (lambda content: b"", "its final ap is nothing"), (scored("NaN"), "its final ap is nothing"),
+    (scored("-1"), "its final ap is nothing"), (scored("5.0"), "its final ap is nothing"),
+    (scored("0.9"), "its final ap is 0.9")],
+    ids=["UTF-16", "zeros", "a list", "cut", "empty", "NaN", "-1", "5", "another"])
+def test_a_complete_trial_scores_what_the_study_says(folder: Path, spoil: Callable[[bytes], bytes], said: str,
+                                                     capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / TRIALS / "0002" / METRICS_FILE
+    file.write_bytes(spoil(file.read_bytes()))
+    warning = told(folder, capsys)
+    assert warning.startswith(f"WARNING: trials/0002/metrics.jsonl: {said}")
+    assert warning.endswith(", and in the study 0.47, which counts")
+    board = read_leaderboard(folder)
+    assert names(board) == PLACES and board.best is not None and board.best.score == 0.47
+    assert "0002,complete," in as_csv(board) and "best AP: 0.470, trial 0002" in board.summary
+
+
+def test_of_sound_metrics_nothing_is_said(folder: Path) -> None:
+    with (folder / TRIALS / "0006" / METRICS_FILE).open("a") as file:
+        file.write('{"step": 1')  # it is running
+    assert read_leaderboard(folder).doubts == []
+    with (folder / TRIALS / "supervised" / METRICS_FILE).open("a") as file:
+        file.write('{"step": 1')
+    assert read_leaderboard(folder).doubts == ["trials/supervised/metrics.jsonl: its last line is cut short"]
 
 
 def damaged(kind: str, file: Path) -> None:

@@ -26,6 +26,8 @@ def compare(board: Leaderboard, people: Validation | None = None) -> None:
     people = people or Validation(board.folder, board.config.data)
     again = f"python -m jobs.train --config {shlex.quote(str(for_people(board.folder / BEST_FILE)))}"
     print(as_text(board), board.summary, protocol_of(board), sep="\n\n", end="\n\n")
+    for doubt in board.doubts:
+        print(f"WARNING: {doubt}")
     write_text(board.folder / LEADERBOARD_FILE, as_csv(board))
     written = [LEADERBOARD_FILE]
     if board.best is not None:

@@ -118,8 +118,8 @@ def _budget(board: Leaderboard) -> str:
 
 
 def warnings(board: Leaderboard) -> list[str]:
-    """Write a sentence for each run that ended in trouble."""
-    found = []
+    """Write a sentence for each run that ended in trouble, or whose metrics are not to be believed."""
+    found = [f"{doubt}." for doubt in board.doubts]
     for entry in board.entries:
         warning = confidence_warning(entry.metrics[-1]) if entry.metrics else None
         if entry.status == "failed":

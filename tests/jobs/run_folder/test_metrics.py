@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.run_folder.metrics import MetricsLog, best_step, read_metrics
+from jobs.run_folder.metrics import MetricsLog, best_step, metrics_fault, read_metrics
 from tests.pipes import make_pipe
 
 
@@ -79,3 +79,24 @@ def test_what_is_no_file_holds_no_metrics(tmp_path: Path, kind: str) -> None:
     else:
         path.symlink_to(kind)
     assert read_metrics(tmp_path) == []
+
+
+def test_what_is_wrong_with_the_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    assert metrics_fault(tmp_path) is None
+    foreign, cut = "1 of its lines, of {}, hold no record of metrics", "its last line is cut short"
+    for content, fault in ((b"", None), (GOOD + b"\n", None), (GOOD, None), (GOOD[:-1], cut),
+                           (GOOD + b"\n3\n", foreign.format(2)), (b"3\n{", f"{foreign.format(1)} and {cut}")):
+        path.write_bytes(content)
+        assert metrics_fault(tmp_path) == fault
+    path.unlink()
+    path.mkdir()
+    assert metrics_fault(tmp_path) == "it is not a regular file"
+
+
+@pytest.mark.parametrize("name", ["ap", "ap50", "ap_a", "ar75_b", "ap_medium", "pck", "pckh", "head_pckh", "pckh_a"])
+def test_a_score_is_a_share(tmp_path: Path, name: str) -> None:
+    for value, found in ((-1, {}), (5.0, {}), (1.0001, {}), (0, {name: 0}), (1, {name: 1})):
+        line = {"step": 5, "epoch": 1, name: value, "loss": -1, "maps_per_second": 9}
+        (tmp_path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+        assert read_metrics(tmp_path) == [{"step": 5, "epoch": 1, "loss": -1, "maps_per_second": 9} | found]

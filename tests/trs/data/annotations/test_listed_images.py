@@ -108,7 +108,8 @@ def test_an_id_that_ends_in_a_zero_byte_is_refused(id: str) -> None:
         listed({"id": "a", "file_name": "a.jpg"}, {"id": id, "file_name": "b.jpg"})
 
 
-@pytest.mark.parametrize("name", [None, 5, "", ["a.jpg"], "x" * 4097, "a.jpg\0"], ids=repr)
+@pytest.mark.parametrize("name", [None, 5, "", ["a.jpg"], "x" * 4097, "a.jpg\0"],
+                         ids=lambda name: repr(name)[:9])
 def test_images_without_a_name_that_a_file_can_have_are_said(name: Any) -> None:
     findings = Findings("a.json")
     images = [{"id": id, "file_name": name} for id in ("one\n", *range(2, 8))]
