@@ -237,13 +237,20 @@ _KINDS: dict[str, tuple[Any, ...]] = {
 """The config's sections and that of the machines, and the dataclasses that each may be."""
 
 
-def as_options(sentence: str) -> str:
+def as_options(sentence: str, own: type | None = None) -> str:
     """Spell the fields that the library names as options: `data.root` becomes `--data.root`.
 
     The machines' options have no section.
+
+    Args:
+        sentence: of the library's.
+        own: dataclass of a command that has no options of a config, and calls those that are like a field by its name.
     """
     def option(match: re.Match[str]) -> str:
         section, name = match.groups()
+        if own is not None:
+            is_own = name in (field.name for field in dataclasses.fields(own))
+            return f"--{name.replace('_', '-')}" if is_own else match.group()
         known = any(field.name == name for kind in _KINDS[section] for field in dataclasses.fields(kind))
         spelled = name.replace("_", "-") if section == "cluster" else f"{section}.{name.replace('_', '-')}"
         return f"--{spelled}" if known else match.group()
@@ -282,14 +289,20 @@ def require_file(option: str, file: Path) -> None:
                          "another") from error
 
 
-def tell_notes(notes: Iterable[str]) -> None:
-    """Print who was left out of the annotation files, and what these leave open: a line a file."""
+def tell_notes(notes: Iterable[str], own: type | None = None) -> None:
+    """Print who was left out of the annotation files, and what these leave open: a line a file; see `as_options`."""
     for note in notes:
-        print(f"note: {as_options(note)}", flush=True)
+        print(f"note: {as_options(note, own)}", flush=True)
 
 
-def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
-    """Run a command: a user's mistake ends in one sentence and exit code 2, Ctrl-C in 130, SIGTERM in 143."""
+def run(main: Callable[[list[str]], None], arguments: list[str], own: type | None = None) -> None:
+    """Run a command: a user's mistake ends in one sentence and exit code 2, Ctrl-C in 130, SIGTERM in 143.
+
+    Args:
+        main: the command.
+        arguments: of it.
+        own: see `as_options`.
+    """
     try:
         require_values(arguments)
         _run_to_reader(main, arguments)
@@ -301,7 +314,7 @@ def run(main: Callable[[list[str]], None], arguments: list[str]) -> None:
         mistake = find_mistake(error)
         if mistake is None:
             raise
-        print(f"error: {as_options(mistake)}", file=sys.stderr)
+        print(f"error: {as_options(mistake, own)}", file=sys.stderr)
         sys.exit(2)
 
 

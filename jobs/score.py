@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
         cli.require_file("--json", command.json)
     reading = Reading(command.category, command.keypoint_names, None, command.sigmas)
     scored = score_file(command.annotations, command.results, reading, command.max_detections)
-    cli.tell_notes(scored.notes)
+    cli.tell_notes(scored.notes, Command)
     print(scored.protocol)
     for name, value in scored.numbers.items():
         print(f"  {name:<10} {'-' if value is None else f'{value:.4f}'}")
@@ -56,4 +56,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, sys.argv[1:])
+    cli.run(main, sys.argv[1:], Command)

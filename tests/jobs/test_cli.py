@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ray.exceptions import RayTaskError
 
-from jobs import cli, train
+from jobs import cli, score, train
 from jobs import config as jobs_config
 from jobs.cluster.failures import find_mistake
 from jobs.config import TWO_CORES
@@ -221,6 +221,11 @@ def test_fields_that_the_library_names_are_spelled_as_options() -> None:
         "lower --train.learning-rate or --method.unsup-weight; see data/train.json and train.json"
     assert cli.as_options("cluster.max_failures must be at least 0; see cluster.yaml") == \
         "--max-failures must be at least 0; see cluster.yaml"  # these options have no section
+
+
+def test_a_command_without_a_configs_options_calls_its_own_by_the_fields_name() -> None:
+    assert cli.as_options("name them with data.keypoint_names or data.sigmas; check data.root", score.Command) == \
+        "name them with --keypoint-names or --sigmas; check data.root"
 
 
 def test_options_of_0_1_still_work_with_a_line_of_notice(capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,6 +109,8 @@ def test_the_command_prints_what_it_writes(tmp_path: Path) -> None:
         "ap", "ap50", "ap75", "ap_medium", "ap_large", "ar", "ar50", "ar75", "ar_medium", "ar_large"]
     shown = {line.split()[0]: line.split()[1] for line in lines}
     assert {name: "-" if written[name] is None else f"{written[name]:.4f}" for name in shown} == shown
-    done = subprocess.run([sys.executable, "-m", "jobs.score", arguments[0], "nothing.json"], capture_output=True,
-                          text=True, timeout=120)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "nothing.json" in done.stderr
+    for options, said in ((["nothing.json"], "there is no file nothing.json; check its name and its folder"),
+                          ([arguments[1], "--category", "cat"], "labels.json: --category = 'cat' is no category")):
+        done = subprocess.run([sys.executable, "-m", "jobs.score", arguments[0], *options], capture_output=True,
+                              text=True, timeout=120)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and said in done.stderr

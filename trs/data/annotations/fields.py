@@ -22,7 +22,7 @@ def read_json(path: Path) -> Any:
     try:
         return files.parse_json(files.read_bytes(path))
     except FileNotFoundError as error:
-        raise InputError(f"there is no file {path}; check data.root and the annotation paths") from error
+        raise InputError(f"there is no file {path}; check its name and its folder") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:

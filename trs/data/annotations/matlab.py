@@ -48,7 +48,7 @@ def read_matlab(path: Path, name: str) -> Any:
         _check(content)
         return scipy.io.loadmat(io.BytesIO(content), struct_as_record=False, squeeze_me=True)[name]
     except FileNotFoundError as error:
-        raise InputError(f"there is no file {path}; check data.root and the annotation paths") from error
+        raise InputError(f"there is no file {path}; check its name and its folder") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or printable(str(error))}") from error
     except KeyError as error:
