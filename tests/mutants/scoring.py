@@ -66,6 +66,8 @@ MUTANTS = [
          "test_labels_of_nobody_are_refused"),
         ("no COCO file, no AP", "    if read.truth is None or read.images is None:", "    if False:",
          "test_labels_of_another_format_have_no_ap"),
+        ("it is said of which people no pose is", "findings, read.findings.line())", "findings)",
+         "test_of_poses_of_another_category_the_choice_is_said"),
         ("at least one pose counts", "    if not 1 <= max_detections <= _MOST_DETECTIONS:",
          "    if not max_detections <= _MOST_DETECTIONS:",
          "test_at_least_one_pose_counts_and_no_more_than_memory_holds"),

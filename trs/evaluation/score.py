@@ -52,7 +52,7 @@ def score_file(annotations: Path, results: Path, reading: Reading, max_detection
     read.findings.require_few_faults(len(read.people), _MOST_LEFT_OUT, "half")
     sigmas, findings = read.skeleton.sigmas, Findings(results.name)
     require_perfect_labels(read.truth, sigmas, annotations.name)
-    poses = load_poses(results, read.images, read.categories, len(read.skeleton), findings)
+    poses = load_poses(results, read.images, read.categories, len(read.skeleton), findings, read.findings.line())
     numbers = coco_numbers(read.truth, poses, sigmas, max_detections)
     protocol = (f"COCO OKS-AP of {len(poses):,} poses on {len(read.people):,} labeled people in "
                 f"{len(read.truth.image_ids):,} images, the best {max_detections} poses of an image, OKS "

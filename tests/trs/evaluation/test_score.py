@@ -44,6 +44,17 @@ def test_labels_of_nobody_are_refused(tmp_path: Path) -> None:
         score(tmp_path, content, poses)
 
 
+def test_of_poses_of_another_category_the_choice_is_said(tmp_path: Path) -> None:
+    content = clean_content()
+    poses = poses_near(content)
+    content["categories"].append({"id": 2, "name": "dog", "keypoints": ["nose", "tail"]})
+    dog = content["annotations"][0] | {"category_id": 2, "keypoints": [5, 6, 2, 7, 8, 2], "bbox": [1, 2, 30, 40]}
+    content["annotations"] += [dog | {"id": 1000 + place} for place in range(40)]
+    with pytest.raises(InputError, match=r"the category has 2 keypoints, the records hold lists of 51 numbers; "
+                                         r"labels\.json: the category is dog \(40\), .*; data\.category chooses"):
+        score(tmp_path, content, poses)
+
+
 def test_labels_of_another_format_have_no_ap(tmp_path: Path) -> None:
     people = [{"image_id": "a", "human_annotations": {"human1": [1, 1, 50, 80]},
                "keypoint_annotations": {"human1": [5, 5, 1] * 14}}]

@@ -20,7 +20,7 @@ class Annotations(NamedTuple):
     findings: who is left out, and what was put right.
     written: the keypoints' names as the file writes them.
     images: that the file lists; None where it is not of COCO's format.
-    categories: ids of those whose people these are.
+    categories: ids of those whose people these are, and their names, which other files may call them by.
     """
 
     people: PersonTable

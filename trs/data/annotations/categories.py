@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,12 @@ class Categories:
             titled = [one for one in self.declared.values() if one.title.casefold() == key.casefold()]
             return titled[0] if len(titled) == 1 else None
         return found
+
+    def called(self, keys: Collection[Identity]) -> tuple[Identity, ...]:
+        """What records may call these categories: their ids, and the names that are no other's."""
+        chosen = [one for one in self.declared.values() if one.key in keys]
+        return (*(one.key for one in chosen), *(one.title for one in chosen if one.title != str(one.key)
+                                                and self.find(one.title) is one))
 
 
 def categories_of(path: Path, content: list[dict[str, Any]], reading: Reading) -> Categories:

@@ -119,7 +119,7 @@ def people_of(annotations: Path, content: Any, images: Path, reading: Reading | 
     truth = GroundTruth(table, np.array([person.crowd for person in people], bool), np.sort(listed.ids),
                         choice.skeleton.category_id)
     return Annotations(table.take(~truth.ignored), choice.skeleton, truth, findings, choice.written, listed,
-                       tuple(choice.keys))
+                       categories.called(choice.keys))
 
 
 def _region(record: Any, listed: ListedImages, count: int) -> list[Person]:

@@ -5,7 +5,7 @@ Format: COCO's results, https://cocodataset.org/#format-results.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from trs.data.annotations.images import ListedImages, list_images
 from trs.data.annotations.left_out import Findings, Reason
 from trs.data.annotations.reading import Reading
 from trs.data.person_table import PersonTable
-from trs.errors import InputError
+from trs.errors import InputError, printable
+
+_EXAMPLES = 5
 
 
 def load_detections(image_list: Path, detections: Path, images: Path, keypoint_count: int, min_score: float,
@@ -77,23 +79,28 @@ def of_categories(records: list[Any], categories: Collection[int | str], finding
                   ) -> Iterator[tuple[int, dict[str, Any]]]:
     """The records of these categories, each with its place; of one category in all, those, whatever its id is.
 
-    Detectors count their categories in ways of their own: from 0, from 1, by names.
+    Detectors count their categories in ways of their own: from 0, from 1, by names, in capitals or not.
     """
-    wanted: set[Identity | None] = {None, *(identity(category) for category in categories)}
-    there = {identity(record.get("category_id")) for record in records if isinstance(record, dict)} - {None}
+    wanted: set[Identity | None] = {None, *map(_called, categories)}
+    there = {_called(record.get("category_id")) for record in records if isinstance(record, dict)} - {None}
     if len(there) == 1:
         wanted |= there
     for index, record in enumerate(records):
         if not isinstance(record, dict):
             findings.leave_out(Reason.NO_RECORD, named(record, index))
-        elif identity(record.get("category_id")) not in wanted:
+        elif _called(record.get("category_id")) not in wanted:
             findings.leave_out(Reason.OTHER_CATEGORY, named(record, index))
         else:
             yield index, record
 
 
+def _called(category: Any) -> Identity | None:
+    key = identity(category)
+    return key.casefold() if isinstance(key, str) else key
+
+
 def load_poses(path: Path, listed: ListedImages, categories: Collection[int | str], keypoint_count: int,
-               findings: Findings) -> list[dict[str, Any]]:
+               findings: Findings, notes: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Read poses that any tool has predicted, to be scored.
 
     Poses that are not finite, or of other images, are counted, and score nothing.
@@ -101,9 +108,10 @@ def load_poses(path: Path, listed: ListedImages, categories: Collection[int | st
     Args:
         path: a file in COCO's result format.
         listed: the images of the annotation file.
-        categories: ids of the categories whose people are scored.
+        categories: ids of the categories whose people are scored, and their names.
         keypoint_count: K of each pose.
         findings: of the file.
+        notes: sentences on the annotation file, which may tell why no pose is one of its people's.
 
     Returns: records of COCO's result format with the image's id as `listed` has it.
 
@@ -127,9 +135,28 @@ def load_poses(path: Path, listed: ListedImages, categories: Collection[int | st
     if unscored:
         findings.notes.append(f"{unscored:,} of {len(records):,} poses have no score, which counts as 1")
     if records and not poses:
+        said = [findings.reasons(), *_expected(records, categories, keypoint_count, findings), *notes]
         raise InputError(f"{path}: none of its {len(records):,} records is a pose that can be scored, left out: "
-                         f"{findings.reasons()}")
+                         f"{'; '.join(said)}")
     return poses
+
+
+def _expected(records: list[Any], categories: Collection[int | str], keypoint_count: int, findings: Findings
+              ) -> Iterator[str]:
+    """What the poses that are left out should be, and what they are."""
+    there = [record for record in records if isinstance(record, dict)]
+    if Reason.OTHER_CATEGORY in findings.left_out:
+        found = (record["category_id"] for record in there if record.get("category_id") is not None)
+        yield f"the category that is scored is called {_listed(categories)}, those found {_listed(found)}"
+    if Reason.WRONG_COUNT in findings.left_out:
+        numbers = (len(numbers_or_nan(record.get("keypoints"))) for record in there)
+        yield f"the category has {keypoint_count} keypoints, the records hold lists of {_listed(numbers)} numbers"
+
+
+def _listed(values: Iterable[Any]) -> str:
+    """Values of a file, each once, not endless."""
+    found = list(dict.fromkeys(printable(str(value)) for value in values))
+    return ", ".join(found[:_EXAMPLES]) + (", ..." if len(found) > _EXAMPLES else "")
 
 
 def _pose(written: Any, count: int) -> np.ndarray | Reason:

@@ -120,8 +120,14 @@ def test_the_keypoints_that_most_people_have_are_read_and_the_choice_is_said(tmp
 
 def test_categories_of_the_same_keypoints_are_taken_as_one(tmp_path: Path) -> None:
     found = read(tmp_path, [PERSON, PERSON | {"id": 2, "name": "child"}], record(1), record(2, 2))
-    assert found.people.ids.tolist() == [1, 2] and found.categories == (1, 2)
+    assert found.people.ids.tolist() == [1, 2] and found.categories == (1, 2, "person", "child")
     assert found.findings.notes[0].startswith("people of 2 categories of the same keypoints are taken as one: ")
+
+
+def test_records_may_call_a_category_by_a_name_that_is_its_own(tmp_path: Path) -> None:
+    cat = {"id": 7, "name": "cat"}
+    for name, called in (("person", (1, "person")), ("cat", (1,)), ("1", (1,)), ("7", (1,))):
+        assert read(tmp_path, [PERSON | {"name": name}, cat], record(1)).categories == called
 
 
 def test_the_keypoints_that_are_wanted_come_first(tmp_path: Path) -> None:

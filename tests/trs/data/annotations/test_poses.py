@@ -17,7 +17,8 @@ GOOD = {"image_id": 3, "category_id": 1, "keypoints": [5, 6, 0.9, 7, 8, 0.8], "s
 READ = {"image_id": 3, "score": 0.5, "keypoints": [5, 6, 0.9, 7, 8, 0.8]}
 
 
-def read(folder: Path, *records: Any, categories: tuple[int, ...] = (1,)) -> tuple[list[dict[str, Any]], Findings]:
+def read(folder: Path, *records: Any, categories: tuple[int | str, ...] = (1,)
+         ) -> tuple[list[dict[str, Any]], Findings]:
     path, findings = folder / "results.json", Findings("results.json")
     path.write_text(json.dumps(list(records)))
     listed = list_images(path, [{"id": 3, "file_name": "a.jpg"}, {"id": 4, "file_name": "b.jpg"}], findings)
@@ -58,6 +59,25 @@ def test_what_is_no_pose_scores_nothing_and_is_counted(tmp_path: Path, record: A
 def test_of_several_categories_the_chosen_one_is_scored(tmp_path: Path) -> None:
     poses, findings = read(tmp_path, GOOD | {"category_id": 2}, GOOD | {"score": 0.7}, categories=(2,))
     assert [pose["score"] for pose in poses] == [0.5] and findings.left_out == {Reason.OTHER_CATEGORY: 1}
+
+
+@pytest.mark.parametrize("name", ["person", "Person"])
+def test_a_category_may_be_called_by_its_name(tmp_path: Path, name: str) -> None:
+    poses, findings = read(tmp_path, GOOD | {"category_id": name}, GOOD | {"category_id": "car"},
+                           categories=(1, "person"))
+    assert poses == [READ] and findings.left_out == {Reason.OTHER_CATEGORY: 1}
+
+
+@pytest.mark.parametrize(("records", "said"), [
+    ([GOOD | {"category_id": 3}, GOOD | {"category_id": "car\n"}, GOOD | {"category_id": 3}],
+     r"3 of another category; the category that is scored is called 1, person, those found 3, car\\n$"),
+    ([GOOD | {"category_id": number} for number in range(2, 9)], r"those found 2, 3, 4, 5, 6, \.\.\.$"),
+    ([GOOD | {"keypoints": [5, 6, 1]}, GOOD | {"keypoints": [1] * 51}],
+     "; the category has 2 keypoints, the records hold lists of 3, 51 numbers$")])
+def test_what_is_expected_and_found_is_said_where_no_pose_is_scored(tmp_path: Path, records: list[Any], said: str
+                                                                   ) -> None:
+    with pytest.raises(InputError, match=said):
+        read(tmp_path, *records, categories=(1, "person"))
 
 
 def test_no_poses_are_none(tmp_path: Path) -> None:
