@@ -68,7 +68,7 @@ def test_nothing_unlabeled_is_refused_where_it_is_needed(data: DataConfig) -> No
     ({"root": "/nowhere"}, "^there is no folder /nowhere; check data.root"),
     ({"train_images": "nowhere"}, "^there is no folder .*/people/nowhere; check data.root and the image folders"),
     ({"val_images": "nowhere"}, "^there is no folder .*/people/nowhere; check data.root and the image folders"),
-    ({"val_annotations": "nowhere.json"}, "^there is no file .*/people/nowhere.json; check data.root")])
+    ({"val_annotations": "nowhere.json"}, "^there is no file .*/people/nowhere.json; check its name and its folder$")])
 def test_what_is_not_there_is_told(data: DataConfig, changes: dict[str, str], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         load_datasets(dataclasses.replace(data, **changes))

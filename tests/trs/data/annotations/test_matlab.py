@@ -60,7 +60,7 @@ def test_a_whole_file_is_read_as_scipy_reads_it(tmp_path: Path, name: str, compr
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "a.mat").startswith(f"there is no file {tmp_path / 'a.mat'}; check data.root")
+    assert refusal(tmp_path / "a.mat").startswith(f"there is no file {tmp_path / 'a.mat'}; check its name and its folder")
     (tmp_path / "a.mat").write_bytes(as_matlab())
     assert "cannot read head from" in (said := refusal(tmp_path / "a.mat", "head")) and "there is no 'head'" in said
 
