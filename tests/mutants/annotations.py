@@ -45,7 +45,7 @@ MUTANTS = [
          "tests/jobs/test_score.py"
          "::test_labels_as_other_tools_write_them[keypoints nested, null where nothing is labeled]"),
         ("a visibility that cannot be read is a fault", "        return Reason.UNCLEAR\n", "        pass\n",
-         "tests/jobs/test_score.py::test_labels_as_other_tools_write_them[visibility in words]"),
+         "test_who_cannot_be_learned_from_is_left_out_and_counted"),
         ("keypoints are no shares of their images", "    _require_pixels(annotations, people)\n", "",
          "tests/jobs/test_score.py::test_labels_as_other_tools_write_them[keypoints as shares of the image]"),
         ("areas are in pixels", "isnan(person.area) or not believed", "isnan(person.area)",
@@ -294,7 +294,7 @@ MUTANTS = [
         ("a Matlab file is whole before SciPy reads it", "        _check(content)\n", "",
          "test_one_flipped_bit_of_compressed_data_is_found"),
         ("a compressed part ends with its checksum", "    if not stream.eof:\n", "    if False:\n",
-         "test_a_cut_file_is_refused_wherever_it_is_cut"),
+         "test_compressed_data_without_their_checksum_are_truncated"),
         ("an element does not leave its file", "            if small > 4 or start > end:", "            if False:",
          "test_a_cut_file_is_refused_wherever_it_is_cut"),
         ("a matrix holds what its lengths say",

@@ -49,6 +49,7 @@ def test_a_record_becomes_a_row_in_continuous_coordinates(tmp_path: Path) -> Non
     ({"keypoints": 5}, Reason.WRONG_COUNT), ({"keypoints": [float("nan"), 1, 2] + [1] * 6}, Reason.NOT_FINITE),
     ({"keypoints": [None, 1, 2] + [1] * 6}, Reason.NOT_FINITE),
     ({"keypoints": [10**400, 1, 2] + [1] * 6}, Reason.NOT_FINITE),
+    ({"keypoints": [5, 6, 2, 0, 0, 0, 8, 9, "2px"]}, Reason.UNCLEAR),
     ({"image_id": 99}, Reason.UNKNOWN_IMAGE), ({"image_id": [3]}, Reason.UNKNOWN_IMAGE),
     ({"image_id": 3.5}, Reason.UNKNOWN_IMAGE), ({"category_id": 99}, Reason.UNDECLARED_CATEGORY),
     ({"category_id": [1]}, None), ({"keypoints": [[5, 0, 8], [6, 0, 9], [2, 0, 1], []]}, Reason.WRONG_COUNT),

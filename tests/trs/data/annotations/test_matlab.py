@@ -60,7 +60,8 @@ def test_a_whole_file_is_read_as_scipy_reads_it(tmp_path: Path, name: str, compr
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "a.mat").startswith(f"there is no file {tmp_path / 'a.mat'}; check its name and its folder")
+    missing = tmp_path / "a.mat"
+    assert refusal(missing).startswith(f"there is no file {missing}; check its name and its folder")
     (tmp_path / "a.mat").write_bytes(as_matlab())
     assert "cannot read head from" in (said := refusal(tmp_path / "a.mat", "head")) and "there is no 'head'" in said
 
@@ -80,6 +81,16 @@ def test_a_cut_file_is_refused_wherever_it_is_cut(tmp_path: Path, compressed: bo
             said = str(error).removeprefix(f"cannot read people from {path} as a Matlab file: ")
             assert said.startswith(("it is ", "there is no 'people'")), "SciPy stumbled over it"
     assert not read  # it is the last variable
+
+
+def test_compressed_data_without_their_checksum_are_truncated(tmp_path: Path) -> None:
+    """The length of the element says nothing of what is missing in it."""
+    content, start, end = as_matlab(do_compression=True), 0, 128
+    while end < len(content):
+        start, (length,) = end + 4, struct.unpack_from("<I", content, end + 4)
+        end = start + 4 + length
+    (tmp_path / "a.mat").write_bytes(content[:start] + struct.pack("<I", length - 4) + content[start + 4:-4])
+    assert refusal(tmp_path / "a.mat").endswith("as a Matlab file: it is truncated")
 
 
 def test_one_flipped_bit_of_compressed_data_is_found(tmp_path: Path) -> None:
