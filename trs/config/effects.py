@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from trs.config.methods import ConsistencyConfig, MethodConfig, SupervisedConfig, TRSConfig
@@ -30,7 +31,8 @@ def require_effect(names: Iterable[str], *configs: Config) -> None:
     reasons = [idle(config) for config in configs]
     for name in names:
         if all(name in each for each in reasons):
-            raise InputError(f"{name} has no effect {reasons[0][name]}; leave that out")
+            why = Counter(each[name] for each in reasons).most_common(1)[0][0]  # a reference has reasons of its own
+            raise InputError(f"{name} has no effect {why}; leave that out")
 
 
 def changed(config: Config, before: Config) -> list[str]:

@@ -50,7 +50,7 @@ class Person:
     keypoints: [K, 3] x, y and whether it is labeled.
     crowd: whether the record is a crowd.
     boxed: whether the box is the record's own.
-    name: what a message calls the record.
+    place: of the record in its file.
     """
 
     id: Identity | None
@@ -61,7 +61,7 @@ class Person:
     keypoints: np.ndarray
     crowd: bool = False
     boxed: bool = True
-    name: str = ""
+    place: int = 0
 
 
 def people_of(annotations: Path, content: Any, images: Path, reading: Reading | None = None,
@@ -114,7 +114,7 @@ def people_of(annotations: Path, content: Any, images: Path, reading: Reading | 
     if nowhere:
         findings.notes.append(f"{nowhere:,} of those left out have no box: a pose on them counts as wrong")
     _require_pixels(annotations, people)
-    people = _with_areas(_corners_apart(people, listed, findings), findings)
+    people = _with_areas(_corners_apart(people, listed, findings), records, findings)
     table = table_of(listed, images, people, len(choice.skeleton), reading, _ids(annotations, people, findings))
     truth = GroundTruth(table, np.array([person.crowd for person in people], bool), np.sort(listed.ids),
                         choice.skeleton.category_id)
@@ -181,10 +181,10 @@ def _person(record: Any, listed: ListedImages, categories: Categories, choice: C
         if box is None:
             return Reason.NO_SIZE
         findings.mend(Mended.BOX, named(record, index))
-    return Person(identity(record.get("id")), image, box, area, 1.0, keypoints, boxed=boxed, name=named(record, index))
+    return Person(identity(record.get("id")), image, box, area, 1.0, keypoints, boxed=boxed, place=index)
 
 
-def _with_areas(people: list[Person], findings: Findings) -> list[Person]:
+def _with_areas(people: list[Person], records: list[Any], findings: Findings) -> list[Person]:
     """The people with areas that may be theirs: in other units, or as shares of the images, they would make every pose
     wrong, or right. A file of more than a few has such areas throughout or not at all.
     """
@@ -195,7 +195,7 @@ def _with_areas(people: list[Person], findings: Findings) -> list[Person]:
     found = []
     for person in people:
         if person.keypoints[:, 2].any() and (isnan(person.area) or not believed):
-            findings.mend(Mended.AREA, person.name)
+            findings.mend(Mended.AREA, named(records[person.place], person.place))
             person = dataclasses.replace(person, area=nan)
         found.append(person)
     return found
