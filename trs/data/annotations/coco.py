@@ -114,7 +114,9 @@ def people_of(annotations: Path, content: Any, images: Path, reading: Reading | 
     if nowhere:
         findings.notes.append(f"{nowhere:,} of those left out have no box: a pose on them counts as wrong")
     _require_pixels(annotations, people)
-    people = _with_areas(_corners_apart(people, listed, findings), records, findings)
+    people, estimated = _with_areas(_corners_apart(people, listed, findings))
+    for place in estimated:
+        findings.mend(Mended.AREA, named(records[place], place))
     table = table_of(listed, images, people, len(choice.skeleton), reading, _ids(annotations, people, findings))
     truth = GroundTruth(table, np.array([person.crowd for person in people], bool), np.sort(listed.ids),
                         choice.skeleton.category_id)
@@ -184,21 +186,23 @@ def _person(record: Any, listed: ListedImages, categories: Categories, choice: C
     return Person(identity(record.get("id")), image, box, area, 1.0, keypoints, boxed=boxed, place=index)
 
 
-def _with_areas(people: list[Person], records: list[Any], findings: Findings) -> list[Person]:
+def _with_areas(people: list[Person]) -> tuple[list[Person], list[int]]:
     """The people with areas that may be theirs: in other units, or as shares of the images, they would make every pose
     wrong, or right. A file of more than a few has such areas throughout or not at all.
+
+    Returns: with NaN for an area that is none, and the places of these people's records.
     """
     labeled = [person for person in people if person.keypoints[:, 2].any()]
     shares = np.array([person.area / max(person.box[2:].prod(), 0.0 if box is None else box[2:].prod())
               for person in labeled if not isnan(person.area) for box in (hull(person.keypoints, nan),)])
     believed = len(shares) < _MANY or ((shares >= _SPARSEST) & (shares <= _FULLEST)).mean() > 1 - _MOST
-    found = []
+    found, estimated = [], []
     for person in people:
         if person.keypoints[:, 2].any() and (isnan(person.area) or not believed):
-            findings.mend(Mended.AREA, named(records[person.place], person.place))
+            estimated.append(person.place)
             person = dataclasses.replace(person, area=nan)
         found.append(person)
-    return found
+    return found, estimated
 
 
 def keypoints_of(written: Any, count: int) -> np.ndarray | Reason:
