@@ -179,7 +179,7 @@ MUTANTS = [
          "self.config.teacher_mode if name in self.peers else self.config.reviewer_mode", "self.config.teacher_mode",
          "test_losses_and_gradients_equal_the_equations"),
         ("a reviewer takes no gradients", "                reviewer.requires_grad_(False)\n",
-         "                pass\n", "tests/trs/methods/test_build.py::test_it_trains_two_steps_and_is_evaluated"),
+         "                pass\n", "test_reviewers_ask_for_no_gradients"),
         ("a reviewer may take labeled gradients", 'if config.reviewer_update == "ema_and_supervised":', "if False:",
          "test_reviewers_may_take_labeled_gradients"),
         ("each reviewer has its momentum", "limit = self.config.ema_momentum if momentum is None else momentum",

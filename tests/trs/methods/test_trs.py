@@ -98,6 +98,11 @@ def test_no_gradient_reaches_teacher_or_reviewer(method: TRS, labeled, unlabeled
     assert any(parameter.grad.abs().sum() > 0 for parameter in method.networks["a"].parameters())
 
 
+def test_reviewers_ask_for_no_gradients(method: TRS) -> None:
+    asking = {name for name, network in method.networks.items() if any(p.requires_grad for p in network.parameters())}
+    assert asking == {"a", "b"}
+
+
 def test_weight_zero_is_the_supervised_loss_of_both_peers(method: TRS, make_network, labeled, unlabeled) -> None:
     method.config = dataclasses.replace(CONFIG, unsup_weight=0.0)
     losses = method.losses(method.trained, labeled, unlabeled, step=0)
