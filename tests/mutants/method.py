@@ -243,7 +243,7 @@ MUTANTS = [
         ("teachers are remembered", "load_state_dict(self.networks[name].state_dict())", "state_dict()",
          "test_sspcm_remembers_the_last_epoch_and_none_in_the_first"),
         ("the student's score counts", '        return ("c",)', '        return ("a",)',
-         "tests/trs/methods/test_build.py::test_it_trains_two_steps_and_is_evaluated")),
+         "tests/trs/methods/test_build.py::test_a_method_is_scored_by_its_peers_and_sspcm_by_its_student")),
     *in_file("trs/methods/pseudo_pose.py", "tests/trs/methods/test_rivals.py",
         ("pseudo labels are weighed", "supervised + self.config.unsup_weight * pseudo", "supervised + pseudo",
          "test_pseudo_pose_weighs_true_and_pseudo_labels"),
@@ -291,8 +291,8 @@ MUTANTS = [
          "test_the_seed_alone_decides_the_weights")),
     *in_file("trs/methods/build.py", "tests/trs/methods/test_build.py",
         ("peers start apart", "config.train.seed * len(config.method.peers) + peer", "config.train.seed",
-         "test_it_trains_two_steps_and_is_evaluated"),
+         "test_peers_start_apart_and_each_from_its_seed"),
         ("peers have backbones of their own", "backbones[peer % len(backbones)]", "backbones[0]",
-         "test_it_trains_two_steps_and_is_evaluated")),
+         "test_peers_have_backbones_of_their_own")),
 ]
 
