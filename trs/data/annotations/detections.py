@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from trs.data.annotations.coco import Person, box_of, is_list_of_points, records_of, table_of
+from trs.data.annotations.coco import Person, box_of, records_of, table_of
 from trs.data.annotations.fields import Identity, finite, identity, named, numbers_or_nan, read_json
 from trs.data.annotations.images import ListedImages, list_images
+from trs.data.annotations.keypoints import is_list_of_points
 from trs.data.annotations.left_out import Findings, Reason
 from trs.data.annotations.reading import Reading
 from trs.data.person_table import PersonTable
