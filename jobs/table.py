@@ -24,6 +24,7 @@ from jobs.paper.tables import TABLES, Table
 from jobs.run_folder.console import duration
 from trs import config as configs
 from trs.config import DataConfig, EvalConfig, ModelConfig, TrainConfig, ViewConfig
+from trs.config.before import as_0_1_trained
 from trs.config.effects import changed, require_effect
 from trs.data.datasets import load_datasets
 from trs.errors import InputError
@@ -78,6 +79,7 @@ def main(arguments: list[str]) -> None:
     """Train what is not done yet, and write the table after each training."""
     command, table = parse(arguments)
     folder = RunsFolder(command.out.absolute())
+    table = continued(table, folder)
     runs = with_starts(cell.runs[number] for number in range(command.seeds) for cell in table.cells)
     job = Job(runs[0].config, table.cluster)
     check(runs, folder)
@@ -106,6 +108,15 @@ def main(arguments: list[str]) -> None:
     if failures:
         raise InputError(f"{len(failures)} of the trainings failed, {folder.find(failures[0])} the first; the lines "
                          "above say why; the same command tries them again")
+
+
+def continued(table: Table, folder: RunsFolder) -> Table:
+    """The table as it was begun in this folder: what 0.1 has trained there is not compared with other settings."""
+    if not folder.began_before(with_starts(run for cell in table.cells for run in cell.runs)):
+        return table
+    print(f"{folder.path} was begun by version 0.1: its trainings keep that version's warm-up of the reviewers "
+          "(ema_warmup mean) and decoder (axes); another --out begins a table of today's", flush=True)
+    return table.changed(as_0_1_trained)
 
 
 def _train(table: Table, name: str, runs: list[Run], folder: RunsFolder, concurrent: int) -> list[Run]:

@@ -27,6 +27,7 @@ from jobs.training.trainer import fit
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config
+from trs.config.before import as_0_1_trained, as_0_1_wrote
 from trs.errors import InputError
 
 
@@ -45,6 +46,7 @@ class Run:
             for field in dataclasses.fields(settings):
                 if field.metadata.get("added") and plain[section][field.name] == field.default:
                     del plain[section][field.name]  # the name that the training got before there was the field
+        plain = as_0_1_wrote(plain)
         plain["data"]["root"] = str(Path(self.config.data.root).absolute())
         content = json.dumps([plain, [start.name for start in self.starts_from]], sort_keys=True)
         identity = hashlib.sha256(content.encode()).hexdigest()[:10]
@@ -104,6 +106,12 @@ class RunsFolder:
                 return None
             self._results[run] = metrics[-1]
         return self._results[run]
+
+    def began_before(self, runs: Iterable[Run]) -> bool:
+        """Whether 0.1 has trained some of these here, as it understood their settings, and nothing since."""
+        changed = [(run, run.changed(as_0_1_trained)) for run in runs]
+        there = [(self.find(run).exists(), self.find(old).exists()) for run, old in changed if old != run]
+        return any(old for _, old in there) and not any(new for new, _ in there)
 
     @functools.cached_property
     def _known(self) -> dict[Config, str]:

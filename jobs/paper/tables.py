@@ -76,6 +76,12 @@ class Table:
     note: str = ""
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
+    def changed(self, change: Callable[[Config], Config]) -> Table:
+        """The table with all its trainings' configs changed."""
+        return dataclasses.replace(self, cells=[dataclasses.replace(
+            cell, run=cell.run.changed(change), repeats=tuple(run.changed(change) for run in cell.repeats))
+            for cell in self.cells])
+
     def titles(self) -> dict[Run, str]:
         """What to call each run: the first cell that shows it."""
         titles: dict[Run, str] = {}

@@ -25,8 +25,22 @@ def test_ramp_up() -> None:
     assert ramp_up(0, 0) == 1
 
 
-def test_ema_momentum_starts_as_a_copy_and_reaches_its_limit_in_time() -> None:
-    assert ema_momentum(0, 0.999) == 0
-    assert ema_momentum(1, 0.999) == 0.5
-    assert ema_momentum(998, 0.999) < 0.999
-    assert ema_momentum(1000, 0.999) == 0.999
+def test_a_young_average_remembers_a_tenth_of_the_run() -> None:
+    assert ema_momentum(0, 0.999) == 0.1
+    for step in (100, 1000, 8000):
+        weights = [1.0]
+        for t in range(step + 1):  # what each step's weights are in the average
+            momentum = ema_momentum(t, 0.9999)
+            weights = [momentum * weight for weight in weights] + [1 - momentum]
+        age = sum(weight * (step + 1 - t) for t, weight in enumerate(weights))
+        assert age == pytest.approx(step / 10, rel=0.15)
+    assert ema_momentum(8990, 0.999) < 0.999 == ema_momentum(8991, 0.999)
+
+
+def test_the_mean_of_0_1_starts_as_a_copy_and_is_that_of_all_weights() -> None:
+    average = 0.0
+    for step in range(998):
+        momentum = ema_momentum(step, 0.999, "mean")
+        average = momentum * average + (1 - momentum) * step
+        assert average == pytest.approx(step / 2)
+    assert ema_momentum(998, 0.999, "mean") < 0.999 == ema_momentum(1000, 0.999, "mean")

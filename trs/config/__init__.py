@@ -22,6 +22,7 @@ from trs.config.methods import (
     SupervisedConfig,
     TrainedTeacherConfig,
     TRSConfig,
+    Warmup,
 )
 from trs.config.model import BackboneName, ModelConfig
 from trs.config.training import Config, EvalConfig, TrainConfig
@@ -29,5 +30,5 @@ from trs.config.training import Config, EvalConfig, TrainConfig
 __all__ = ["METHOD_NAMES", "AugmentationName", "BackboneName", "Config", "ConsistencyConfig", "DataConfig",
            "DataDistillConfig", "DualConfig", "EvalConfig", "FixMatchConfig", "MeanTeacherConfig", "MethodConfig",
            "MethodSettings", "ModelConfig", "PseudoPoseConfig", "SSPCMConfig", "SingleConfig", "SupervisedConfig",
-           "TRSConfig", "TrainConfig", "TrainedTeacherConfig", "ViewConfig", "change", "from_dict", "load", "save",
-           "to_dict"]
+           "TRSConfig", "TrainConfig", "TrainedTeacherConfig", "ViewConfig", "Warmup", "change", "from_dict", "load",
+           "save", "to_dict"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 
 import yaml
 
+from trs.config.before import VERSION, of_today
 from trs.config.checks import refusal, require, shown
 from trs.config.methods import METHOD_NAMES, MeanTeacherConfig, MethodConfig
 from trs.config.training import Config
@@ -31,8 +32,9 @@ _LONGEST = 1 << 20
 
 def to_dict(config: Config) -> dict[str, Any]:
     """The config as plain numbers, strings, lists and dictionaries, fit for YAML and JSON."""
-    return {name: plain_section(getattr(config, name)) if name != "method" else
-            {"name": config.method.name, **plain_section(config.method)} for name in _SECTIONS}
+    return {"version": VERSION,
+            **{name: plain_section(getattr(config, name)) if name != "method" else
+               {"name": config.method.name, **plain_section(config.method)} for name in _SECTIONS}}
 
 
 def plain_section(settings: DataclassInstance) -> dict[str, Any]:
@@ -202,6 +204,7 @@ def sections(plain: object) -> tuple[dict[str, Any], Any]:
     """
     if not isinstance(plain, Mapping):
         raise InputError(f"no config, which has sections such as data, model and method: {shown(plain)}")
+    plain = of_today(plain, _SECTIONS)
     train, cluster = plain.get("train"), plain.get("cluster") or {}
     if isinstance(train, Mapping) and isinstance(cluster, Mapping):
         cluster = {name: train[name] for name in MACHINES if name in train} | dict(cluster)

@@ -10,6 +10,8 @@ from typing import ClassVar, Literal, get_args
 
 from trs.config.checks import check_fields, require, within
 
+Warmup = Literal["tenth", "mean"]
+"""How an average's momentum begins: see `trs.schedule.ema_momentum`."""
 AugmentationName = Literal["cutout", "mixup", "cutmix", "rand_augment", "joint_cutout", "ssco", "keypoint_mix"]
 
 
@@ -134,7 +136,9 @@ class MeanTeacherConfig(ConsistencyConfig):
 
     name = "mean_teacher"
     ema_momentum: float = 0.999
-    """Momentum of the teacher, warmed up as min(1 - 1/(t+1), ema_momentum)."""
+    """Momentum of the teacher, after its warm-up."""
+    ema_warmup: Warmup = "tenth"
+    """The teacher's memory while it is young: a tenth of the run so far, or the plain mean of all of it (0.1)."""
     reviewer_mode: Literal["eval", "train"] = "train"
     """BatchNorm of the teacher: the student's running statistics, or those of its own batches; see TRS."""
 
@@ -162,7 +166,9 @@ class TRSConfig(TrainedTeacherConfig):
     unsup_weight: float = 0.5
     augment: tuple[AugmentationName, ...] = ("keypoint_mix",)
     ema_momentum: float = 0.999
-    """Alpha of Eq. 7, warmed up as min(1 - 1/(t+1), alpha)."""
+    """Alpha of Eq. 7, after its warm-up."""
+    ema_warmup: Warmup = "tenth"
+    """A reviewer's memory while it is young: a tenth of the run so far, or the plain mean of all of it (0.1)."""
     ema_momentum_b: float | None = None
     """Beta of Eq. 7, the second reviewer's momentum; None takes ema_momentum."""
     locator: Literal["teacher", "teacher_and_reviewer"] = "teacher"

@@ -50,8 +50,9 @@ class EvalConfig:
     """Average the heatmaps of the image and of its mirror image."""
     metric: Literal["ap", "pckh", "pck"] = field(default="ap", metadata=SHARED)
     """What a search maximizes and the best checkpoint is kept by: COCO's OKS-AP, MPII's PCKh@0.5, or PCK@0.2."""
-    decoder: Literal["quarter", "dark", "udp"] = "quarter"
-    """Sub-cell position: a quarter cell towards the higher neighbor, DARK's Taylor step, or UDP's on a blurred map."""
+    decoder: Literal["quarter", "axes", "dark", "udp"] = "quarter"
+    """Sub-cell position: a quarter cell towards the higher neighbor, a Newton step axis by axis (0.1's "dark"), or the
+    full one on a blurred map, with DARK's derivatives or with UDP's."""
     batch_size: int = field(default=64, metadata=within(1, MOST_IMAGES))
     """Images in a forward pass."""
     every: int = field(default=1, metadata=within(1))

@@ -15,7 +15,8 @@ METRIC_NAMES = {"ap": "AP", "pckh": "PCKh", "pck": "PCK"}
 _MEASURES = {"ap": "COCO OKS-AP", "pckh": "PCKh@0.5 without pelvis and thorax",
              "pck": "PCK@0.2 of the box's longer side"}
 
-_DECODERS = {"quarter": "quarter-cell decoding", "dark": "DARK decoding", "udp": "UDP decoding"}
+_DECODERS = {"quarter": "quarter-cell decoding", "axes": "Newton decoding axis by axis", "dark": "DARK decoding",
+             "udp": "UDP decoding"}
 
 
 def measure_of(metric: str) -> str:

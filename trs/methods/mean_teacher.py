@@ -52,5 +52,6 @@ class MeanTeacher(ConsistencyMethod):
 
     def after_step(self, step: int) -> None:
         """Eq. 1: the teacher follows the student."""
-        follow(self.networks["teacher_a"], self.networks["a"], ema_momentum(step, self.config.ema_momentum),
+        momentum = ema_momentum(step, self.config.ema_momentum, self.config.ema_warmup)
+        follow(self.networks["teacher_a"], self.networks["a"], momentum,
                copy_statistics=self.config.reviewer_mode == "eval")

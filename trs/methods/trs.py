@@ -95,5 +95,6 @@ class TRS(ConsistencyMethod):
         momenta = self.config.ema_momentum, self.config.ema_momentum_b
         for name, momentum in zip(self.peers, momenta, strict=True):
             limit = self.config.ema_momentum if momentum is None else momentum
-            follow(self.networks[f"reviewer_{name}"], self.networks[name], ema_momentum(step, limit),
+            follow(self.networks[f"reviewer_{name}"], self.networks[name],
+                   ema_momentum(step, limit, self.config.ema_warmup),
                    copy_statistics=self.config.reviewer_mode == "eval")

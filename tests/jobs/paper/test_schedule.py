@@ -14,6 +14,7 @@ from jobs.config import ClusterConfig, Job
 from jobs.paper.schedule import Ended, Queue, Run, RunsFolder, with_starts
 from tests.jobs.paper.runs import mark_done
 from trs.config import Config, SupervisedConfig, TRSConfig, change
+from trs.config.before import as_0_1_trained
 
 OLD_TABLE = Path(__file__).parent / "table_of_0.1"
 """The configs of a row of our own study as version 0.1 wrote them: TRS from a warm start, and what it starts from."""
@@ -31,8 +32,8 @@ def old_table(tmp_path: Path) -> Path:
 
 
 def old_runs() -> list[Run]:
-    """What the command trains for the row, starts first."""
-    return with_starts([table.parse(OLD_ROW)[1].cells[0].run])
+    """What the command trains for the row where 0.1 began it, starts first."""
+    return with_starts([table.parse(OLD_ROW)[1].cells[0].run.changed(as_0_1_trained)])
 
 
 def test_a_name_tells_the_method_and_depends_on_what_is_trained_alone(config: Config) -> None:
@@ -55,6 +56,24 @@ def test_a_table_of_version_0_1_is_done(old_table: Path) -> None:
         assert folder.result(run) is not None, run.name
     # They were trained on other storage, from which the folder has been moved.
     assert folder.config(old_runs()[-1]).train.init_from[0].startswith(str(old_table))
+
+
+def test_a_table_that_0_1_began_goes_on_as_it_began(old_table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = table.parse(OLD_ROW)[1]
+    kept = table.continued(whole, RunsFolder(old_table))
+    assert "begun by version 0.1" in capsys.readouterr().out
+    assert with_starts([kept.cells[0].run]) == old_runs() != with_starts([whole.cells[0].run])
+    assert table.continued(kept, RunsFolder(old_table)) == kept
+    assert table.continued(whole, RunsFolder(old_table / "elsewhere")) == whole
+    mark_done(old_table / whole.cells[0].run.name, epochs=9, ap=0.5)
+    assert table.continued(whole, RunsFolder(old_table)) == whole  # its rows were trained anew
+    assert not capsys.readouterr().out
+
+
+def test_what_0_1_had_no_words_for_has_another_name() -> None:
+    old, new = old_runs(), with_starts([table.parse(OLD_ROW)[1].cells[0].run])
+    assert not {run.name for run in old} & {run.name for run in new}
+    assert {run.config.eval.decoder for run in old} == {"axes"} and {run.config.eval.decoder for run in new} == {"dark"}
 
 
 def test_a_run_is_found_although_a_field_was_added_since(old_table: Path) -> None:

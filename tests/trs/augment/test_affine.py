@@ -5,7 +5,7 @@ import torch
 
 from trs.augment.affine import affine_theta, draw_affine, warp, warp_levels
 from trs.config import ViewConfig
-from trs.data.heatmaps import STRIDE, decode_dark, encode
+from trs.data.heatmaps import STRIDE, decode_axes, encode
 
 SIZE = (128, 96)
 
@@ -46,7 +46,7 @@ def test_images_and_heatmaps_move_alike() -> None:
     theta = affine_theta(torch.tensor([1.1]), torch.tensor([25.0]), SIZE)
     warped = warp(image, theta)[0, 0]
     center = torch.stack([(warped * x).sum(), (warped * y).sum()]) / warped.sum()
-    found, _ = decode_dark(warp_levels(heatmaps[None], theta)[0])
+    found, _ = decode_axes(warp_levels(heatmaps[None], theta)[0])
     torch.testing.assert_close(found[0, 0], center, atol=0.6, rtol=0)
 
 

@@ -112,7 +112,7 @@ def test_keypoints_survive_the_way_into_the_crop_and_back(datasets: Datasets, co
     keypoints = np.stack([geometry.transform(k, m) for k, m in zip(datasets.val.keypoints, forward, strict=True)])
     heatmaps, weights = encode(torch.tensor(keypoints, dtype=torch.float32),
                                torch.tensor(datasets.val.keypoint_weights), (16, 16))
-    poses = poses_in_image(heatmaps, torch.as_tensor(crops.matrices), "dark").numpy()
+    poses = poses_in_image(heatmaps, torch.as_tensor(crops.matrices), "axes").numpy()
     labeled = weights.numpy() > 0
     pixels = 1 / np.linalg.norm(forward[:, 0, :2], axis=1)  # image pixels in a pixel of the input
     error = np.linalg.norm(poses[..., :2] - datasets.val.keypoints, axis=-1) / pixels[:, None]

@@ -89,7 +89,7 @@ def test_a_score_that_is_not_finite_scores_nothing(datasets: Datasets, value: fl
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-@pytest.mark.parametrize("decoder", ["quarter", "dark", "udp"])
+@pytest.mark.parametrize("decoder", ["quarter", "axes", "dark", "udp"])
 def test_a_network_that_gives_no_numbers_has_diverged(datasets: Datasets, config: Config, value: float,
                                                       decoder: str) -> None:
     changed = dataclasses.replace(config, eval=dataclasses.replace(config.eval, decoder=decoder))

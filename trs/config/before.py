@@ -1,0 +1,70 @@
+"""What the files of earlier versions mean in the words of this one.
+
+A file that a command wrote says which version's words it is in; 0.1 wrote none. A file that names only some sections
+was written by hand, and means what it says today.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from trs.config.checks import shown
+from trs.config.methods import MeanTeacherConfig, TRSConfig
+from trs.config.training import Config
+from trs.errors import InputError
+
+VERSION = 2
+"""1: 0.1. 2: `method.ema_warmup`; the decoder `dark` is the published one."""
+
+
+def of_today(plain: Mapping[str, Any], sections: Collection[str]) -> dict[str, Any]:
+    """The sections of a file, with values that mean today what theirs meant when it was written.
+
+    Args:
+        plain: what the file holds.
+        sections: what a whole file has.
+
+    Raises:
+        InputError: a version that is not known here.
+    """
+    found = {name: dict(value) if isinstance(value, Mapping) else value for name, value in plain.items()}
+    version = found.pop("version", 1 if found.keys() >= set(sections) else VERSION)
+    if type(version) is not int or not 1 <= version <= VERSION:
+        raise InputError(f"version {shown(version)} of a config is not known here, only 1 to {VERSION}: read it with "
+                         "what wrote it, or write a new one")
+    if version < 2:
+        _from_0_1(found)
+    return found
+
+
+def _from_0_1(found: dict[str, Any]) -> None:
+    method, evaluation = found["method"], found["eval"]
+    if isinstance(method, dict) and "ema_momentum" in method:
+        method.setdefault("ema_warmup", "mean")
+    if isinstance(evaluation, dict) and evaluation.get("decoder") == "dark":
+        evaluation["decoder"] = "axes"
+
+
+def as_0_1_trained(config: Config) -> Config:
+    """The training that 0.1 made of the same settings."""
+    method, evaluation = config.method, config.eval
+    if isinstance(method, TRSConfig | MeanTeacherConfig):
+        method = dataclasses.replace(method, ema_warmup="mean")
+    if evaluation.decoder == "dark":
+        evaluation = dataclasses.replace(evaluation, decoder="axes")
+    return dataclasses.replace(config, method=method, eval=evaluation)
+
+
+def as_0_1_wrote(plain: dict[str, Any]) -> dict[str, Any]:
+    """A config's plain values in the words of 0.1, without a version; as they are where it had no words for them.
+
+    Fields that 0.1 did not have are there as well.
+    """
+    method, evaluation = dict(plain["method"]), dict(plain["eval"])
+    if method.pop("ema_warmup", "mean") != "mean" or evaluation["decoder"] == "dark":
+        return plain
+    if evaluation["decoder"] == "axes":
+        evaluation["decoder"] = "dark"
+    return {name: value for name, value in plain.items() if name != "version"} | {"method": method, "eval": evaluation}
