@@ -35,6 +35,9 @@ class ClusterConfig:
     """Steps between two checkpoints within an epoch: what the loss of a machine costs at most."""
     max_failures: int = 3
     """Failures in a row without a newer checkpoint; as long as it gets further, a run may lose its machines."""
+    threads: int | None = field(default=None, metadata=within(1))
+    """Threads that a worker computes with; by default its share of the node's cores. A run keeps its number: another
+    one gives other last bits."""
 
     def __post_init__(self) -> None:
         check_fields(self, "cluster")

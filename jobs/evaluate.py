@@ -70,7 +70,8 @@ def main(arguments: list[str]) -> None:
     out = (command.out or checkpoint.parent / "evaluation").absolute()
     cli.make_folder("--out", out)
     connect()
-    machines = dataclasses.replace(_machines(checkpoint.parent), use_gpu=command.use_gpu, min_workers=None)
+    machines = dataclasses.replace(_machines(checkpoint.parent), use_gpu=command.use_gpu, min_workers=None,
+                                   threads=None)
     metrics, keypoints, datasets = evaluate(checkpoint, Job(config, machines), out)
     cli.tell_notes(datasets.notes)
     print(checkpoint)

@@ -15,7 +15,7 @@ from jobs import cli
 from jobs import config as jobs_config
 from jobs.cluster import checks
 from jobs.cluster.connect import connect
-from jobs.cluster.resources import concurrency
+from jobs.cluster.resources import concurrency, share_cores
 from jobs.cluster.stopping import run_aside, stop_gently
 from jobs.config import ClusterConfig, Job
 from jobs.paper.render import draw, write
@@ -85,6 +85,7 @@ def main(arguments: list[str]) -> None:
     check(runs, folder)
     connect()
     concurrent = concurrency(job, command.concurrent)
+    table = dataclasses.replace(table, cluster=share_cores(job, concurrent).cluster)
     datasets = load_datasets(job.config.data)
     checks.require(job, datasets, folder.find(runs[0]))
     folder.path.mkdir(parents=True, exist_ok=True)

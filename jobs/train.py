@@ -7,6 +7,7 @@ import sys
 from jobs import cli
 from jobs.cluster import checks
 from jobs.cluster.connect import connect
+from jobs.cluster.resources import share_cores
 from jobs.cluster.stopping import run_aside, stop_gently
 from jobs.run_folder.console import print_progress
 from jobs.run_folder.layout import FIRST_STAGE, write_run
@@ -27,6 +28,7 @@ def main(arguments: list[str]) -> None:
     datasets = prepare(job.config, folder)
     connect()
     checks.require(job, datasets, folder)
+    job = share_cores(job)
     write_run(job, datasets.split, folder)
     print(f"{command.title}: {len(datasets.labeled)} labeled, {len(datasets.unlabeled)} unlabeled, {len(datasets.val)} "
           f"validation people of {len(datasets.skeleton)} keypoints -> {folder}\n"

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from jobs import cli
 from jobs.cluster import checks
 from jobs.cluster.connect import connect
-from jobs.cluster.resources import concurrency
+from jobs.cluster.resources import concurrency, share_cores
 from jobs.cluster.stopping import Stopped, run_aside, stop_gently
 from jobs.run_folder.layout import write_run
 from jobs.training.prepare import prepare
@@ -52,14 +52,15 @@ def main(arguments: list[str]) -> None:
     plan, space = load_plan(folder) if command.resume else (
         command.plan, chosen_space(job.config, list(command.space), command.space_file))
     check_space(job.config, space)
-    search = Search(folder, job, plan, space)
     defaults = paper_defaults(job.config, space)
     datasets = prepare(job.config, folder)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     connect()
     concurrent = concurrency(job, command.concurrent)
     checks.require(job, datasets, folder)
+    job = share_cores(job, min(concurrent, plan.trials + plan.reference))
     write_run(job, datasets.split, folder)
+    search = Search(folder, job, plan, space)
     save_search(search, datasets.skeleton)
     study = open_study(folder, search.grace_epochs, plan.reduction_factor)
     if not study.get_trials(deepcopy=False):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+import loky
 import ray
 
 from jobs.cluster.ray_private import ScalingConfig, autoscaler_limits
-from jobs.config import Job
+from jobs.config import ClusterConfig, Job
 from trs.errors import InputError
 
 DRIVER = {"node:__internal_head__": 1e-3}
@@ -85,6 +87,37 @@ def scaling(job: Job) -> ScalingConfig:
 def all_or_none(job: Job) -> Job:
     """The same training with a fixed number of workers, for work that is short enough to be repeated."""
     return dataclasses.replace(job, cluster=dataclasses.replace(job.cluster, min_workers=None))
+
+
+def share_cores(job: Job, concurrent: int = 1) -> Job:
+    """The same training with the threads that each of its workers may take, so that no core idles and none is torn.
+
+    Workers on a GPU, and a training that says it, keep what they have reserved or said.
+
+    Args:
+        job: whose config goes into the run's folder, and with it the number of threads.
+        concurrent: trainings of its kind at a time.
+    """
+    cluster, workers = job.cluster, job.config.train.workers * concurrent
+    if cluster.threads is not None:
+        return job
+    reserved = max(1, int(cluster.cpus_per_worker))
+    nodes = [_cores(node) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0.0) >= 1]
+    shared = int(min(nodes) // -(-workers // len(nodes))) if nodes else 0  # what an autoscaler adds is not known yet
+    threads = reserved if cluster.use_gpu else max(reserved, shared)
+    return dataclasses.replace(job, cluster=dataclasses.replace(cluster, threads=threads))
+
+
+def _cores(node: dict[str, Any]) -> float:
+    """The cores of a node that Ray may use: as many as it counts, or was told, and on this machine no more than are."""
+    counted: float = node["Resources"]["CPU"]
+    here = node["NodeID"] == ray.get_runtime_context().get_node_id()
+    return min(counted, loky.cpu_count()) if here else counted  # by affinity and by the container's limit
+
+
+def threads_of(cluster: ClusterConfig) -> int:
+    """The threads of a worker whose share nobody has counted."""
+    return cluster.threads or max(1, int(cluster.cpus_per_worker))
 
 
 def _of_worker(job: Job) -> dict[str, float]:

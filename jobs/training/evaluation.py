@@ -12,7 +12,7 @@ import ray.train
 import ray.train.torch
 import torch
 
-from jobs.cluster.resources import all_or_none, require_resources
+from jobs.cluster.resources import all_or_none, require_resources, share_cores, threads_of
 from jobs.config import Job
 from jobs.run_folder.layout import BAD_IMAGES_FILE, write_down
 from jobs.training.assignment import Assignment, do_once
@@ -68,6 +68,7 @@ def evaluate(checkpoint: Path, job: Job, out: Path) -> Evaluation:
                          "those of the checkpoint")
     job = all_or_none(Job(job.config, dataclasses.replace(job.cluster, data_cpus=1e-3)))  # the workers read
     require_resources(job)
+    job = share_cores(job)
     out.mkdir(parents=True, exist_ok=True)
     (out / BAD_IMAGES_FILE).unlink(missing_ok=True)
     metrics: Numbers = do_once(
@@ -92,7 +93,7 @@ def evaluate_per_worker(settings: dict[str, Any]) -> Numbers:
     assignment: Assignment = settings["assignment"]
     job, out = assignment.job, assignment.folder
     assert assignment.checkpoint is not None
-    torch.set_num_threads(max(1, int(job.cluster.cpus_per_worker)))
+    torch.set_num_threads(threads_of(job.cluster))
     device = ray.train.torch.get_device()
     method = load_predictor(assignment.checkpoint, device).method
     unreadable: list[str] = []

@@ -15,7 +15,7 @@ import ray.train.torch
 import torch
 
 from jobs.cluster.failures import Failures
-from jobs.cluster.resources import all_or_none
+from jobs.cluster.resources import all_or_none, threads_of
 from jobs.config import Job
 from jobs.run_folder.layout import BAD_IMAGES_FILE, FIRST_STAGE, write_down
 from jobs.training.assignment import Assignment, do_once
@@ -62,7 +62,7 @@ def label_per_worker(settings: dict[str, Any]) -> None:
 
     assignment: Assignment = settings["assignment"]
     assert assignment.checkpoint is not None
-    torch.set_num_threads(max(1, int(assignment.job.cluster.cpus_per_worker)))
+    torch.set_num_threads(threads_of(assignment.job.cluster))
     teacher = load_predictor(assignment.checkpoint, ray.train.torch.get_device())
     unreadable: list[str] = []
     people, config = ray.get(assignment.datasets.unlabeled), assignment.job.config

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import nn
 
 from jobs.cluster.failures import cause_of, find_mistake, plain, root_of, would_recur
+from jobs.cluster.resources import threads_of
 from jobs.cluster.stopping import StopSignal
 from jobs.run_folder.checkpoints import load_newest_whole, prune
 from jobs.run_folder.layout import BAD_IMAGES_FILE, EVENTS_FILE, FAILURES_FILE, append_line, write_down
@@ -51,7 +52,7 @@ def run(assignment: Assignment) -> None:
 def _train(assignment: Assignment) -> None:
     job, folder = assignment.job, assignment.folder
     # Ray sets this for whole CPUs only; workers that each take the machine's threads wait for one another.
-    torch.set_num_threads(max(1, int(job.cluster.cpus_per_worker)))
+    torch.set_num_threads(threads_of(job.cluster))
     write_down("trs.bad_images", folder / BAD_IMAGES_FILE, each_once=True)
     write_down("jobs", folder / EVENTS_FILE)
     datasets = assignment.datasets.load()

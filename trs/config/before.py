@@ -40,11 +40,16 @@ def of_today(plain: Mapping[str, Any], sections: Collection[str]) -> dict[str, A
 
 
 def _from_0_1(found: dict[str, Any]) -> None:
-    method, evaluation = found["method"], found["eval"]
+    method, evaluation = found.get("method"), found.get("eval")
     if isinstance(method, dict) and "ema_momentum" in method:
         method.setdefault("ema_warmup", "mean")
     if isinstance(evaluation, dict) and evaluation.get("decoder") == "dark":
         evaluation["decoder"] = "axes"
+    cluster, train = found.get("cluster") or {}, found.get("train")
+    if isinstance(cluster, dict) and isinstance(train, dict):
+        cpus = cluster.get("cpus_per_worker", train.get("cpus_per_worker", 1))
+        threads = int(cpus) if isinstance(cpus, int | float) and 1 <= cpus < 1000 else 1
+        found["cluster"] = {"threads": threads, **cluster}
 
 
 def as_0_1_trained(config: Config) -> Config:

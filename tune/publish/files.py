@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from pathlib import Path
 
@@ -31,7 +32,9 @@ def compare(board: Leaderboard, people: Validation | None = None) -> None:
     write_text(board.folder / LEADERBOARD_FILE, as_csv(board))
     written = [LEADERBOARD_FILE]
     if board.best is not None:
-        jobs_config.save(board.run_job(board.best), board.folder / BEST_FILE)
+        job = board.run_job(board.best)  # the next run counts its threads, which will not be a trial's
+        jobs_config.save(dataclasses.replace(job, cluster=dataclasses.replace(job.cluster, threads=None)),
+                         board.folder / BEST_FILE)
         written.append(BEST_FILE)
     write_text(board.folder / REPORT_FILE, render(board, again, people))
     written.append(REPORT_FILE)

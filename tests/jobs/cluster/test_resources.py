@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+import loky
 import pytest
 
 from jobs.cluster import resources as cluster
@@ -62,3 +64,31 @@ def test_concurrency_is_what_the_cluster_holds() -> None:
     assert cluster.concurrency(training, 1) == 1
     with pytest.raises(InputError, match="must be at least 1"):
         cluster.concurrency(training, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_workers_share_the_cores_that_there_are_not_those_that_ray_was_told() -> None:
+    there = len(os.sched_getaffinity(0))
+    assert cluster.share_cores(job()).cluster.threads == min(there, loky.cpu_count())
+    assert cluster.share_cores(job(), concurrent=there).cluster.threads == 1
+    assert cluster.share_cores(job(workers=50)).cluster.threads == 1
+    assert cluster.share_cores(job(threads=3)).cluster.threads == 3  # a run keeps its number
+    assert cluster.share_cores(job(cpus_per_worker=4), concurrent=8).cluster.threads == 4
+    assert cluster.share_cores(job(use_gpu=True)).cluster.threads == 1
+
+
+def test_nodes_divide_their_cores_among_the_trainings_on_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Context:
+        def get_node_id(self) -> str:
+            return "driver"
+
+    nodes = [{"NodeID": str(number), "Alive": True, "Resources": {"CPU": 16.0}} for number in range(4)]
+    head = {"NodeID": "head", "Alive": True, "Resources": {}}  # Ray starts nothing there
+    monkeypatch.setattr(cluster.ray, "nodes", lambda: [head, *nodes])
+    monkeypatch.setattr(cluster.ray, "get_runtime_context", Context)
+    assert [cluster.share_cores(job(), concurrent).cluster.threads for concurrent in (1, 4, 5, 8, 64, 99)] == [
+        16, 16, 8, 8, 1, 1]
+    assert cluster.share_cores(job(workers=2), 4).cluster.threads == 8
+    monkeypatch.setattr(cluster.ray, "nodes", lambda: [head])  # a cluster that grows from zero
+    assert cluster.share_cores(job(cpus_per_worker=2)).cluster.threads == 2
