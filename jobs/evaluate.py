@@ -21,7 +21,7 @@ from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import DataConfig, EvalConfig
 from trs.config.effects import changed, require_effect
-from trs.evaluation.protocol import measure_of, protocol
+from trs.evaluation.protocol import TEST, measure_of, protocol
 
 if TYPE_CHECKING:
     from jobs.cli import Given as DataOptions
@@ -75,11 +75,14 @@ def main(arguments: list[str]) -> None:
     metrics, keypoints, datasets = evaluate(checkpoint, Job(config, machines), out)
     cli.tell_notes(datasets.notes)
     print(checkpoint)
-    for measure, names in itertools.groupby(sorted(metrics, key=measure_of), key=measure_of):
-        print(protocol(config, len(datasets.val), datasets.skeleton, measure))
-        for name in names:
-            value = metrics[name]
-            print(f"  {name:<16} {'-' if value is None else f'{value:.4f}'}")
+    for people in filter(None, (datasets.val, datasets.test)):
+        found = [name for name in metrics if name.startswith(TEST) is (people is datasets.test)]
+        for _, names in itertools.groupby(sorted(found, key=measure_of), key=measure_of):
+            shown = list(names)
+            print(protocol(config, len(people), datasets.skeleton, shown[0]))
+            for name in shown:
+                value = metrics[name]
+                print(f"  {name:<16} {'-' if value is None else f'{value:.4f}'}")
     if keypoints:
         print("the ensemble's score of each keypoint: the share that is right, a mean over COCO's ten thresholds")
         for name, score in keypoints.items():

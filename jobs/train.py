@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sized
 
 from jobs import cli
 from jobs.cluster import checks
@@ -30,8 +31,10 @@ def main(arguments: list[str]) -> None:
     checks.require(job, datasets, folder)
     job = share_cores(job)
     write_run(job, datasets.split, folder)
-    print(f"{command.title}: {len(datasets.labeled)} labeled, {len(datasets.unlabeled)} unlabeled, {len(datasets.val)} "
-          f"validation people of {len(datasets.skeleton)} keypoints -> {folder}\n"
+    counts: dict[str, Sized] = {"labeled": datasets.labeled, "unlabeled": datasets.unlabeled,
+                                "validation": datasets.val, "test": datasets.test or []}
+    print(f"{command.title}: {', '.join(f'{len(people)} {name}' for name, people in counts.items() if len(people))} "
+          f"people of {len(datasets.skeleton)} keypoints -> {folder}\n"
           f"{protocol(job.config, len(datasets.val), datasets.skeleton)}", flush=True)
     cli.tell_notes(datasets.notes)
     done = False

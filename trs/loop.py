@@ -38,7 +38,7 @@ from trs.data.reader import Rows, Stream, read_ahead
 from trs.data.sampler import batch_rows
 from trs.distributed import rank, sum_over_workers, world_size
 from trs.errors import Diverged, Interrupted, Interruption
-from trs.evaluation.evaluate import evaluate
+from trs.evaluation.evaluate import evaluate, evaluate_test
 from trs.methods.base import Forward, Method
 from trs.warm_start import load_given, restore_networks, restore_optimizer, warm_start
 
@@ -206,6 +206,8 @@ def train(training: Training, host: Host) -> None:
     while True:
         if _report_is_due(training, host, total_steps):
             speed, scores = clock.read(training), _evaluate(training, host)
+            if training.counters.step == total_steps and training.datasets.test is not None:
+                scores |= _evaluate_test(training, host)
             host.report({**means.result(), **speed, **scores, "bad_images": _bad_count(training)})
             means = _Means()
         if training.counters.step == total_steps:
@@ -256,12 +258,24 @@ def _report_is_due(training: Training, host: Host, total_steps: int) -> bool:
 def _evaluate(training: Training, host: Host) -> Metrics:
     unreadable: list[str] = []
     metrics = evaluate(training.method, training.datasets, training.config, training.device, unreadable, host.keep)
+    _after_evaluation(training, unreadable, training.datasets.val, "validation images")
+    return {**metrics}
+
+
+def _evaluate_test(training: Training, host: Host) -> Metrics:
+    datasets, unreadable = training.datasets, list[str]()
+    assert datasets.test is not None
+    metrics = evaluate_test(training.method, datasets, training.config, training.device, unreadable, host.keep)
+    _after_evaluation(training, unreadable, datasets.test, "test images")
+    return {**metrics}
+
+
+def _after_evaluation(training: Training, unreadable: list[str], people: PersonTable, kind: str) -> None:
+    """Learn again; tell and count the images that cannot be used."""
     training.method.networks.train()
     counters = training.counters
-    new = bad_images.settle(unreadable, training.datasets.val, training.config, training.device, "validation images",
-                            counters.bad_val_images)
+    new = bad_images.settle(unreadable, people, training.config, training.device, kind, counters.bad_val_images)
     training.counters = dataclasses.replace(counters, bad_val_images=(*counters.bad_val_images, *new))
-    return {**metrics}
 
 
 def step(training: Training, forward: Forward, shares: list[dict[str, Rows]], total_steps: int

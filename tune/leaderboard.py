@@ -22,7 +22,7 @@ from jobs.run_folder.layout import CONFIG_FILE, METRICS_FILE, MISTAKE_FILE
 from jobs.run_folder.metrics import Metrics, metrics_fault, read_metrics
 from trs.config import Config
 from trs.errors import InputError
-from trs.evaluation.protocol import METRIC_NAMES
+from trs.evaluation.protocol import ENSEMBLE, METRIC_NAMES, TEST
 from trs.files import is_finite
 from tune.plan import SUPERVISED, TRIALS
 from tune.space import Space, Values
@@ -98,6 +98,20 @@ class Entry:
             said.append(f"its final {self.metric} is {last}, and in the study {self.told:.6g}, which counts")
         return "; ".join(said) or None
 
+    @property
+    def test_score(self) -> float | None:
+        """The metric of the people who choose nothing, after a whole run; None where none are kept for that."""
+        return self._of_test(self.metric)
+
+    @property
+    def test_ensemble(self) -> float | None:
+        """As `test_score`, of the mean of the peers' heatmaps, which `jobs.predict` uses."""
+        return self._of_test(f"{self.metric}_{ENSEMBLE}")
+
+    def _of_test(self, name: str) -> float | None:
+        value = self.metrics[-1].get(f"{TEST}{name}") if self.metrics and self.status != "failed" else None
+        return value if is_finite(value) else None
+
 
 @dataclass(frozen=True)
 class Leaderboard:
@@ -150,8 +164,18 @@ class Leaderboard:
         """The name of what is compared, for people: AP, PCKh or PCK."""
         return METRIC_NAMES[self.config.eval.metric]
 
+    @cached_property
+    def is_tested(self) -> bool:
+        """Whether people are kept who choose nothing."""
+        return self.config.data.dev_count is not None
+
     def gain(self, other: Entry | None) -> float | None:
-        """How much the best scores more than another run; None unless both have run to their end."""
+        """How much the best scores more than another run, on the test people if there are any.
+
+        The best was chosen by its validation score, which flatters it there.
+
+        Returns: None unless both have run to their end.
+        """
         best, measured = self._final_score(self.best), self._final_score(other)
         return None if best is None or measured is None else best - measured
 
@@ -160,7 +184,9 @@ class Leaderboard:
         if entry is None:
             return None
         finished = entry.status == "reference" and entry.epochs >= self.config.train.epochs
-        return entry.score if finished or entry.status == "complete" else None
+        if not finished and entry.status != "complete":
+            return None
+        return entry.test_score if self.is_tested else entry.score
 
     def notes(self, entry: Entry) -> list[str]:
         """What is special about a run."""
@@ -177,7 +203,21 @@ class Leaderboard:
         gains = {"the paper's defaults": self.gain(self.baseline), "supervised": self.gain(self.reference)}
         known = [f"{gain:+.3f} over {name}" for name, gain in gains.items() if gain is not None]
         gained = f" ({', '.join(known)})" if known else ""
-        return f"best {self.metric}{so_far}: {self.best.score:.3f}, trial {self.best.name}{gained}"
+        test, ensemble = self.best.test_score, self.best.test_ensemble
+        if not self.is_tested or test is None:
+            return f"best {self.metric}{so_far}: {self.best.score:.3f}, trial {self.best.name}{gained}"
+        together = "" if ensemble is None else f", its ensemble {ensemble:.3f}"
+        return (f"best {self.metric}{so_far}: {self.best.score:.3f}, trial {self.best.name}; on the people who chose "
+                f"nothing {test:.3f}{gained}{together}")
+
+    @property
+    def choice(self) -> str:
+        """By whom the best was chosen, in a sentence: by those who are measured it would be flattered."""
+        if self.is_tested:
+            return (f"Trials were stopped and the best chosen by {self.config.data.dev_count:,} people kept out of "
+                    f"training; test {self.metric} is that of people who chose nothing, for whole runs.")
+        return ("The best was chosen by the same people that it is measured on, which flatters it; --data.dev-count "
+                "keeps others for that.")
 
     def count(self, status: Status) -> int:
         """Runs of this status."""
@@ -191,7 +231,7 @@ class Leaderboard:
     @property
     def layout(self) -> Layout:
         """How it is laid out as a table."""
-        return Layout(self.metric, self.short_names)
+        return Layout(self.metric, self.short_names, is_tested=self.is_tested)
 
     def run_folder(self, entry: Entry) -> Path:
         """Name the folder where a run keeps its config, metrics, predictions and checkpoints."""
@@ -234,12 +274,18 @@ def _entry(folder: Path, trial: FrozenTrial, metric: str) -> Entry:
 
 
 def as_csv(board: Leaderboard) -> str:
-    """Write a row a run: trial, status, epochs, the metric, and the searched settings under their dotted names."""
+    """Write a row a run: trial, status, epochs, the metric, that of the test set for the networks' mean and for their
+    ensemble if there is a test set, and the searched settings under their dotted names.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "status", "epochs", board.config.eval.metric, *board.space])
+    metric = board.config.eval.metric
+    tested = [f"{TEST}{metric}", f"{TEST}{metric}_{ENSEMBLE}"] if board.is_tested else []
+    writer.writerow(["trial", "status", "epochs", metric, *tested, *board.space])
     for entry in board.entries:
-        writer.writerow([entry.name, entry.status, entry.epochs, entry.score, *map(entry.values.get, board.space)])
+        scores = [entry.test_score, entry.test_ensemble] if board.is_tested else []
+        writer.writerow([entry.name, entry.status, entry.epochs, entry.score, *scores,
+                         *map(entry.values.get, board.space)])
     return text.getvalue()
 
 
@@ -275,6 +321,14 @@ class Placed(Protocol):
     def score(self) -> float | None:
         """The metric after the last of them."""
 
+    @property
+    def test_score(self) -> float | None:
+        """The same of the people who choose nothing."""
+
+    @property
+    def test_ensemble(self) -> float | None:
+        """The ensemble's."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -291,23 +345,27 @@ class Layout:
     metric: its name for people.
     settings: dotted names of the searched settings, each with its name for people.
     epochs: of a whole trial, where the table says of how many a run's are.
+    is_tested: whether the table has columns for the people who choose nothing.
     """
 
     metric: str
     settings: dict[str, str]
     epochs: int | None = None
+    is_tested: bool = False
 
     @property
     def columns(self) -> list[str]:
         """Their titles."""
-        return ["trial", "status", "epochs", self.metric, *self.settings.values()]
+        tested = [f"test {self.metric}", "ensemble"] if self.is_tested else []
+        return ["trial", "status", "epochs", self.metric, *tested, *self.settings.values()]
 
     def cells(self, run: Placed) -> list[Cell]:
         """Say what stands in each column."""
         epochs = f"{run.epochs}" if self.epochs is None else f"{run.epochs}/{self.epochs}"
         values = [run.values.get(name) for name in self.settings]
+        scores = [run.score, run.test_score, run.test_ensemble] if self.is_tested else [run.score]
         return [Cell(run.name, run.name), Cell(run.status, run.status), Cell(run.epochs, epochs),
-                Cell(run.score, "-" if run.score is None else f"{run.score:.3f}"),
+                *(Cell(score, "-" if score is None else f"{score:.3f}") for score in scores),
                 *(Cell(value, value_text(value)) for value in values)]
 
     def draw(self, runs: Iterable[tuple[Placed, str, str]]) -> Table:

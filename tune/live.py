@@ -39,6 +39,8 @@ class Row:
     status: str = "running"
     epochs: int = 0
     score: float | None = None
+    test_score: float | None = None
+    test_ensemble: float | None = None
 
 
 def _earlier(run: Path, search: Search) -> Row | None:

@@ -13,12 +13,14 @@ from trs.data.person_table import PersonTable
 from trs.data.split import Split
 from trs.skeleton import Skeleton
 
+_TABLES = ("labeled", "unlabeled", "val", "test")
+
 
 @dataclass(frozen=True, eq=False)
 class StoredDatasets:
     """`trs.data.datasets.Datasets` whose tables of people are references; small enough to travel to every trial.
 
-    labeled, unlabeled, val: references of a `PersonTable` each.
+    labeled, unlabeled, val, test: references of a `PersonTable` each.
     """
 
     labeled: ray.ObjectRef[PersonTable]
@@ -28,11 +30,13 @@ class StoredDatasets:
     truth: GroundTruth | None
     split: Split
     notes: tuple[str, ...]
+    test: ray.ObjectRef[PersonTable] | None
+    test_truth: GroundTruth | None
 
     def load(self) -> Datasets:
         """Look at the tables in the node's shared memory; their columns are not copied."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        tables = {name: ray.get(fields[name]) for name in ("labeled", "unlabeled", "val")}
+        tables = {name: ray.get(fields[name]) for name in _TABLES if fields[name] is not None}
         return Datasets(**{**fields, **tables})
 
     def with_unlabeled(self, people: PersonTable) -> StoredDatasets:
@@ -43,5 +47,5 @@ class StoredDatasets:
 def store(datasets: Datasets) -> StoredDatasets:
     """Put each table into the object store."""
     fields = {field.name: getattr(datasets, field.name) for field in dataclasses.fields(datasets)}
-    tables = {name: ray.put(fields[name]) for name in ("labeled", "unlabeled", "val")}
+    tables = {name: ray.put(fields[name]) for name in _TABLES if fields[name] is not None}
     return StoredDatasets(**{**fields, **tables})

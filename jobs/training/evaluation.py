@@ -98,8 +98,15 @@ def evaluate_per_worker(settings: dict[str, Any]) -> Numbers:
     method = load_predictor(assignment.checkpoint, device).method
     unreadable: list[str] = []
     datasets = assignment.datasets.load()
-    metrics = evaluation.evaluate(method, datasets, job.config, device, unreadable,
-                                  lambda name, results: write_results(out / PREDICTIONS, name, results))
     write_down("trs.bad_images", out / BAD_IMAGES_FILE)
+
+    def keep(name: str, results: list[dict[str, Any]]) -> None:
+        write_results(out / PREDICTIONS, name, results)
+
+    metrics = evaluation.evaluate(method, datasets, job.config, device, unreadable, keep)
     settle(unreadable, datasets.val, job.config, device, "validation images")
+    if datasets.test is not None:
+        unreadable = []
+        metrics |= evaluation.evaluate_test(method, datasets, job.config, device, unreadable, keep)
+        settle(unreadable, datasets.test, job.config, device, "test images")
     return metrics

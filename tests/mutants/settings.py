@@ -185,6 +185,8 @@ MUTANTS = [
     *in_file("tune/leaderboard.py", "tests/tune/test_compare.py",
         ("a failed trial has no score", 'return None if self.status == "failed" else self.last', "return self.last",
          "tests/tune/test_leaderboard.py::test_a_failed_trial_has_no_score_and_stands_last"),
+        ("a gain is that of the test", "entry.test_score if self.is_tested else entry.score", "entry.score",
+         "tests/tune/test_leaderboard.py::test_gains_are_those_of_the_people_who_chose_nothing"),
         ("a score is a number", "value if is_finite(value := metrics.get(self.metric)) else None",
          "metrics.get(self.metric)", "tests/tune/test_leaderboard.py::test_a_score_that_was_never_in_a_file_is_none"),
         ("who has no score is last", 'float("-inf") if entry.score is None', 'float("inf") if entry.score is None',

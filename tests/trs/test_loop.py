@@ -17,11 +17,12 @@ import torch
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs import loop
-from trs.config import Config, MeanTeacherConfig, MethodConfig, SSPCMConfig, SupervisedConfig, TRSConfig
+from trs.config import Config, MeanTeacherConfig, MethodConfig, SSPCMConfig, SupervisedConfig, TRSConfig, change
 from trs.data.batch import labeled_batch
 from trs.data.datasets import Datasets, load_datasets
 from trs.data.reader import Stream, stream_of
 from trs.errors import Diverged, InputError, Interrupted, Interruption
+from trs.evaluation.evaluate import evaluate
 from trs.methods.build import build_method
 
 
@@ -61,6 +62,24 @@ def run(config: Config, datasets: Datasets, folder: Path, resume_from: Path | No
     with contextlib.suppress(Stopped):
         loop.train(training, host)
     return training, host.reports
+
+
+def test_the_people_who_choose_nothing_are_measured_at_the_end(config: Config, tmp_path: Path) -> None:
+    config = change(config, {"data.dev_count": 7})
+    datasets = load_datasets(config.data)
+    kept: dict[str, list[dict[str, object]]] = {}
+    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    host = Host(streams_of(datasets, config), folder=tmp_path)
+    host.keep = kept.__setitem__  # type: ignore[method-assign]
+    loop.train(training, host)
+    first, last = host.reports
+    tested = {"test_ap", "test_ap_ensemble", "test_pck", "test_pck_ensemble"}
+    assert not any(name.startswith("test_") for name in first) and tested <= last.keys()
+    alone = evaluate(training.method, datasets.of_test(), config, torch.device("cpu"), [])
+    assert {name: last[f"test_{name}"] for name in ("ap", "pck", "ap_ensemble")} == {
+        name: alone[name] for name in ("ap", "pck", "ap_ensemble")}
+    assert len(kept["test_ensemble"]) == len(datasets.test) and len(kept["ensemble"]) == len(datasets.val) == 7
+    assert {name for name in last if name.startswith("test_")} == tested
 
 
 @pytest.mark.parametrize("method", [

@@ -79,7 +79,7 @@ def _write_predictions(run: Path, config: Config) -> None:
 
 
 def _write_search(folder: Path, root: Path, rows: list[Any], reference: bool) -> Path:
-    base = Job(dataclasses.replace(demo(), data=dataclasses.replace(demo().data, root=str(root))))
+    base = Job(dataclasses.replace(demo(), data=dataclasses.replace(demo().data, root=str(root), dev_count=None)))
     folder.mkdir(parents=True)
     jobs_config.save(base, folder / CONFIG_FILE)
     skeleton = load_people(root / base.config.data.train_annotations, root / base.config.data.train_images)[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import json
 import math
@@ -16,8 +17,10 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from jobs.run_folder.layout import METRICS_FILE
+from jobs import config as jobs_config
+from jobs.run_folder.layout import CONFIG_FILE, METRICS_FILE
 from tests.pipes import make_pipe
+from trs.config import change
 from trs.errors import InputError
 from tune import compare
 from tune.leaderboard import Entry, Leaderboard, as_csv, as_text, read_leaderboard
@@ -234,3 +237,29 @@ def test_a_search_that_was_killed_when_it_began_goes_on(folder: Path, tmp_path: 
     assert open_study(empty, 1, 2).trials == [] and read_study(empty).trials == []
     again = Path(shutil.copytree(folder, tmp_path / "copy" / folder.name))
     assert len(open_study(again, 1, 2).trials) == 7, "one that is there is opened"
+
+
+def test_gains_are_those_of_the_people_who_chose_nothing(folder: Path) -> None:
+    settings = jobs_config.load(folder / CONFIG_FILE)
+    jobs_config.save(dataclasses.replace(settings, config=change(settings.config, {"data.dev_count": 5})),
+                     folder / CONFIG_FILE)
+    tested = {"0002": (0.41, 0.44), "0000": (0.42, 0.43), "supervised": (0.30, 0.30)}
+    for name, (mean, ensemble) in tested.items():
+        last = json.loads((folder / TRIALS / name / METRICS_FILE).read_text().splitlines()[-1])
+        write_last(folder, name, json.dumps({**last, "test_ap": mean, "test_ap_ensemble": ensemble}))
+    board = read_leaderboard(folder)
+    assert board.best is not None and board.best.name == "0002"  # the test has no say in it
+    assert board.gain(board.baseline) == pytest.approx(-0.01) and board.gain(board.reference) == pytest.approx(0.11)
+    assert board.summary == ("best AP: 0.470, trial 0002; on the people who chose nothing 0.410 (-0.010 over the "
+                             "paper's defaults, +0.110 over supervised), its ensemble 0.440")
+    head, first, *_ = as_csv(board).splitlines()
+    assert head.startswith("trial,status,epochs,ap,test_ap,test_ap_ensemble,method.")
+    assert first.startswith("0002,complete,8,0.47,0.41,0.44,")
+    assert "test AP  ensemble" in as_text(board) and "0.410     0.440" in as_text(board)
+    assert "5 people kept out of training" in board.choice
+
+
+def test_who_is_measured_where_he_chose_is_said(folder: Path) -> None:
+    board = read_leaderboard(folder)
+    assert "test" not in as_csv(board) + as_text(board) and "flatters it; --data.dev-count" in board.choice
+    assert "flatters it; --data.dev-count" in shown(folder) + (folder / "report.html").read_text()

@@ -19,7 +19,7 @@ from trs.data.datasets import dataset_root, load_datasets, open_questions
 from trs.data.person_table import PersonTable
 from trs.errors import InputError
 from trs.evaluation.protocol import sigmas_from
-from trs.evaluation.self_check import require_perfect_labels
+from trs.evaluation.self_check import require_perfect
 
 
 def check_dataset(data: DataConfig, decode: bool, progress: Progress = lambda done, total: None) -> Report:
@@ -80,9 +80,7 @@ def _files(root: Path, data: DataConfig, problems: list[Problem]
 def _refusals(data: DataConfig, known: Iterable[Problem]) -> Iterator[Problem]:
     """What a training would be refused for, if that has not been said."""
     try:
-        datasets = load_datasets(data)
-        if datasets.truth is not None:
-            require_perfect_labels(datasets.truth, datasets.skeleton.sigmas, Path(data.val_annotations).name)
+        require_perfect(load_datasets(data), data)
     except InputError as error:
         if str(error) not in {problem.problem for problem in known}:
             yield refusal("the dataset", error)

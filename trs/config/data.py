@@ -65,6 +65,10 @@ class DataConfig:
     weighs a box by its score."""
     val_count: int | None = field(default=None, metadata=within(1))
     """Evaluate on the people of the first images only, until this many people; None takes all."""
+    dev_count: int | None = field(default=None, metadata=ADDED | within(1))
+    """Choose on this many labeled people of the training set, drawn by whole images and kept out of training; those of
+    `val_annotations` are then the test set, which is measured after a run's last epoch and chooses nothing. None
+    chooses on `val_annotations` themselves."""
     input_size: tuple[int, int] = field(default=(256, 192), metadata=OWN | within(0, 4096))
     """Height and width of the network's input, in pixels; multiples of 32."""
     sigma: float = field(default=2.0, metadata=OWN)
@@ -86,6 +90,8 @@ class DataConfig:
                 f"{min(height, width) // 4} cells, got {self.sigma}")
         require(self.unlabeled_annotations is not None or self.unlabeled_detections is None,
                  "data.unlabeled_detections are boxes on the images of data.unlabeled_annotations: name these too")
+        require(self.dev_count is None or self.val_detections is None,
+                "data.dev_count chooses on annotated boxes: leave out data.val_detections")
         require(self.keypoints is None or len(set(self.keypoints)) == len(self.keypoints) > 0,
                  "data.keypoints must name distinct keypoints")
 

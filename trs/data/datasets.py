@@ -1,8 +1,9 @@
-"""The three datasets of a training, from the paths in its config: labeled, unlabeled, validation."""
+"""The datasets of a training, from the paths in its config: labeled, unlabeled, validation, and perhaps test."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from trs.config import DataConfig
+from trs.data.annotations.annotations import Annotations
 from trs.data.annotations.detections import load_detections
 from trs.data.annotations.formats import load_people
 from trs.data.annotations.left_out import Findings
 from trs.data.annotations.reading import reading_of
 from trs.data.ground_truth import GroundTruth
 from trs.data.person_table import PersonTable
-from trs.data.split import Split, apply_split, draw_split, load_split
+from trs.data.split import Split, apply_split, draw_dev, draw_split, load_split
 from trs.data.synthetic import draw_dataset
 from trs.errors import InputError, printable
 from trs.skeleton import Skeleton
@@ -27,9 +29,12 @@ from trs.skeleton import Skeleton
 class Datasets:
     """What a training reads.
 
+    val: whom a training is measured on while it runs, and by whom is chosen.
     truth: what OKS-AP scores poses of the validation set against; None for a dataset of a format without images' ids.
     split: which people of the training set are labeled.
     notes: sentences on who was left out of the files, and on what these leave open.
+    test: people who choose nothing, measured at the end; None where nobody is kept for that (`data.dev_count`).
+    test_truth: as `truth`, of the test set.
     """
 
     labeled: PersonTable
@@ -39,6 +44,13 @@ class Datasets:
     truth: GroundTruth | None
     split: Split
     notes: tuple[str, ...] = ()
+    test: PersonTable | None = None
+    test_truth: GroundTruth | None = None
+
+    def of_test(self) -> Datasets:
+        """The same with the test set in the place of the validation set."""
+        assert self.test is not None, "there is a test set"
+        return dataclasses.replace(self, val=self.test, truth=self.test_truth, test=None, test_truth=None)
 
 
 def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
@@ -51,6 +63,8 @@ def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
     read = load_people(root / data.train_annotations, _folder(root / data.train_images), reading)
     skeleton, order = read.skeleton.select(data.keypoints or read.skeleton.names)
     people, notes = read.people.select(order), _notes(data, read.findings, len(read.people))
+    apart = draw_dev(people, data.dev_count, data.split_seed)
+    dev, people = _dev(read, order, people.take(apart)), people.take(~apart)
     if split is None:
         split = (load_split(Path(data.manifest)) if data.manifest else
                  draw_split(people.ids, data.labeled_count, data.split, data.split_seed))
@@ -58,15 +72,27 @@ def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
     if data.unlabeled_annotations is not None:
         unlabeled, further = _extra_people(root, data, len(skeleton), read.categories)
         notes += further
-    val = validation(root, data, skeleton)
+    val = measured = validation(root, data, skeleton)
+    if data.dev_count is not None:
+        val = dev
     unlabeled = unlabeled.take(np.arange(len(unlabeled))[: data.unlabeled_count])
     for name, found, file, said in (("labeled", labeled, data.train_annotations, notes),
-                                    ("val", val.people, data.val_annotations, val.notes)):
+                                    ("test" if data.dev_count else "val", measured.people, data.val_annotations,
+                                     measured.notes)):
         if len(found) == 0:
             raise InputError(f"the {name} set is empty: no person with a labeled keypoint and a box"
                              f"{''.join(f'; {sentence}' for sentence in said)}; check {root / file}")
-    return Datasets(labeled, unlabeled, val.people, skeleton, val.truth, split,
-                    (*notes, *val.notes, *open_questions(skeleton)))
+    whole = Datasets(labeled, unlabeled, val.people, skeleton, val.truth, split,
+                     (*notes, *measured.notes, *open_questions(skeleton)))
+    if data.dev_count is None:
+        return whole
+    return dataclasses.replace(whole, test=measured.people, test_truth=measured.truth)
+
+
+def _dev(read: Annotations, order: list[int], people: PersonTable) -> Validation:
+    """People of the training set, and everybody else in their images, as a validation set."""
+    truth = None if read.truth is None else read.truth.select(order).of_images(np.unique(people.image_ids))
+    return Validation(people, truth, [])
 
 
 def _notes(data: DataConfig, findings: Findings, used: int) -> list[str]:
@@ -113,7 +139,7 @@ class Validation(NamedTuple):
 
 
 def validation(root: Path, data: DataConfig, skeleton: Skeleton) -> Validation:
-    """Load the validation set.
+    """Load the people of the validation file.
 
     Args:
         root: of the dataset.
@@ -136,6 +162,15 @@ def validation(root: Path, data: DataConfig, skeleton: Skeleton) -> Validation:
     return Validation(people, truth, notes)
 
 
+def people_to_choose_on(root: Path, data: DataConfig, skeleton: Skeleton) -> PersonTable:
+    """Load the validation set of `Datasets` alone, see `validation`."""
+    if data.dev_count is None:
+        return validation(root, data, skeleton).people
+    read = load_people(root / data.train_annotations, _folder(root / data.train_images), reading_of(data))
+    people = read.people.select(read.skeleton.select(skeleton.names)[1])
+    return people.take(draw_dev(people, data.dev_count, data.split_seed))
+
+
 def require_unlabeled(datasets: Datasets) -> None:
     """Raises InputError if there is nothing unlabeled to learn from."""
     if len(datasets.unlabeled) == 0:
@@ -155,7 +190,7 @@ def dataset_root(data: DataConfig) -> Path:
     if not root.exists() and data.drawn_people:
         # Another process may draw the same people at the same time; whoever is first has drawn them for all.
         with contextlib.suppress(FileExistsError):
-            draw_dataset(root, train_count=data.drawn_people, val_count=max(1, data.drawn_people // 8))
+            draw_dataset(root, train_count=data.drawn_people, val_count=max(1, 2 * data.drawn_people // 5))
     return _folder(root)
 
 

@@ -7,6 +7,8 @@ has its center at j + 0.5.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -87,60 +89,65 @@ def decode_axes(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
 def decode_dark(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     """`locate`, then a Newton step with the full Hessian on the logarithm of the blurred heatmap.
 
-    DARK (Zhang et al. 2020). The blur's standard deviation of 2 cells (a kernel of 11) is made for maps 64 cells high,
-    and scales with them. Derivatives reach two cells; a keypoint nearer to the border, or at no maximum, is not moved.
-    The step is at most as long as that reach, beyond which nothing was seen.
+    DARK (Zhang et al. 2020). Derivatives reach two cells; a keypoint nearer to the border, or at no maximum, is not
+    moved. The step is at most as long as that reach, beyond which nothing was seen.
     """
     keypoints, confidence = locate(heatmaps)
     h, w = heatmaps.shape[-2:]
-    smooth = _blur(heatmaps, 2.0 * h / 64).clamp(min=1e-10).log().flatten(0, -3).flatten(1)
+    smooth = _blur(heatmaps).clamp(min=1e-10).log().flatten(0, -3).flatten(1)
     x, y = (keypoints / STRIDE).long().flatten(0, -2).unbind(-1)
     inside = (x > 1) & (x < w - 2) & (y > 1) & (y < h - 2)
 
     def at(dx: int, dy: int) -> Tensor:
         return smooth.gather(1, ((y + dy).clamp(0, h - 1) * w + (x + dx).clamp(0, w - 1))[:, None]).squeeze(1)
 
-    center = at(0, 0)
-    slope = torch.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], dim=-1) / 2
-    xx, yy = (at(2, 0) - 2 * center + at(-2, 0)) / 4, (at(0, 2) - 2 * center + at(0, -2)) / 4
-    xy = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / 4
-    step = _newton_step(slope, xx, xy, yy).clamp(-2, 2) * inside[:, None]
+    step = _step_to_top(at, reach=2).clamp(-2, 2) * inside[:, None]
     return keypoints + STRIDE * step.view(keypoints.shape), confidence
 
 
 def decode_udp(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     """`locate`, then a Newton step with the full Hessian on the logarithm of the blurred heatmap.
 
-    UDP (Huang et al. 2020). The blur is as wide as UDP's, whose kernel of 11 cells, a standard deviation of 2, is made
-    for maps 64 cells high. The step is at most one cell; at the border the map is continued by its outermost cells.
+    UDP (Huang et al. 2020). The step is at most one cell; at the border the map is continued by its outermost cells.
     """
     keypoints, confidence = locate(heatmaps)
-    h, w = heatmaps.shape[-2:]
-    smooth = F.pad(_blur(heatmaps, 2.0 * h / 64).clamp(min=1e-3).log().flatten(0, -3)[:, None], (1, 1, 1, 1),
+    w = heatmaps.shape[-1]
+    smooth = F.pad(_blur(heatmaps).clamp(min=1e-3).log().flatten(0, -3)[:, None], (1, 1, 1, 1),
                    mode="replicate").flatten(1)
     x, y = (keypoints / STRIDE).long().flatten(0, -2).unbind(-1)
 
     def at(dx: int, dy: int) -> Tensor:
         return smooth.gather(1, ((y + 1 + dy) * (w + 2) + x + 1 + dx)[:, None]).squeeze(1)
 
-    center = at(0, 0)
-    slope = torch.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], dim=-1) / 2
-    xx, yy = at(1, 0) - 2 * center + at(-1, 0), at(0, 1) - 2 * center + at(0, -1)
-    xy = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / 4
-    step = _newton_step(slope, xx, xy, yy).clamp(-1, 1)
+    step = _step_to_top(at, reach=1).clamp(-1, 1)
     return keypoints + STRIDE * step.view(keypoints.shape), confidence
 
 
-def _newton_step(slope: Tensor, xx: Tensor, xy: Tensor, yy: Tensor) -> Tensor:
-    """[N, 2] from a place to the top of the parabola with these derivatives; 0 at a flat or saddle-shaped place."""
+def _step_to_top(at: Callable[[int, int], Tensor], reach: int) -> Tensor:
+    """[N, 2] a Newton step with the full Hessian to the top of what lies around N places, 0 where it has none.
+
+    Args:
+        at: the values so many cells beside the places in x and in y.
+        reach: cells to each side that the second derivatives along an axis look.
+    """
+    center = at(0, 0)
+    slope = torch.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], dim=-1) / 2
+    xx = (at(reach, 0) - 2 * center + at(-reach, 0)) / reach**2
+    yy = (at(0, reach) - 2 * center + at(0, -reach)) / reach**2
+    xy = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / 4
     hessian = torch.stack([torch.stack([xx, xy], -1), torch.stack([xy, yy], -1)], -2)
+    # A flat or saddle-shaped place has no maximum to step to.
     peaked = ((xx < -1e-6) & (hessian.det() > 1e-9))[:, None]
-    safe = torch.where(peaked[..., None], hessian, -torch.eye(2, device=hessian.device))
+    safe = torch.where(peaked[..., None], hessian, -torch.eye(2, device=center.device))
     return torch.where(peaked, -torch.linalg.solve(safe, slope), 0.0)
 
 
-def _blur(heatmaps: Tensor, deviation: float) -> Tensor:
-    """A Gaussian blur that keeps what lies outside at zero."""
+def _blur(heatmaps: Tensor) -> Tensor:
+    """A Gaussian blur that keeps what lies outside at zero, as wide as DARK's and UDP's.
+
+    Their kernel of 11 cells, a standard deviation of 2, is made for maps 64 cells high.
+    """
+    deviation = 2.0 * heatmaps.shape[-2] / 64
     reach = max(1, round(2.5 * deviation))
     offsets = torch.arange(-reach, reach + 1, device=heatmaps.device)
     kernel = torch.exp(-offsets.square() / (2 * deviation**2))

@@ -19,7 +19,7 @@ from trs.evaluation.oks import ScoredPoses, coco_results, score_poses
 from trs.evaluation.oks_nms import oks_nms
 from trs.evaluation.pck import pck, pckh
 from trs.evaluation.predict import gather, predict, share_of_crops
-from trs.evaluation.protocol import ENSEMBLE
+from trs.evaluation.protocol import ENSEMBLE, TEST
 from trs.methods.base import Method
 
 Keep = Callable[[str, list[dict[str, Any]]], object]
@@ -54,6 +54,19 @@ def evaluate(method: Method, datasets: Datasets, config: Config, device: torch.d
     means = {metric: _mean([scores[name][metric] for name in method.scored]) for metric in scores[ENSEMBLE]}
     return {**means, **{f"{metric}_{name}": score[metric] for name, score in scores.items() for metric in MEASURES
                         if metric in score}}
+
+
+def evaluate_test(method: Method, datasets: Datasets, config: Config, device: torch.device, bad_images: list[str],
+                  keep: Keep = lambda name, results: None) -> Numbers:
+    """As `evaluate`, on the people who choose nothing.
+
+    Returns: `test_ap`, `test_pckh` and `test_pck`, the means over the networks that the method is scored by, and each
+        with `_ensemble`, as far as the test set allows them.
+    """
+    found = evaluate(method, datasets.of_test(), config, device, bad_images,
+                     lambda name, results: keep(f"{TEST}{name}", results))
+    return {f"{TEST}{name}": found[name] for measure in MEASURES for name in (measure, f"{measure}_{ENSEMBLE}")
+            if name in found}
 
 
 def _require_finite(poses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:

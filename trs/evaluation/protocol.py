@@ -19,8 +19,12 @@ _DECODERS = {"quarter": "quarter-cell decoding", "axes": "Newton decoding axis b
              "udp": "UDP decoding"}
 
 
+TEST = "test_"
+"""What the names of the test set's metrics and predictions begin with."""
+
+
 def measure_of(metric: str) -> str:
-    """The measure that a metric belongs to: `ap` for `ar50` and `ap_a`, `pckh` for `head_pckh`."""
+    """The measure that a metric belongs to: `ap` for `ar50`, `ap_a` and `test_ap`, `pckh` for `head_pckh`."""
     return next((name for name in ("pckh", "pck") if name in metric.split("_")), "ap")
 
 
@@ -42,8 +46,9 @@ def protocol(config: Config, people: int | None = None, skeleton: Skeleton | Non
         config: of the run.
         people: on whom it was measured.
         skeleton: whose OKS sigmas an AP rests on; a guess among them is said.
-        metric: any of the evaluation's, such as `ar50` or `head_pckh`; the config's own if None.
+        metric: any of the evaluation's, such as `ar50`, `head_pckh` or `test_ap`; the config's own if None.
     """
+    kind = "test" if (metric or "").startswith(TEST) else "validation"
     metric, evaluation = measure_of(metric or config.eval.metric), config.eval
     boxes = "ground-truth boxes" if config.data.val_detections is None else "detected boxes with OKS-NMS"
     measure = _MEASURES[metric]
@@ -52,6 +57,6 @@ def protocol(config: Config, people: int | None = None, skeleton: Skeleton | Non
         measure += " (head size: 0.6 of the head box)" if heads.exists() else " (head size: upper neck to head top)"
     if metric == "ap" and skeleton is not None and skeleton.guessed:
         measure += f" (sigmas: {sigmas_from(skeleton)})"
-    return (f"{METRIC_NAMES[metric]}: {measure} on {f'{people:,}' if people else 'the'} validation people, "
+    return (f"{METRIC_NAMES[metric]}: {measure} on {f'{people:,}' if people else 'the'} {kind} people, "
             f"{boxes}, {'' if evaluation.flip_test else 'no '}flip test, {_DECODERS[evaluation.decoder]}; the mean of "
             "the networks that the method is scored by, after a run's last epoch.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trs.config import Config
+from trs.config import Config, DataConfig
 from trs.data.datasets import Datasets
 from trs.data.ground_truth import GroundTruth
 from trs.errors import InputError
@@ -24,11 +24,18 @@ def require_sound(datasets: Datasets, config: Config) -> None:
     Raises:
         InputError: labels that do not match themselves, or a flip test of keypoints whose mirror pairs are not known.
     """
-    if datasets.truth is not None:
-        require_perfect_labels(datasets.truth, datasets.skeleton.sigmas, Path(config.data.val_annotations).name)
+    require_perfect(datasets, config.data)
     if config.eval.flip_test and datasets.skeleton.flip_order is None:
         raise InputError("eval.flip_test needs the keypoints' mirror pairs, which their names do not tell; name them "
                          "with data.mirror_pairs")
+
+
+def require_perfect(datasets: Datasets, data: DataConfig) -> None:
+    """`require_perfect_labels` for all that poses are scored against."""
+    chosen_on = data.val_annotations if datasets.test is None else data.train_annotations
+    for truth, file in ((datasets.truth, chosen_on), (datasets.test_truth, data.val_annotations)):
+        if truth is not None:
+            require_perfect_labels(truth, datasets.skeleton.sigmas, Path(file).name)
 
 
 def require_perfect_labels(truth: GroundTruth, sigmas: Sequence[float], file: str) -> None:

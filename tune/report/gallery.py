@@ -20,7 +20,7 @@ from trs import skeleton as skeletons
 from trs.config import DataConfig
 from trs.data import geometry
 from trs.data.crops import crop_person
-from trs.data.datasets import Datasets, validation
+from trs.data.datasets import Datasets, people_to_choose_on
 from trs.data.images import BadImage
 from trs.data.person_table import PersonTable
 from trs.errors import InputError
@@ -66,7 +66,7 @@ class Validation:
     @cached_property
     def people(self) -> PersonTable:
         """The validation set; raises OSError, ValueError, KeyError or InputError where it cannot be read."""
-        return validation(Path(self.data.root).absolute(), self.data, self.skeleton)[0]
+        return people_to_choose_on(Path(self.data.root).absolute(), self.data, self.skeleton)
 
 
 def read_skeleton(folder: Path) -> Skeleton:
@@ -93,7 +93,7 @@ def protocol_of(board: Leaderboard) -> str:
     skeleton = None
     with contextlib.suppress(InputError):
         skeleton = read_skeleton(board.folder)
-    return protocol(board.config, skeleton=skeleton)
+    return f"{protocol(board.config, skeleton=skeleton)} {board.choice}"
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def render(board: Leaderboard, command: str, people: Validation) -> str:
     figures = {name: plain(figure) for name, figure in drawn.items() if figure}
     return page(
         "report.html.j2", board=board, cards=_cards(board),
-        protocol=protocol(board.config, gallery.count, gallery.skeleton),
+        protocol=f"{protocol(board.config, gallery.count, gallery.skeleton)} {board.choice}",
         warnings=warnings(board), columns=board.layout.columns,
         rows=[(entry, board.notes(entry), board.layout.cells(entry)) for entry in board.entries], gallery=gallery,
         importance_sentence=believe, budget_sentence=_budget(board), figures=figures, picked=_picked(board),
@@ -100,7 +100,7 @@ def flat_settings(config: Config) -> dict[str, str]:
             found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": text}
         return found
 
-    return flat(configs.to_dict(config), "")
+    return flat({name: value for name, value in configs.to_dict(config).items() if name != "version"}, "")
 
 
 def _picked(board: Leaderboard) -> set[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from trs.config import DataConfig
-from trs.data.datasets import load_datasets, require_unlabeled
+from trs.data.datasets import load_datasets, people_to_choose_on, require_unlabeled
 from trs.data.synthetic import draw_dataset
 from trs.errors import InputError
 
@@ -55,6 +55,26 @@ def test_the_labeled_and_the_others_are_the_training_set(data: DataConfig) -> No
     assert found.labeled.keypoint_weights.any() and not found.unlabeled.keypoint_weights.any()
     fewer = load_datasets(dataclasses.replace(data, unlabeled_count=3))
     assert fewer.unlabeled.ids.tolist() == found.unlabeled.ids[:3].tolist()
+
+
+def test_who_chooses_neither_learns_nor_is_the_test(data: DataConfig) -> None:
+    found = load_datasets(dataclasses.replace(data, dev_count=3))
+    assert [len(people) for people in (found.labeled, found.unlabeled, found.val, found.test)] == [4, 5, 3, 5]
+    learned = {*found.labeled.ids.tolist(), *found.unlabeled.ids.tolist()}
+    assert not learned & set(found.val.ids.tolist()) and len(learned) == 9
+    assert found.truth.people.ids.tolist() == found.val.ids.tolist() and found.val.keypoint_weights.any()
+    plain, tested = load_datasets(data), found.of_test()
+    assert plain.test is None
+    assert tested.val.files.tolist() == plain.val.files.tolist() and tested.test is None
+    assert tested.truth.people.ids.tolist() == plain.truth.people.ids.tolist()
+    other = load_datasets(dataclasses.replace(data, dev_count=3, split_seed=1))
+    assert set(other.val.ids.tolist()) != set(found.val.ids.tolist())
+    fewer = load_datasets(dataclasses.replace(data, dev_count=3, labeled_count=2))
+    assert fewer.val.ids.tolist() == found.val.ids.tolist()
+    alone = people_to_choose_on(Path(data.root), dataclasses.replace(data, dev_count=3), found.skeleton)
+    assert alone.ids.tolist() == found.val.ids.tolist()
+    with pytest.raises(InputError, match="leave out data"):
+        dataclasses.replace(data, dev_count=3, val_detections="boxes.json")
 
 
 def test_nothing_unlabeled_is_refused_where_it_is_needed(data: DataConfig) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trs.data.datasets import Datasets
-from trs.data.split import Split, apply_split, draw_split, load_split, save_split
+from trs.data.split import Split, apply_split, draw_dev, draw_split, load_split, save_split
 from trs.errors import InputError
 
 
@@ -35,6 +35,21 @@ def test_labeled_people_may_be_among_the_unlabeled(datasets: Datasets) -> None:
 def test_the_manifest_round_trips(datasets: Datasets, tmp_path: Path) -> None:
     save_split(datasets.split, tmp_path / "split.json")
     assert load_split(tmp_path / "split.json") == datasets.split
+
+
+def test_people_to_choose_on_are_those_of_whole_images(datasets: Datasets) -> None:
+    people = dataclasses.replace(datasets.unlabeled, image_ids=np.arange(40) // 3)  # three people an image
+    apart = draw_dev(people, 10, 0)
+    assert apart.sum() == 12 or (apart.sum() == 10 and apart[-1])  # the last image has one
+    assert not set(people.image_ids[apart]) & set(people.image_ids[~apart])
+    shuffled = np.random.default_rng(3).permutation(40)
+    assert set(people.ids[apart]) == set(people.ids[shuffled][draw_dev(people.take(shuffled), 10, 0)])
+    assert (draw_dev(people, 10, 1) != apart).any() and not draw_dev(people, None, 0).any()
+    one = draw_dev(datasets.unlabeled, 1, 0)
+    assert one.sum() == 1
+    for count in (40, 1000):
+        with pytest.raises(InputError, match=f"data.dev_count is {count}, but the training set has only 40 labeled"):
+            draw_dev(people, count, 0)
 
 
 def test_too_many_labels_and_foreign_manifests_are_refused(datasets: Datasets, tmp_path: Path) -> None:
