@@ -11,6 +11,7 @@ import io
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,39 @@ def unmatched(truth: GroundTruth, results: Sequence[dict[str, Any]], sigmas: Seq
               for number, match, ignored in zip(image["gtIds"], image["gtMatches"][-1], image["gtIgnore"], strict=True)
               if not match and not ignored]
     return np.array(sorted(missed), dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """How D poses were matched at T thresholds: what an AP over any choice of images is counted from.
+
+    images: [D] rows of `GroundTruth.image_ids`, the poses of the highest score first.
+    right: [T, D] bool, the pose is somebody's.
+    ignored: [T, D] bool, nobody is blamed for it, or its place is nobody's to find.
+    people: [n] of each image, who are to be found.
+    """
+
+    images: np.ndarray
+    right: np.ndarray
+    ignored: np.ndarray
+    people: np.ndarray
+
+
+def match(truth: GroundTruth, results: Sequence[dict[str, Any]], sigmas: Sequence[float]) -> Matches:
+    """Match poses of any size with people, see `coco_numbers`."""
+    images = np.unique(truth.image_ids)
+    people = np.bincount(np.searchsorted(images, truth.people.image_ids), minlength=len(images))
+    counted = [result for result in results if result["image_id"] in set(images.tolist()) and _is_finite(result)]
+    found = [] if not counted else [
+        image for image in _evaluate(truth, counted, sigmas, MAX_DETECTIONS).evalImgs
+        if image is not None and tuple(image["aRng"]) == (0, 1e10) and len(image["dtScores"])]
+    if not found:
+        return Matches(np.zeros(0, np.int64), np.zeros((10, 0), bool), np.zeros((10, 0), bool), people)
+    scores = np.concatenate([image["dtScores"] for image in found])
+    order = np.argsort(-scores, kind="stable")
+    rows = np.repeat([image["image_id"] - 1 for image in found], [len(image["dtScores"]) for image in found])
+    return Matches(rows[order], np.concatenate([np.asarray(image["dtMatches"]) > 0 for image in found], 1)[:, order],
+                   np.concatenate([np.asarray(image["dtIgnore"]) > 0 for image in found], 1)[:, order], people)
 
 
 def _is_finite(result: dict[str, Any]) -> bool:
