@@ -23,6 +23,11 @@ class MethodSettings:
     first_stage: the method whose trained network must label the unlabeled people before this one can start.
     """
 
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Names of the networks whose mean score is the method's."""
+        return self.peers
+
     name: ClassVar[str]
     peers: ClassVar[tuple[str, ...]] = ("a",)
     first_stage: ClassVar[type[MethodSettings] | None] = None
@@ -128,6 +133,11 @@ class SSPCMConfig(TrainedTeacherConfig):
     augment: tuple[AugmentationName, ...] = ("ssco",)
     confidence_threshold: float = field(default=0.1, metadata=within(0, 1))
     """Keypoints of which the two teachers are less confident in the mean are left out."""
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The student; its teachers' scores stand beside it."""
+        return ("c",)
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,14 @@ def pck(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray) -> dict[st
         rows: [N] rows of `people` that were predicted.
         keypoints: [N, K, 3] x, y in the image and confidence.
     """
-    lengths = PCK_THRESHOLD * people.boxes[:, 2:].max(1)
-    correct, labeled = _counts(people, rows, keypoints, lengths)
+    correct, labeled = pck_counts(people, rows, keypoints)
     return {"pck": _share(correct.sum(), labeled.sum())}
+
+
+def pck_counts(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[N] each person's keypoints that count as right in `pck`, and [N] those that are labeled."""
+    correct, labeled = _close(people, rows, keypoints, PCK_THRESHOLD * people.boxes[:, 2:].max(1))
+    return correct.sum(1), labeled.sum(1)
 
 
 def pckh(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton) -> dict[str, float | None]:
@@ -43,21 +48,34 @@ def pckh(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, skeleton:
         keypoints: [N, K, 3] x, y in the image and confidence.
         skeleton: names of the keypoints.
     """
-    correct, labeled = _counts(people, rows, keypoints, PCKH_THRESHOLD * people.head_sizes)
+    close, annotated = _close(people, rows, keypoints, PCKH_THRESHOLD * people.head_sizes)
+    correct, labeled, counted = close.sum(0), annotated.sum(0), _counted(skeleton)
     joint = {name: index for index, name in enumerate(skeleton.names)}
-    counted = [index for name, index in joint.items() if name not in NOT_COUNTED]
     groups = {f"{group}_pckh": _mean([_share(correct[joint[name]], labeled[joint[name]]) for name in names])
               for group, names in GROUPS.items() if all(name in joint for name in names)}
     return {"pckh": _share(correct[counted].sum(), labeled[counted].sum()), **groups}
 
 
-def _counts(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, lengths: np.ndarray
-            ) -> tuple[np.ndarray, np.ndarray]:
-    """[K] keypoints that are close enough, and [K] that are labeled, over all people with a finite length."""
+def pckh_counts(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton
+                ) -> tuple[np.ndarray, np.ndarray]:
+    """[N] each person's keypoints that count as right in the total of `pckh`, and [N] those that are labeled."""
+    close, annotated = _close(people, rows, keypoints, PCKH_THRESHOLD * people.head_sizes)
+    counted = _counted(skeleton)
+    return close[:, counted].sum(1), annotated[:, counted].sum(1)
+
+
+def _counted(skeleton: Skeleton) -> list[int]:
+    """The joints of MPII's total."""
+    return [index for index, name in enumerate(skeleton.names) if name not in NOT_COUNTED]
+
+
+def _close(people: PersonTable, rows: np.ndarray, keypoints: np.ndarray, lengths: np.ndarray
+           ) -> tuple[np.ndarray, np.ndarray]:
+    """[N, K] keypoints that are close enough, and [N, K] that are labeled, of all people with a finite length."""
     labeled = (people.keypoint_weights > 0) & np.isfinite(lengths)[:, None]
     distances = np.full(labeled.shape, np.inf)
     distances[rows] = np.linalg.norm(keypoints[..., :2] - people.keypoints[rows], axis=-1)
-    return (labeled & (distances <= lengths[:, None])).sum(0), labeled.sum(0)
+    return labeled & (distances <= lengths[:, None]), labeled
 
 
 def _share(correct: float, labeled: float) -> float | None:

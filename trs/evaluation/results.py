@@ -38,11 +38,16 @@ def read_results(run: Path) -> tuple[str, list[dict[str, Any]]]:
     for predictor in _PREDICTORS:
         path = run / PREDICTIONS / f"{predictor}.json"
         if path.exists():
-            return predictor, _read(path)
+            return predictor, read_predictions(path)
     raise InputError(f"no predictions lie in {run / PREDICTIONS}")
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def read_predictions(path: Path) -> list[dict[str, Any]]:
+    """Read one predictor's file.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
     try:
         results = read_json(path)
     except (OSError, ValueError) as error:

@@ -63,7 +63,7 @@ class Method(ABC):
     @property
     def scored(self) -> tuple[str, ...]:
         """Names of the networks whose mean score is the method's."""
-        return self.peers
+        return self.config.scored
 
     @property
     def predictors(self) -> dict[str, PoseNetwork]:

@@ -44,11 +44,6 @@ class SSPCM(ConsistencyMethod):
             self.networks[f"last_{name}"] = copy.deepcopy(self.networks[name]).requires_grad_(False)
 
     @property
-    def scored(self) -> tuple[str, ...]:
-        """The student; its teachers' scores stand beside it."""
-        return ("c",)
-
-    @property
     def predictors(self) -> dict[str, PoseNetwork]:
         """The trained networks; the copies only vote."""
         return {name: network for name, network in super().predictors.items() if name in self.peers}
