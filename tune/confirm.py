@@ -74,7 +74,8 @@ class Confirmed:
         """What a person reads of it."""
         who = "people who chose nothing" if self.tested else "validation people, who chose the best"
         width = max(len(kind.name) for kind in self.kinds)
-        said = [f"trained again with {self.seeds} other seeds of labels and weights, measured on {self.people:,} {who}:"]
+        said = [f"trained again with {self.seeds} other seeds of labels and weights, measured on {self.people:,} "
+                f"{who}:"]
         for kind in self.kinds:
             spread = "" if kind.spread is None else f" ± {kind.spread:.3f}"
             said.append(f"  {kind.name:<{width}}  {self.metric} {kind.score:.3f}{spread}, ensemble {kind.ensemble:.3f}")

@@ -6,7 +6,7 @@ from tests.mutants.mutant import in_file
 
 MUTANTS = [
     *in_file("trs/evaluation/coco_eval.py", "tests/trs/evaluation/test_oks_oracle.py",
-        ("a pose that is not finite scores nothing", " and _is_finite(result)]", "]",
+        ("a pose that is not finite scores nothing", "in images and _is_finite(result)]", "in images]",
          "tests/trs/evaluation/test_self_check.py::test_a_pose_that_is_not_finite_scores_nothing"),
         ("a score that is not finite scores nothing", 'return math.isfinite(result["score"]) and all(', "return all(",
          "tests/trs/evaluation/test_self_check.py::test_a_score_that_is_not_finite_scores_nothing"),

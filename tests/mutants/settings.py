@@ -67,6 +67,8 @@ MUTANTS = [
         ("sections are of their kind", "require(isinstance(getattr(self, name), kind),", "require(True,",
          "test_sections_are_of_their_kind")),
     *in_file("trs/config/methods.py", "tests/trs/config/test_fields.py",
+        ("sspcm's student scores", '        return ("c",)', "        return self.peers",
+         "tests/trs/methods/test_build.py::test_a_method_is_scored_by_its_peers_and_sspcm_by_its_student"),
         ("a step's paths fit into memory", "paths: int = field(default=1, metadata=within(1, 64))",
          "paths: int = field(default=1, metadata=within(1))",
          "test_a_value_out_of_range_is_refused_and_the_field_named"),

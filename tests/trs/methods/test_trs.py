@@ -138,13 +138,15 @@ def test_reviewers_follow_with_their_own_momentum(make_network) -> None:
             torch.testing.assert_close(new, old + moved)
 
 
-def test_a_reviewer_is_a_copy_after_the_first_step(make_network) -> None:
-    method = TRS(CONFIG, VIEW, make_network)
+@pytest.mark.parametrize(("warmup", "remembered"), [("tenth", 0.1), ("mean", 0.0)])
+def test_a_reviewer_remembers_little_of_its_first_weights(make_network, warmup, remembered) -> None:
+    method = TRS(dataclasses.replace(CONFIG, ema_warmup=warmup), VIEW, make_network)
     for parameter in method.networks["a"].parameters():
         parameter.data += 1
     method.after_step(step=0)
-    torch.testing.assert_close(list(method.networks["reviewer_a"].parameters()),
-                               list(method.networks["a"].parameters()))
+    for peer, reviewer in zip(method.networks["a"].parameters(), method.networks["reviewer_a"].parameters(),
+                              strict=True):
+        torch.testing.assert_close(reviewer, peer - remembered)
 
 
 def test_reviewers_may_take_labeled_gradients(make_network, labeled, unlabeled) -> None:
