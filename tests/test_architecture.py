@@ -29,12 +29,12 @@ COMMANDS = {"trs": [],
             "tune": ["search", "compare", "dashboard"]}
 PLAN = {
     "trs": ["__init__", "errors", "files", "keyed_random", "keypoint_names", "keypoint_sets", "skeleton", "schedule",
-            "ema", "losses", "distributed", "config", "data", "models", "augment", "methods", "checkpoint",
-            "warm_start", "bad_images", "evaluation", "loop", "check", "visualize", "presets", "views", "photos",
-            "export"],
+            "ema", "losses", "distributed", "config", "data", "models", "augment", "methods", "optimizer",
+            "checkpoint", "warm_start", "bad_images", "evaluation", "loop", "check", "visualize", "presets", "views",
+            "photos", "export"],
     "jobs": ["__init__", "config", "run_folder", "cluster", "training", "paper", "deploy", "cli", *COMMANDS["jobs"]],
-    "tune": ["__init__", "optuna_private", "space", "plan", "study", "trial", "leaderboard", "live", "report",
-             "publish", "runner", "cli", *COMMANDS["tune"]]}
+    "tune": ["__init__", "optuna_private", "space", "plan", "burn_in", "study", "trial", "leaderboard", "live",
+             "report", "publish", "runner", "cli", *COMMANDS["tune"]]}
 """The rooms of each package, the lowest first: a file on a package's ground, or a folder with all that is in it."""
 PRIVATE = {"ray": "jobs.cluster.ray_private", "optuna": "tune.optuna_private"}
 """The one module that may lean on a library's private names."""

@@ -37,10 +37,11 @@ from trs.data.person_table import PersonTable
 from trs.data.reader import Rows, Stream, read_ahead
 from trs.data.sampler import batch_rows
 from trs.distributed import rank, sum_over_workers, world_size
-from trs.errors import Diverged, Interrupted, Interruption
+from trs.errors import Diverged, InputError, Interrupted, Interruption
 from trs.evaluation.evaluate import evaluate, evaluate_test
 from trs.methods.base import Forward, Method
-from trs.warm_start import load_given, restore_networks, restore_optimizer, warm_start
+from trs.optimizer import build_optimizer, clip, set_rate
+from trs.warm_start import load_given, restore_networks, restore_optimizer, restore_peers, warm_start
 
 Metrics = dict[str, float | None]
 """A number each, or None where there is nothing to measure: never NaN."""
@@ -140,10 +141,22 @@ class Training:
         return math.ceil(larger / (self.config.train.batch_size * self.config.train.workers))
 
     @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.config.train.epochs * self.steps_per_epoch
+
+    @property
+    def burn_in(self) -> int:
+        """Supervised steps before unlabeled images count."""
+        return self.config.train.burn_in if self.method.uses_unlabeled else 0
+
+    @property
     def images_met(self) -> int:
         """Images that the steps so far have looked at: no more than there are, however often they have come."""
-        rows = self.counters.step * self.config.train.batch_size * self.config.train.workers
-        return min(self._image_count, sum(min(rows, len(people)) for people in self._tables))
+        share = self.config.train.batch_size * self.config.train.workers
+        steps = (self.counters.step, max(0, self.counters.step - self.burn_in))
+        met = sum(min(done * share, len(people)) for done, people in zip(steps, self._tables, strict=False))
+        return min(self._image_count, met)
 
     @functools.cached_property
     def _image_count(self) -> int:
@@ -169,17 +182,33 @@ class Training:
 
 
 def start(config: Config, datasets: Datasets, method: Method, device: torch.device,
-          resumed: Checkpoint | None = None) -> Training:
+          resumed: Checkpoint | None = None, burned_in: Checkpoint | None = None) -> Training:
     """Make a fresh training, a warm-started one (`train.init_from`), or one that is resumed from a checkpoint.
 
+    Args:
+        config: of the training.
+        datasets: that it learns from.
+        method: with fresh networks.
+        device: that it computes on.
+        resumed: of the same training.
+        burned_in: of the supervised training of the peers that its burn-in is (`jobs.training.burn_in`), at the end
+            of it; the training goes on as if it had been its own.
+
     Raises:
-        InputError: a checkpoint that does not fit.
+        InputError: a checkpoint that does not fit, or a burn-in that leaves no step for unlabeled images.
     """
     if resumed is None and config.train.init_from:
         warm_start(method.networks, method.peers, load_given(config.train.init_from))
     method.networks.to(device)
-    optimizer = torch.optim.Adam(method.trained.parameters(), config.train.learning_rate, fused=True)
+    optimizer = build_optimizer(method.trained, config.train)
     training = Training(config, datasets, method, optimizer, device)
+    if training.burn_in >= training.total_steps:
+        raise InputError(f"train.burn_in takes all {training.total_steps} steps of the run, and leaves none for "
+                         "unlabeled images; lower it, or raise train.epochs")
+    if burned_in is not None and resumed is None:
+        restore_peers(method, burned_in)
+        restore_optimizer(optimizer, burned_in)
+        training.counters = burned_in.counters
     if resumed is not None:
         restore_networks(method.networks, resumed)
         restore_optimizer(optimizer, resumed)
@@ -187,10 +216,17 @@ def start(config: Config, datasets: Datasets, method: Method, device: torch.devi
     return training
 
 
-def train(training: Training, host: Host) -> None:
-    """Run the steps that are left; evaluate and report after every `eval.every` epochs.
+def train(training: Training, host: Host, until: int | None = None) -> None:
+    """Run the steps that are left; evaluate and report after every `eval.every` epochs that have seen more than the
+    burn-in.
 
     The state is saved every `checkpoint_every` steps, before an evaluation, and before an end by an interruption.
+
+    Args:
+        training: with its state.
+        host: who reads, keeps and listens.
+        until: the step to end at, saved and not evaluated, as a burn-in does that others go on from; None ends with
+            the run.
 
     Raises:
         Interrupted: the state is saved.
@@ -199,23 +235,25 @@ def train(training: Training, host: Host) -> None:
     """
     config = training.config
     forward = host.wrap(training.method.trained)
-    total_steps = config.train.epochs * training.steps_per_epoch
-    batches = host.read(_rows_of_shares(training, total_steps))
+    total_steps = training.total_steps
+    end = total_steps if until is None else until
+    batches = host.read(_rows_of_shares(training, end))
     clock = _Clock(total_steps, training.counters.step)
     means, skipped = _Means(), 0
     while True:
-        if _report_is_due(training, host, total_steps):
+        if until is None and _report_is_due(training, host, total_steps):
             speed, scores = clock.read(training), _evaluate(training, host)
             if training.counters.step == total_steps and training.datasets.test is not None:
                 scores |= _evaluate_test(training, host)
             host.report({**means.result(), **speed, **scores, "bad_images": _bad_count(training)})
             means = _Means()
-        if training.counters.step == total_steps:
+        if training.counters.step == end:
             return
         shares = clock.wait(batches, len(training.shares))
+        burns_in = training.counters.step < training.burn_in
         terms, finite = step(training, forward, shares, total_steps)
         interruption = _advance(training, shares, host.interrupted(training.counters.step + 1))
-        if finite:
+        if finite and not burns_in:
             means.add(terms)
         skipped = 0 if finite else skipped + 1
         if skipped > config.train.max_skipped_steps:
@@ -228,7 +266,8 @@ def train(training: Training, host: Host) -> None:
             sum_over_workers([0.0], training.device)  # no worker leaves before the state is written
             raise Interrupted(training.counters.step, stop=interruption is Interruption.STOP)
         # An evaluation may outlast the minutes that are left to a machine.
-        if training.counters.step % host.checkpoint_every == 0 or _report_is_due(training, host, total_steps):
+        if (training.counters.step % host.checkpoint_every == 0 or training.counters.step == end
+                or _report_is_due(training, host, total_steps)):
             _save(training, host)
 
 
@@ -252,7 +291,7 @@ def _report_is_due(training: Training, host: Host, total_steps: int) -> bool:
     """Whether an evaluation comes before the next step; a run that was interrupted there still owes it."""
     done = training.counters.step
     interval = training.steps_per_epoch * training.config.eval.every
-    return done > host.reported_step and (done % interval == 0 or done == total_steps)
+    return done > max(host.reported_step, training.burn_in) and (done % interval == 0 or done == total_steps)
 
 
 def _evaluate(training: Training, host: Host) -> Metrics:
@@ -286,18 +325,21 @@ def step(training: Training, forward: Forward, shares: list[dict[str, Rows]], to
         changed. After DDP's reduction the gradients are the same on every worker, so all of them skip it together.
     """
     config, counters, optimizer = training.config, training.counters, training.optimizer
-    for group in optimizer.param_groups:
-        group["lr"] = schedule.learning_rate(counters.step, total_steps, config.train.learning_rate,
-                                             config.train.lr_drops, config.train.warmup_steps)
+    set_rate(optimizer, schedule.learning_rate(counters.step, total_steps, config.train))
+    if counters.step == training.burn_in > 0:
+        training.method.after_burn_in()
     buffers = list(training.method.networks.buffers())
     statistics = [buffer.clone() for buffer in buffers]
     optimizer.zero_grad()
     terms = [_backward(training, forward, rows, last=rows is shares[-1]) for rows in shares]
-    gradients = [parameter.grad for parameter in training.method.trained.parameters() if parameter.grad is not None]
-    finite = bool(torch.nn.utils.get_total_norm(gradients).isfinite())
+    learned = [parameter for parameter in training.method.trained.parameters() if parameter.grad is not None]
+    norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in learned if parameter.grad is not None])
+    finite = bool(norm.isfinite())
     if finite:
+        clip(learned, config.train.clip_norm, norm)
         optimizer.step()
-        training.method.after_step(counters.step)
+        if counters.step >= training.burn_in:
+            training.method.after_step(counters.step - training.burn_in)
     else:  # a NaN among BatchNorm's running statistics would stay there
         torch._foreach_copy_(buffers, statistics)
     return {name: torch.stack([share[name] for share in terms]).mean(0) for name in terms[0]}, finite
@@ -305,15 +347,16 @@ def step(training: Training, forward: Forward, shares: list[dict[str, Rows]], to
 
 def _backward(training: Training, forward: Forward, rows: dict[str, Rows], last: bool) -> dict[str, Tensor]:
     """The loss terms of a share, whose gradients are added; after the last share the workers average theirs."""
-    config, device = training.config, training.device
+    config, device, step = training.config, training.device, training.counters.step
     labeled = labeled_batch(rows["labeled"], device, config.data.sigma)
     unlabeled = (unlabeled_batch(rows["unlabeled"], device, config.data.sigma,
                                  pseudo=training.method.uses_pseudo_labels) if "unlabeled" in rows else None)
     alone = contextlib.nullcontext if last else getattr(forward, "no_sync", contextlib.nullcontext)
     with alone():
         with torch.autocast(device.type, torch.bfloat16, enabled=_bfloat16(config, device)):
-            terms = training.method.losses(forward, labeled, unlabeled, training.counters.step,
-                                           training.counters.step // training.steps_per_epoch)
+            terms = ({"loss": training.method.burn_in_loss(forward, labeled)} if step < training.burn_in else
+                     training.method.losses(forward, labeled, unlabeled, step - training.burn_in,
+                                            step // training.steps_per_epoch))
         # A mean over all shares, although DDP takes that over the workers.
         scaled = terms["loss"] * (world_size() / config.train.workers)
         scaled.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
@@ -363,8 +406,9 @@ def _bad_count(training: Training) -> int:
 def _rows_of_shares(training: Training, total_steps: int) -> Iterator[ShareRows]:
     """The rows of the shares that this worker does, in each step that is left."""
     train = training.config.train
-    streams = ("labeled", "unlabeled") if training.method.uses_unlabeled else ("labeled",)
     for number in range(training.counters.step, total_steps):
+        reads_both = training.method.uses_unlabeled and number >= training.burn_in
+        streams = ("labeled", "unlabeled") if reads_both else ("labeled",)
         for share in training.shares:
             yield dict.fromkeys(streams, batch_rows(number, train.batch_size, share, train.workers))
 

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from trs.config import Warmup
+from trs.config import TrainConfig, Warmup
 
 
-def learning_rate(step: int, total_steps: int, base: float, drops: Sequence[float], warmup_steps: int = 0) -> float:
-    """The base rate, divided by 10 after each share of the run in `drops`, after a linear warm-up from 0."""
-    warmup = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
+def learning_rate(step: int, total_steps: int, train: TrainConfig) -> float:
+    """The rate of a step: after a linear warm-up from 0 it falls by steps, or as half a cosine (`train.schedule`)."""
+    warmup = min(1.0, (step + 1) / train.warmup_steps) if train.warmup_steps else 1.0
+    fall = half_cosine(step, total_steps) if train.schedule == "cosine" else drops(step, total_steps, train.lr_drops)
+    return train.learning_rate * warmup * fall
+
+
+def drops(step: int, total_steps: int, shares: Sequence[float]) -> float:
+    """1, divided by 10 after each of these shares of the run."""
     # The shares come from epochs (50 of 70), so a step that is whole up to rounding must count as reached.
-    passed = sum(step + 1e-6 >= share * total_steps for share in drops)
-    return base * warmup * 0.1**passed
+    return 0.1 ** sum(step + 1e-6 >= share * total_steps for share in shares)
+
+
+def half_cosine(step: int, total_steps: int) -> float:
+    """1 at the first step, 1/2 in the middle of the run, 0 at its end (Loshchilov and Hutter, SGDR, ICLR 2017)."""
+    return (1 + math.cos(math.pi * step / total_steps)) / 2
 
 
 def ramp_up(step: int, length: int) -> float:

@@ -13,6 +13,7 @@ from trs import checkpoint as checkpoints
 from trs.checkpoint import Checkpoint
 from trs.config import Config
 from trs.errors import Diverged, InputError
+from trs.methods.base import Method
 from trs.methods.build import build_method
 from trs.models.weights import misfit, not_finite
 
@@ -52,6 +53,16 @@ def restore_networks(networks: nn.ModuleDict, checkpoint: Checkpoint) -> None:
     for name in networks:
         _check_finite(_weights(checkpoint, name), name)
     networks.load_state_dict(checkpoint.networks)
+
+
+def restore_peers(method: Method, burned_in: Checkpoint) -> None:
+    """Load the peers' weights from the supervised training of them that was the burn-in.
+
+    Raises:
+        InputError: the checkpoint is of other networks.
+        Diverged: its weights are not finite.
+    """
+    restore_networks(nn.ModuleDict({name: method.networks[name] for name in method.peers}), burned_in)
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:

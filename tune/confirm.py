@@ -29,8 +29,7 @@ from trs.evaluation.protocol import ENSEMBLE, METRIC_NAMES, TEST
 from trs.evaluation.results import PREDICTIONS, predicted_people, read_predictions, stack_poses
 from trs.files import read_json, write_text
 from tune.leaderboard import Leaderboard
-from tune.plan import SUPERVISED
-from tune.trial import trial_job
+from tune.plan import SUPERVISED, trial_job
 
 CONFIRM, CONFIRMED_FILE = "confirm", "confirmed.json"
 _RATE = "train.learning_rate"

@@ -24,10 +24,9 @@ from trs.config import Config
 from trs.errors import InputError
 from trs.evaluation.protocol import ENSEMBLE, METRIC_NAMES, TEST
 from trs.files import is_finite
-from tune.plan import SUPERVISED, TRIALS
+from tune.plan import SUPERVISED, TRIALS, trial_job
 from tune.space import Space, Values
 from tune.study import BASELINE, STUDY_FILE, read_study, trial_name
-from tune.trial import trial_job
 
 Status = Literal["complete", "pruned", "failed", "running", "reference"]
 

@@ -80,6 +80,11 @@ class SearchLines(TrialProgressCallback):
         """A trial begins."""
         self.rows.pop(trial.config["name"], None)  # one that is resumed
         row = self._row(trial)
+        if _burns_in(trial):
+            row.status = "burning in"
+            self.tell(f"burns in: {self.search.config.train.burn_in} supervised steps, for all trials that agree on "
+                      "what they depend on", row.name)
+            return
         values = [f"{self.layout.settings.get(name, name)}={value_text(value)}" for name, value in row.values.items()]
         self.tell("  ".join(["starts", *values]), row.name)
 
@@ -92,6 +97,9 @@ class SearchLines(TrialProgressCallback):
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial has come to its end, was stopped early, or will be resumed with the search."""
+        if _burns_in(trial):
+            self.tell("interrupted" if self.search.is_stopping() else "burned in", trial.config["name"])
+            return
         # Its folder knows, also where a search resumes a trial that was killed after its last epoch.
         metrics = read_metrics(self.search.run_folder(trial.config["name"]))
         if metrics and metrics[-1]["epoch"] >= self.search.config.train.epochs:
@@ -104,7 +112,9 @@ class SearchLines(TrialProgressCallback):
             self._end(trial, "stopped early")
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """A trial has failed: why, or where to read it."""
+        """A trial has failed: why, or where to read it; of a burn-in the trials say so that needed it."""
+        if _burns_in(trial):
+            return
         mistake = self.search.run_folder(trial.config["name"]) / MISTAKE_FILE
         why = mistake.read_text() if mistake.exists() else f"see {trial.local_path}/error.txt"
         self._row(trial).score = None  # that of an earlier epoch is none of the trial's
@@ -173,6 +183,11 @@ class LiveTable(SearchLines):
         ended = [row for row in self.rows.values() if row.status != "running"]
         ended.sort(key=lambda row: -1.0 if row.score is None else row.score, reverse=True)
         return [row for row in self.rows.values() if row.status == "running"] + ended[:_ENDED_ROWS]
+
+
+def _burns_in(trial: Trial) -> bool:
+    """Whether what Tune runs is a burn-in, not the trial that it is for."""
+    return bool(trial.config.get("burns_in"))
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ A search's folder holds:
     skeleton.json             the keypoints that the trials learn, for whoever looks at their poses
     study.db                  the trials, see `tune.study`
     trials/NAME/              the run of a trial, or of the supervised reference
+    burn_in/NAME/             the supervised steps that several trials go on from, see `jobs.training.burn_in`
     ray/                      what Ray Tune writes down
     stop                      there while the search is asked to save and end
 """
@@ -24,15 +25,15 @@ import yaml
 from jobs.config import Job
 from jobs.run_folder.layout import MISTAKE_FILE, STOP_FILE
 from jobs.run_folder.metrics import read_metrics
-from trs.config import Config, SupervisedConfig
+from trs.config import Config, SupervisedConfig, change
 from trs.config.checks import check_values
 from trs.config.files import of_file
 from trs.errors import InputError, printable
 from trs.files import write_text
 from trs.skeleton import Skeleton
-from tune.space import Space, space_of, to_plain
+from tune.space import Space, Values, space_of, to_plain
 
-SEARCH_FILE, SKELETON_FILE, TRIALS = "search.yaml", "skeleton.json", "trials"
+SEARCH_FILE, SKELETON_FILE, TRIALS, BURN_IN = "search.yaml", "skeleton.json", "trials", "burn_in"
 SUPERVISED = "supervised"
 """Name of the reference run, which is no trial of the study."""
 
@@ -90,6 +91,10 @@ class Search:
         """Name the folder of a trial, or of the reference."""
         return self.folder / TRIALS / name
 
+    def burn_in_folder(self, name: str) -> Path:
+        """Name the folder of a burn-in."""
+        return self.folder / BURN_IN / name
+
     def is_stopping(self) -> bool:
         """Say whether it was asked to save and end."""
         return (self.folder / STOP_FILE).exists()
@@ -100,6 +105,13 @@ class Search:
         metrics = read_metrics(run)
         done = bool(metrics) and metrics[-1]["epoch"] >= self.config.train.epochs
         return self.reference and not done and not (run / MISTAKE_FILE).exists()
+
+
+def trial_job(job: Job, name: str, values: Values) -> Job:
+    """Make the job of a trial; that of the supervised reference has the other method and the rest alike."""
+    config = (dataclasses.replace(job.config, method=SupervisedConfig()) if name == SUPERVISED else
+              change(job.config, values))
+    return dataclasses.replace(job, config=config)
 
 
 def save_search(search: Search, skeleton: Skeleton) -> None:

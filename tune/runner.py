@@ -31,7 +31,9 @@ def run(search: Search, datasets: Datasets, study: optuna.Study, concurrent: int
     searcher = StudySearcher(study, search, lambda trial: keep_poses(search.folder, trial, people))
     shared = {"search": search, "stored": store(datasets)}
     with report_live(search, samples) as callback:
-        train_many(run_trial, shared, searcher, search.folder, samples, concurrent, [callback], StudyPruner(searcher))
+        # Each may want a burn-in of its own; the searcher knows when there is nothing left.
+        train_many(run_trial, shared, searcher, search.folder, 2 * samples, concurrent, [callback],
+                   StudyPruner(searcher))
 
 
 def trainings_left(search: Search, study: optuna.Study) -> int:

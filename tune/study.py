@@ -28,6 +28,7 @@ from jobs.run_folder.metrics import read_metrics
 from jobs.training.many import StatelessSearcher
 from trs.errors import InputError, printable
 from trs.files import open_regular
+from tune.burn_in import burn_in
 from tune.optuna_private import live
 from tune.plan import SUPERVISED, Search
 
@@ -188,22 +189,50 @@ class StudySearcher(StatelessSearcher):
         super().__init__(metric=search.config.eval.metric, mode="max")
         self.study, self.search, self.before_end = study, search, before_end
         self.reference_waits = search.reference_is_left()
-        self.interrupted = [live(study, trial) for trial in running(study)]
+        self.left = trials_left(study, search.plan.trials)
+        self.waiting = [live(study, trial) for trial in running(study)]
         self.asked: dict[str, optuna.trial.Trial] = {}
+        self.burning: dict[str, Path] = {}
+        self.burnt: set[Path] = set()
         self.pruned: set[str] = set()
         self.diverged: set[str] = set()
 
     # Ray's annotation knows no FINISHED.
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]
-        """Hand out the supervised reference first, then trials that were interrupted, then new ones."""
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        """Hand out the supervised reference first, then trials that were interrupted, then new ones.
+
+        Before the first trial that goes on from a burn-in comes the burn-in itself, and the trial waits for it.
+
+        Returns: `name` and `values` of a trial, and `burns_in` where it is its burn-in that is asked for; None where
+            all that is left waits; or the end.
+        """
         if self.search.is_stopping():
             return Searcher.FINISHED
         if self.reference_waits:
             self.reference_waits = False
             return {"name": SUPERVISED, "values": {}}
-        trial = self.interrupted.pop(0) if self.interrupted else self._ask()
-        self.asked[trial_id] = trial
-        return {"name": trial_name(trial.number), "values": dict(trial.params)}
+        if len(self.waiting) < self.left and all(self._must_wait(trial) for trial in self.waiting):
+            self.waiting.append(self._ask())
+        for trial in self.waiting:
+            suggestion = {"name": trial_name(trial.number), "values": dict(trial.params)}
+            folder = self._burn_in_left(trial)
+            if folder is None:
+                self.waiting.remove(trial)
+                self.left -= 1
+                self.asked[trial_id] = trial
+                return suggestion
+            if folder not in self.burning.values():
+                self.burning[trial_id] = folder
+                return {**suggestion, "burns_in": True}
+        return None if self.waiting else Searcher.FINISHED
+
+    def _burn_in_left(self, trial: optuna.trial.Trial) -> Path | None:
+        """The folder of a trial's burn-in, if that must be trained first; one that has failed fails in the trial."""
+        shared = burn_in(self.search, trial_name(trial.number), dict(trial.params))
+        return None if shared is None or shared.is_done or shared.folder in self.burnt else shared.folder
+
+    def _must_wait(self, trial: optuna.trial.Trial) -> bool:
+        return self._burn_in_left(trial) in self.burning.values()
 
     def _ask(self) -> optuna.trial.Trial:
         trials = self.study.get_trials(deepcopy=False)
@@ -231,6 +260,8 @@ class StudySearcher(StatelessSearcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Record how a trial ended."""
+        if trial_id in self.burning:
+            self.burnt.add(self.burning.pop(trial_id))
         trial = self.asked.pop(trial_id, None)
         if trial is None:
             return

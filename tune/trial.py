@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from jobs.cluster.connect import quieten
 from jobs.cluster.ray_private import put_report_queue_here
-from jobs.config import Job
-from jobs.run_folder.layout import STOP_FILE, write_run
+from jobs.run_folder.layout import MISTAKE_FILE, STOP_FILE, write_run
 from jobs.training.datasets import StoredDatasets
 from jobs.training.trainer import fit
-from trs.config import SupervisedConfig, change
-from tune.plan import SUPERVISED, Search
-from tune.space import Values
-
-
-def trial_job(job: Job, name: str, values: Values) -> Job:
-    """Make the job of a trial; that of the supervised reference has the other method and the rest alike."""
-    config = (dataclasses.replace(job.config, method=SupervisedConfig()) if name == SUPERVISED else
-              change(job.config, values))
-    return dataclasses.replace(job, config=config)
+from trs.errors import InputError
+from trs.files import write_text
+from tune.burn_in import burn_in
+from tune.plan import Search, trial_job
 
 
 def run_trial(suggestion: dict[str, Any], search: Search, stored: StoredDatasets) -> None:
     """Train one suggestion in `trials/NAME`; a trial that was interrupted is resumed from its last checkpoint.
 
     Args:
-        suggestion: `name` and `values`, from `tune.study.StudySearcher.suggest`.
+        suggestion: `name` and `values`, from `tune.study.StudySearcher.suggest`; with `burns_in` not the trial is
+            trained, but what it will go on from.
         search: the search.
         stored: the datasets that all trials share.
     """
     quieten()
-    job, run = trial_job(search.job, **suggestion), search.run_folder(suggestion["name"])
+    name, values, stop = suggestion["name"], suggestion["values"], search.folder / STOP_FILE
+    shared = burn_in(search, name, values)
+    if suggestion.get("burns_in"):
+        assert shared is not None
+        write_run(shared.job, stored.split, shared.folder)
+        fit(shared.job, stored, shared.folder, stop=stop, until=shared.job.config.train.burn_in)
+        return
+    job, run = trial_job(search.job, name, values), search.run_folder(name)
     write_run(job, stored.split, run)
+    if shared is not None and not shared.is_done:
+        write_text(run / MISTAKE_FILE, shared.mistake)
+        raise InputError(shared.mistake)
     put_report_queue_here()
-    fit(job, stored, run, callbacks=[TuneReportCallback()], stop=search.folder / STOP_FILE)
+    fit(job, stored, run, callbacks=[TuneReportCallback()], stop=stop,
+        burned_in=None if shared is None else shared.state)

@@ -24,7 +24,8 @@ class Assignment:
     datasets: in the object store.
     folder: that the work reads and writes: of the run, or of the results.
     stop: the file that asks the work to save and end.
-    checkpoint: whose networks are looked at, where nothing is trained.
+    checkpoint: whose networks are looked at, where nothing is trained; in a training, the shared burn-in's.
+    until: the step to end at, see `trs.loop.train`.
     """
 
     job: Job
@@ -32,6 +33,7 @@ class Assignment:
     folder: Path
     stop: Path | None = None
     checkpoint: Path | None = None
+    until: int | None = None
 
     def settings(self) -> dict[str, Any]:
         """Wrap it for Ray Train, which hands its workers a dictionary."""

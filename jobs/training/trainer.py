@@ -28,7 +28,7 @@ from trs.errors import InputError
 
 
 def fit(job: Job, stored: StoredDatasets, folder: Path, callbacks: Iterable[ray.train.UserCallback] = (),
-        stop: Path | None = None) -> None:
+        stop: Path | None = None, burned_in: Path | None = None, until: int | None = None) -> None:
     """Train in `folder`: checkpoints lie there, and a run that was interrupted there is resumed.
 
     A method with a first stage runs that before, in a folder of its own below.
@@ -39,6 +39,8 @@ def fit(job: Job, stored: StoredDatasets, folder: Path, callbacks: Iterable[ray.
         folder: of the run, on storage that every node sees, with what `jobs.run_folder.layout.write_run` wrote.
         callbacks: Ray Train's user callbacks.
         stop: the file that asks the run to save and end early, without an error; by default `stop` in `folder`.
+        burned_in: the checkpoint that it goes on from, see `jobs.training.burn_in`; None burns in by itself.
+        until: the step to end at, see `trs.loop.train`.
 
     Raises:
         InputError: a mistake of the user's that a worker found, or more failures than `max_failures`.
@@ -59,7 +61,7 @@ def fit(job: Job, stored: StoredDatasets, folder: Path, callbacks: Iterable[ray.
     judge = Failures(folder, job.cluster.max_failures)
     while True:
         try:
-            _trainer(Assignment(job, stored, folder, stop), callbacks).fit()
+            _trainer(Assignment(job, stored, folder, stop, burned_in, until), callbacks).fit()
             return
         except ray.train.TrainingFailedError as error:
             mistake = find_mistake(error)

@@ -57,9 +57,10 @@ def _train(assignment: Assignment) -> None:
     write_down("jobs", folder / EVENTS_FILE)
     datasets = assignment.datasets.load()
     method = build_method(job.config, len(datasets.skeleton))
-    training = loop.start(job.config, datasets, method, ray.train.torch.get_device(), _resumed(folder))
+    burned_in = checkpoints.load(assignment.checkpoint) if assignment.checkpoint is not None else None
+    training = loop.start(job.config, datasets, method, ray.train.torch.get_device(), _resumed(folder), burned_in)
     try:
-        loop.train(training, RayHost(assignment, training))
+        loop.train(training, RayHost(assignment, training), assignment.until)
     except Exception as error:
         if find_mistake(error) is None and would_recur(error):
             raise Unexpected.at(f"after step {training.counters.step}", root_of(error)) from error

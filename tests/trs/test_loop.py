@@ -103,6 +103,66 @@ def test_resumed_equals_uninterrupted_to_the_last_bit(config: Config, datasets: 
         {k: v for k, v in rest[0].items() if k not in timing}
 
 
+BURN_IN = [TRSConfig(unsup_weight=1.0, ema_momentum=0.9), MeanTeacherConfig(), SSPCMConfig(),
+           TRSConfig(reviewer_update="ema_and_supervised")]
+
+
+@pytest.mark.parametrize("method", BURN_IN, ids=["trs", "mean_teacher", "sspcm", "trs whose reviewers learn"])
+def test_a_burn_in_is_supervised_training_and_resumes_to_the_last_bit(
+        config: Config, datasets: Datasets, tmp_path: Path, method: MethodConfig) -> None:
+    config = dataclasses.replace(change(config, {"train.burn_in": 6}), method=method)
+    training, reports = run(config, datasets, tmp_path / "whole")
+    assert training.steps_per_epoch == 5 and [report["epoch"] for report in reports] == [2]  # none within the burn-in
+
+    # What the peers have learned by then is what supervised training of as many networks teaches them.
+    peers = dataclasses.replace(config, method=SupervisedConfig(networks=len(method.peers)))
+    supervised = loop.start(peers, datasets, build_method(peers, 17), torch.device("cpu"))
+    loop.train(supervised, Host(streams_of(datasets, peers), folder=tmp_path / "burn_in"), until=6)
+    burned_in = checkpoints.load(tmp_path / "burn_in" / checkpoints.folder_name(6))
+    assert supervised.counters.step == 6
+
+    if method.name != "trs" or method.reviewer_update == "ema":
+        shared = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"), burned_in=burned_in)
+        loop.train(shared, Host(streams_of(datasets, config), folder=tmp_path / "shared"))
+        assert_equal(shared, training)
+
+    interrupted = Host(streams_of(datasets, config), folder=tmp_path / "part", checkpoint_every=1)
+    begun = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    loop.train(begun, interrupted, until=6)
+    for step in (4, 6):  # within it, and at its end
+        resumed, _ = run(config, datasets, tmp_path / f"from_{step}",
+                         tmp_path / "part" / checkpoints.folder_name(step))
+        assert_equal(resumed, training)
+
+
+def assert_equal(one: loop.Training, other: loop.Training) -> None:
+    """Two trainings have come to the same networks and optimizer, to the last bit."""
+    for name, weight in one.method.networks.state_dict().items():
+        assert torch.equal(weight, other.method.networks.state_dict()[name]), name
+    for index, state in one.optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            assert torch.equal(value, other.optimizer.state_dict()["state"][index][name]), (index, name)
+
+
+def test_a_burn_in_reads_no_unlabeled_image(config: Config, datasets: Datasets, tmp_path: Path) -> None:
+    config = change(config, {"train.burn_in": 2})
+    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    streams = [set(rows) for rows in loop._rows_of_shares(training, 4)]
+    assert streams == [{"labeled"}] * 2 + [{"labeled", "unlabeled"}] * 2
+    training.counters = dataclasses.replace(training.counters, step=2)
+    labeled_only = training.images_met
+    training.counters = dataclasses.replace(training.counters, step=3)
+    assert labeled_only <= len(datasets.labeled) < training.images_met
+
+
+def test_a_burn_in_that_leaves_no_step_is_refused(config: Config, datasets: Datasets) -> None:
+    config = change(config, {"train.burn_in": 10})
+    with pytest.raises(InputError, match="burn_in takes all 10 steps of the run, and leaves none"):
+        loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    supervised = dataclasses.replace(config, method=SupervisedConfig())
+    loop.start(supervised, datasets, build_method(supervised, 17), torch.device("cpu"))  # all its steps are
+
+
 def test_reports_hold_what_one_needs_to_know(config: Config, datasets: Datasets, tmp_path: Path) -> None:
     _, reports = run(config, datasets, tmp_path)
     assert [report["epoch"] for report in reports] == [1, 2]

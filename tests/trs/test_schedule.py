@@ -1,10 +1,19 @@
+import math
+
 import pytest
 
+from trs.config import TrainConfig
 from trs.schedule import ema_momentum, learning_rate, ramp_up
 
 
+def rate(step: int, total_steps: int, base: float, drops: tuple[float, ...] = (), warmup: int = 0,
+         schedule: str = "drops") -> float:
+    return learning_rate(step, total_steps, TrainConfig(learning_rate=base, lr_drops=drops, warmup_steps=warmup,
+                                                        schedule=schedule))
+
+
 def test_learning_rate_falls_tenfold_at_each_share() -> None:
-    rates = [learning_rate(step, 100, 1e-3, (0.7, 0.9)) for step in range(100)]
+    rates = [rate(step, 100, 1e-3, (0.7, 0.9)) for step in range(100)]
     assert rates[:70] == pytest.approx([1e-3] * 70)
     assert rates[70:90] == pytest.approx([1e-4] * 20)
     assert rates[90:] == pytest.approx([1e-5] * 10)
@@ -12,12 +21,18 @@ def test_learning_rate_falls_tenfold_at_each_share() -> None:
 
 def test_learning_rate_drops_at_whole_epochs_in_spite_of_rounding() -> None:
     # 50 of 70 epochs of 4650 steps is step 232500, which the share 50/70 only reaches up to rounding.
-    assert learning_rate(50 * 4650, 70 * 4650, 1.0, (50 / 70,)) == pytest.approx(0.1)
-    assert learning_rate(50 * 4650 - 1, 70 * 4650, 1.0, (50 / 70,)) == 1.0
+    assert rate(50 * 4650, 70 * 4650, 1.0, (50 / 70,)) == pytest.approx(0.1)
+    assert rate(50 * 4650 - 1, 70 * 4650, 1.0, (50 / 70,)) == 1.0
 
 
 def test_warmup_rises_to_the_base_rate() -> None:
-    assert [learning_rate(step, 100, 1.0, (), 4) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert [rate(step, 100, 1.0, (), 4) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+def test_a_cosine_falls_from_the_base_rate_to_nothing() -> None:
+    rates = [rate(step, 100, 2.0, (0.5,), 4, "cosine") for step in range(101)]
+    assert rates[4:] == pytest.approx([1 + math.cos(math.pi * step / 100) for step in range(4, 101)])
+    assert rates[0] == pytest.approx(0.5) and rates[50] == pytest.approx(1.0) and rates[100] == pytest.approx(0.0)
 
 
 def test_ramp_up() -> None:
@@ -34,7 +49,7 @@ def test_a_young_average_remembers_a_tenth_of_the_run() -> None:
             weights = [momentum * weight for weight in weights] + [1 - momentum]
         age = sum(weight * (step + 1 - t) for t, weight in enumerate(weights))
         assert age == pytest.approx(step / 10, rel=0.15)
-    assert ema_momentum(8990, 0.999) < 0.999 == ema_momentum(8991, 0.999)
+    assert ema_momentum(8989, 0.999) < 0.999 == ema_momentum(8990, 0.999)
 
 
 def test_the_mean_of_0_1_starts_as_a_copy_and_is_that_of_all_weights() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
-from trs.config.checks import check_fields, require, within
+from trs.config.checks import ADDED, check_fields, require, within
 
 Warmup = Literal["tenth", "mean"]
 """How an average's momentum begins: see `trs.schedule.ema_momentum`."""
@@ -35,9 +35,20 @@ class MethodSettings:
 
 @dataclass(frozen=True)
 class SupervisedConfig(MethodSettings):
-    """One network on the labeled set alone: the honest baseline."""
+    """Networks on the labeled set alone: the honest baseline, and every method's burn-in (`train.burn_in`)."""
 
     name = "supervised"
+    networks: int = field(default=1, metadata=ADDED | within(1, 3))
+    """Networks that learn beside each other from weights of their own, and nothing of each other: their ensemble is the
+    baseline of other ensembles."""
+
+    def __post_init__(self) -> None:
+        check_fields(self, "method")
+
+    @property
+    def peers(self) -> tuple[str, ...]:  # type: ignore[override]  # the others' number is fixed
+        """Names of the networks."""
+        return ("a", "b", "c")[:self.networks]
 
 
 @dataclass(frozen=True)

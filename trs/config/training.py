@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trs.config.checks import MOST_IMAGES, SHARED, check_fields, require, within
+from trs.config.checks import ADDED, MOST_IMAGES, SHARED, check_fields, require, within
 from trs.config.data import DataConfig, ViewConfig
 from trs.config.methods import MethodConfig, MethodSettings, SupervisedConfig, TRSConfig
 from trs.config.model import ModelConfig
@@ -19,8 +19,21 @@ class TrainConfig:
     """Passes over the larger dataset, the labeled or the unlabeled one."""
     batch_size: int = field(default=32, metadata=within(1, MOST_IMAGES))
     """Labeled images, and as many unlabeled ones, per worker and step; a step of `workers` such shares."""
+    burn_in: int = field(default=0, metadata=ADDED)
+    """Supervised steps before unlabeled images count, for a method that learns from them: each peer learns from the
+    labels alone, from weights of its own. They are a part of the run's steps; what remembers begins after them."""
+    optimizer: Literal["adam", "adamw"] = field(default="adam", metadata=ADDED)
+    """Adam (the paper's), or AdamW, whose weight decay does not pass through the moments."""
     learning_rate: float = 1e-3
-    """Adam's learning rate."""
+    """The highest learning rate."""
+    backbone_rate: float = field(default=1.0, metadata=ADDED)
+    """Factor of the learning rate for the backbones; less than 1 moves pretrained ones less than the fresh heads."""
+    weight_decay: float = field(default=0.0, metadata=ADDED)
+    """Of all weights: a part of the gradient with adam, apart from it with adamw."""
+    clip_norm: float | None = field(default=None, metadata=ADDED)
+    """Longest gradient, over all weights together; a longer one is shortened. None takes every finite one as it is."""
+    schedule: Literal["drops", "cosine"] = field(default="drops", metadata=ADDED)
+    """How the learning rate falls: in the steps of lr_drops, or as half a cosine, to 0 at the run's end."""
     lr_drops: tuple[float, ...] = (0.7, 0.9)
     """Shares of the run after which the learning rate is divided by 10."""
     warmup_steps: int = 0
@@ -40,6 +53,7 @@ class TrainConfig:
         check_fields(self, "train")
         require(self.learning_rate > 0, f"train.learning_rate must be positive, got {self.learning_rate}")
         require(all(0 < share <= 1 for share in self.lr_drops), "train.lr_drops are shares of the run in (0, 1]")
+        require(self.clip_norm != 0, "train.clip_norm must be positive, or null to clip nothing")
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, TypeVar, cast
 
+import torch
 from torch import Tensor, nn
 
 from trs.config import MethodSettings, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
+from trs.losses import heatmap_mse
 from trs.models.pose import Peers, PoseNetwork
 
 Batch = TypeVar("Batch", LabeledBatch, UnlabeledBatch)
@@ -47,6 +49,13 @@ class Method(ABC):
         """Names of the networks that start apart, see `MethodSettings`."""
         return self.config.peers
 
+    def burn_in_loss(self, forward: Forward, labeled: LabeledBatch) -> Tensor:
+        """Eq. 9 for every trained network: the loss of a step of the burn-in, in which they learn from labels alone."""
+        return supervised_loss(forward({name: labeled.images for name in self.trained}), labeled)
+
+    def after_burn_in(self) -> None:  # noqa: B027 (most methods have nothing to do here)
+        """Begin to remember: copies of the peers are made anew, before the first step that sees unlabeled images."""
+
     @abstractmethod
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
@@ -56,7 +65,7 @@ class Method(ABC):
             forward: runs trained networks.
             labeled: its labels are true.
             unlabeled: None if the method does not use it.
-            step: completed ones.
+            step: completed ones after the burn-in.
             epoch: completed ones.
         """
 
@@ -71,10 +80,16 @@ class Method(ABC):
         return {name: cast(PoseNetwork, network) for name, network in self.networks.items()}
 
     def after_step(self, step: int) -> None:  # noqa: B027 (most methods have nothing to do here)
-        """Finish an optimizer step, after `step` earlier ones."""
+        """Finish an optimizer step, after `step` earlier ones since the burn-in."""
 
     def after_epoch(self) -> None:  # noqa: B027 (most methods have nothing to do here)
         """Finish an epoch, after its last step and before it is evaluated."""
+
+
+def supervised_loss(on_labeled: dict[str, Tensor], labeled: LabeledBatch) -> Tensor:
+    """Eq. 3 and 9: the mean squared error of every network on the labeled images, summed."""
+    return torch.stack([heatmap_mse(maps, labeled.heatmaps, labeled.keypoint_weights)
+                        for maps in on_labeled.values()]).sum()
 
 
 def required(batch: Batch | None) -> Batch:

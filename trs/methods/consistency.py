@@ -64,12 +64,6 @@ def predict(forward: Forward, students: Iterable[str], labeled: LabeledBatch, ha
             {name: heatmaps[name][:, count:] for name in hard})
 
 
-def supervised_loss(on_labeled: dict[str, Tensor], labeled: LabeledBatch) -> Tensor:
-    """Eq. 3 and 9: the mean squared error of every network on the labeled images, summed."""
-    return torch.stack([heatmap_mse(maps, labeled.heatmaps, labeled.keypoint_weights)
-                        for maps in on_labeled.values()]).sum()
-
-
 def consistency_loss(student: Tensor, hard: HardView, target: Tensor, weights: Tensor | None = None) -> Tensor:
     """Eq. 5 and 11 for one target: the student's hard view against W of the target, level by level, path by path.
 

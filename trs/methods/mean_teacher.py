@@ -10,7 +10,7 @@ from trs.augment.hard_view import hard_view
 from trs.config import MeanTeacherConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.ema import follow
-from trs.methods.base import Forward, MakeNetwork, required
+from trs.methods.base import Forward, MakeNetwork, required, supervised_loss
 from trs.methods.consistency import (
     ConsistencyMethod,
     confident,
@@ -18,7 +18,6 @@ from trs.methods.consistency import (
     easy_heatmaps,
     peak_confidence,
     predict,
-    supervised_loss,
 )
 from trs.schedule import ema_momentum
 
@@ -49,6 +48,10 @@ class MeanTeacher(ConsistencyMethod):
         loss = supervised + self.unsup_weight(step) * consistency
         return {"loss": loss, "loss_supervised": supervised, "loss_a": consistency,
                 "peak_confidence": peak_confidence(easy, easy)}
+
+    def after_burn_in(self) -> None:
+        """Begin to teach: the teacher is a copy of the student."""
+        self.networks["teacher_a"].load_state_dict(self.networks["a"].state_dict())
 
     def after_step(self, step: int) -> None:
         """Eq. 1: the teacher follows the student."""

@@ -7,7 +7,7 @@ from torch import Tensor
 from trs.augment.hard_view import hard_view
 from trs.config import TrainedTeacherConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
-from trs.methods.base import Forward, required
+from trs.methods.base import Forward, required, supervised_loss
 from trs.methods.consistency import (
     ConsistencyMethod,
     confident,
@@ -15,7 +15,6 @@ from trs.methods.consistency import (
     easy_heatmaps,
     peak_confidence,
     predict,
-    supervised_loss,
 )
 
 

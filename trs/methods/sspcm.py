@@ -17,7 +17,7 @@ from trs.augment.hard_view import hard_view
 from trs.config import SSPCMConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.data.heatmaps import locate
-from trs.methods.base import Forward, MakeNetwork, required
+from trs.methods.base import Forward, MakeNetwork, required, supervised_loss
 from trs.methods.consistency import (
     ConsistencyMethod,
     confident,
@@ -25,7 +25,6 @@ from trs.methods.consistency import (
     easy_heatmaps,
     peak_confidence,
     predict,
-    supervised_loss,
 )
 from trs.models.pose import PoseNetwork
 
@@ -69,6 +68,10 @@ class SSPCM(ConsistencyMethod):
         loss = supervised + self.unsup_weight(step) * torch.stack(list(consistency.values())).sum()
         return {"loss": loss, "loss_supervised": supervised, **{f"loss_{name}": consistency[name] for name in target},
                 "peak_confidence": peak_confidence(easy, ("a", "b"))}
+
+    def after_burn_in(self) -> None:
+        """Begin to remember."""
+        self.after_epoch()
 
     def after_epoch(self) -> None:
         """Remember the teachers as they are now."""

@@ -1,12 +1,11 @@
-"""Supervised: one network, the labeled set, L_s (Eq. 9 for a single network)."""
+"""Supervised: the labeled set, L_s (Eq. 9); several networks learn beside each other, and nothing of each other."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 from trs.data.batch import LabeledBatch, UnlabeledBatch
-from trs.losses import heatmap_mse
-from trs.methods.base import Forward, Method
+from trs.methods.base import Forward, Method, supervised_loss
 from trs.methods.consistency import peak_confidence
 
 
@@ -18,6 +17,6 @@ class Supervised(Method):
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
         """`loss`, and `peak_confidence`, the mean highest confidence of the predictions."""
-        heatmaps = forward({"a": labeled.images})
-        return {"loss": heatmap_mse(heatmaps["a"], labeled.heatmaps, labeled.keypoint_weights),
+        heatmaps = forward({name: labeled.images for name in self.peers})
+        return {"loss": supervised_loss(heatmaps, labeled),
                 "peak_confidence": peak_confidence(heatmaps, self.peers)}

@@ -15,7 +15,7 @@ from trs.augment.hard_view import hard_view
 from trs.config import TRSConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.ema import follow
-from trs.methods.base import Forward, MakeNetwork, required
+from trs.methods.base import Forward, MakeNetwork, required, supervised_loss
 from trs.methods.consistency import (
     ConsistencyMethod,
     agreement,
@@ -24,7 +24,6 @@ from trs.methods.consistency import (
     easy_heatmaps,
     peak_confidence,
     predict,
-    supervised_loss,
 )
 from trs.schedule import ema_momentum
 
@@ -89,6 +88,11 @@ class TRS(ConsistencyMethod):
         if self.config.locator == "teacher_and_reviewer":
             return (easy[teacher][0] + easy[f"reviewer_{teacher}"][0]) / 2
         return easy[teacher][0]
+
+    def after_burn_in(self) -> None:
+        """Begin to review: the reviewers are copies of their peers."""
+        for name in self.peers:
+            self.networks[f"reviewer_{name}"].load_state_dict(self.networks[name].state_dict())
 
     def after_step(self, step: int) -> None:
         """Eq. 1 and 7: the reviewers follow their peers."""

@@ -1,0 +1,42 @@
+"""The burn-in that several trainings share: it is trained once, in a folder of its own, and all of them go on from it.
+
+A training that goes on from there ends in the same weights as one that has burned in by itself: the burn-in's state is
+whole, and nothing of what comes after has a say in it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+from jobs.config import Job
+from trs import checkpoint as checkpoints
+from trs import config as configs
+from trs.config import SupervisedConfig, TRSConfig
+
+
+def burn_in_of(job: Job) -> Job | None:
+    """The supervised training of its peers that a training begins with; None where there is none to share.
+
+    It depends on all settings but the method's. Reviewers that learn from labels are a part of the burn-in, which is
+    then the training's own.
+    """
+    config = job.config
+    trains_more = isinstance(config.method, TRSConfig) and config.method.reviewer_update != "ema"
+    if config.train.burn_in == 0 or trains_more or isinstance(config.method, SupervisedConfig):
+        return None
+    peers = SupervisedConfig(networks=len(config.method.peers))
+    return dataclasses.replace(job, config=dataclasses.replace(config, method=peers))
+
+
+def name_of(burn_in: Job) -> str:
+    """The name of its folder: equal burn-ins have the same."""
+    content = json.dumps(configs.to_dict(burn_in.config), sort_keys=True)
+    return f"burn_in-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
+
+
+def state_of(burn_in: Job, folder: Path) -> Path:
+    """The checkpoint that the trainings go on from, in the burn-in's folder; it is there once the burn-in is done."""
+    return folder / checkpoints.folder_name(burn_in.config.train.burn_in)
