@@ -28,13 +28,13 @@ COMMANDS = {"trs": [],
             "jobs": ["train", "evaluate", "predict", "export", "explore", "check", "score", "table", "doctor"],
             "tune": ["search", "compare", "dashboard"]}
 PLAN = {
-    "trs": ["__init__", "errors", "files", "keyed_random", "keypoint_names", "keypoint_sets", "skeleton", "schedule",
-            "ema", "losses", "distributed", "config", "data", "models", "augment", "methods", "optimizer",
+    "trs": ["__init__", "errors", "files", "keyed_random", "keypoint_names", "keypoint_sets", "skeleton", "ema",
+            "distributed", "config", "schedule", "data", "losses", "models", "augment", "methods", "optimizer",
             "checkpoint", "warm_start", "bad_images", "evaluation", "loop", "check", "visualize", "presets", "views",
             "photos", "export"],
     "jobs": ["__init__", "config", "run_folder", "cluster", "training", "paper", "deploy", "cli", *COMMANDS["jobs"]],
     "tune": ["__init__", "optuna_private", "space", "plan", "burn_in", "study", "trial", "leaderboard", "live",
-             "report", "publish", "runner", "cli", *COMMANDS["tune"]]}
+             "report", "publish", "confirm", "runner", "cli", *COMMANDS["tune"]]}
 """The rooms of each package, the lowest first: a file on a package's ground, or a folder with all that is in it."""
 PRIVATE = {"ray": "jobs.cluster.ray_private", "optuna": "tune.optuna_private"}
 """The one module that may lean on a library's private names."""
@@ -125,7 +125,7 @@ from trs.data.reader import stream_of
 from trs.methods.build import build_method
 replace = dataclasses.replace
 config = demo()
-config = replace(config, data=replace(config.data, root={str(drawn_root)!r}, labeled_count=8),
+config = replace(config, data=replace(config.data, root={str(drawn_root)!r}, labeled_count=8, dev_count=None),
                  train=replace(config.train, epochs=1, batch_size=20))
 datasets = load_datasets(config.data)
 method = build_method(config, len(datasets.skeleton))

@@ -40,7 +40,7 @@ from trs.distributed import rank, sum_over_workers, world_size
 from trs.errors import Diverged, InputError, Interrupted, Interruption
 from trs.evaluation.evaluate import evaluate, evaluate_test
 from trs.methods.base import Forward, Method
-from trs.optimizer import build_optimizer, clip, set_rate
+from trs.optimizer import build_optimizer, set_rate
 from trs.warm_start import load_given, restore_networks, restore_optimizer, restore_peers, warm_start
 
 Metrics = dict[str, float | None]
@@ -336,7 +336,8 @@ def step(training: Training, forward: Forward, shares: list[dict[str, Rows]], to
     norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in learned if parameter.grad is not None])
     finite = bool(norm.isfinite())
     if finite:
-        clip(learned, config.train.clip_norm, norm)
+        if config.train.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(learned, config.train.clip_norm, norm)
         optimizer.step()
         if counters.step >= training.burn_in:
             training.method.after_step(counters.step - training.burn_in)
@@ -429,7 +430,8 @@ class _Means:
     def add(self, terms: dict[str, Tensor]) -> None:
         self.count += 1
         for name, term in terms.items():
-            self.sums[name] = self.sums[name] + term if name in self.sums else term.clone()
+            # Autocast's bfloat16 has 8 bits: a sum of hundreds of terms in it stands still.
+            self.sums[name] = self.sums[name] + term.float() if name in self.sums else term.float().clone()
 
     def result(self) -> Metrics:
         if not self.sums:  # every step of the epoch was skipped

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+
+from trs.data.batch import LabeledBatch
 
 
 def heatmap_mse(predicted: Tensor, target: Tensor, keypoint_weights: Tensor | None = None) -> Tensor:
@@ -21,3 +24,9 @@ def heatmap_mse(predicted: Tensor, target: Tensor, keypoint_weights: Tensor | No
     if keypoint_weights is not None:
         squared = squared * keypoint_weights[..., None, None]
     return 0.5 * squared.flatten(1).mean(1).sum()
+
+
+def supervised_loss(on_labeled: dict[str, Tensor], labeled: LabeledBatch) -> Tensor:
+    """Eq. 3 and 9: the mean squared error of every network on the labeled images, summed."""
+    return torch.stack([heatmap_mse(maps, labeled.heatmaps, labeled.keypoint_weights)
+                        for maps in on_labeled.values()]).sum()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from trs.config import TrainConfig
 from trs.models.pose import Peers, PoseNetwork
@@ -27,13 +27,6 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of the next step; each group takes its share of it."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["factor"]
-
-
-def clip(parameters: list[nn.Parameter], longest: float | None, norm: Tensor) -> None:
-    """Shorten the gradients of these parameters, which together are so long, to a norm of `longest`, if there is one.
-    """
-    if longest is not None:
-        torch.nn.utils.clip_grads_with_norm_(parameters, longest, norm)
 
 
 def _backbones(trained: Peers) -> Iterator[nn.Parameter]:

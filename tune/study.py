@@ -181,14 +181,16 @@ class StudySearcher(StatelessSearcher):
         study: from `open_study`.
         search: whose trials these are. While it is being stopped nothing new starts, and what ends early stays to be
             resumed.
+        concurrent: trials at a time: so many may wait for a burn-in, and no more is asked for before anything is known.
         before_end: called with a trial before its end is recorded, after which the study takes nothing more.
     """
 
-    def __init__(self, study: optuna.Study, search: Search,
+    def __init__(self, study: optuna.Study, search: Search, concurrent: int = 1,
                  before_end: Callable[[optuna.trial.Trial], object] = lambda trial: None) -> None:
         super().__init__(metric=search.config.eval.metric, mode="max")
         self.study, self.search, self.before_end = study, search, before_end
         self.reference_waits = search.reference_is_left()
+        self.concurrent = concurrent
         self.left = trials_left(study, search.plan.trials)
         self.waiting = [live(study, trial) for trial in running(study)]
         self.asked: dict[str, optuna.trial.Trial] = {}
@@ -211,7 +213,7 @@ class StudySearcher(StatelessSearcher):
         if self.reference_waits:
             self.reference_waits = False
             return {"name": SUPERVISED, "values": {}}
-        if len(self.waiting) < self.left and all(self._must_wait(trial) for trial in self.waiting):
+        if len(self.waiting) < min(self.left, self.concurrent) and all(self._must_wait(trial) for trial in self.waiting):
             self.waiting.append(self._ask())
         for trial in self.waiting:
             suggestion = {"name": trial_name(trial.number), "values": dict(trial.params)}

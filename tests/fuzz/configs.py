@@ -154,8 +154,8 @@ def require_sound_config(config: Config) -> None:
     plain = configs.to_dict(config)
     require_finite(plain)
     assert configs.from_dict(plain) == config and jobs_config.from_dict(json.loads(json.dumps(plain))).config == config
-    for section, fields in plain.items():
-        for name, value in fields.items():  # True equals 1
+    for section in vars(config):
+        for name, value in plain[section].items():  # True equals 1
             default = getattr(getattr(config, section), name)
             assert isinstance(value, bool) == isinstance(default, bool), (section, name)
     json.dumps(plain, allow_nan=False).encode()

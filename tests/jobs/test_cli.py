@@ -123,10 +123,12 @@ def test_a_run_that_is_there_says_how_to_resume_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--data.unlabeled-images", "x"], "data.unlabeled_images has no effect without data.unlabeled_annotations"),
     (["--model.levels", "1", "--model.fuse", "mean"], "model.fuse has no effect beside model.levels = 1"),
-    (["--data.val-detections", "d.json", "--data.min-detection-score", "0.9"],
+    (["--data.val-detections", "d.json", "--data.min-detection-score", "0.9", "--data.dev-count", "None"],
      "data.min_detection_score has no effect without data.unlabeled_detections: boxes of data.val_detections all"),
     (["--method", "single", "--model.backbones", "resnet18", "resnet34"], "model.backbones has no effect beyond"),
     (["--method", "supervised", "--model.backbones", *["resnet18"] * 3], "model.backbones has no effect beyond"),
+    (["--method", "supervised", "--train.burn-in", "3"], "train.burn_in has no effect on supervised, all of whose"),
+    (["--train.schedule", "cosine", "--train.lr-drops", "0.5"], "train.lr_drops has no effect beside train.schedule"),
     (["--method.augment", "cutout", "--method.mix-count", "3"], "method.mix_count has no effect without keypoint_mix"),
     (["--resize-seconds", "3"], "cluster.resize_seconds has no effect without cluster.min_workers"),
     (["--model.backbones", *["resnet18"] * 3], "model.backbones names 3 backbones, but trs trains 2 networks")])

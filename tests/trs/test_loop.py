@@ -246,6 +246,14 @@ def test_bfloat16_learns_too(config: Config, datasets: Datasets, tmp_path: Path)
     assert parameters and all(p.dtype == torch.float32 and p.isfinite().all() for p in parameters)
 
 
+def test_means_of_many_steps_are_means_whatever_their_terms_are_computed_in() -> None:
+    means = loop._Means()
+    terms = torch.linspace(0.4, 0.6, 5000).bfloat16()
+    for term in terms:
+        means.add({"peak_confidence": term})
+    assert means.result()["peak_confidence"] == pytest.approx(float(terms.double().mean()), rel=1e-4)
+
+
 def test_an_epoch_is_one_pass_over_the_larger_set(config: Config, datasets: Datasets) -> None:
     training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
     assert (len(datasets.unlabeled), config.train.batch_size, training.steps_per_epoch) == (40, 8, 5)

@@ -11,7 +11,7 @@ import torch
 from trs.config import Config, TrainConfig
 from trs.methods.build import build_method
 from trs.models.pose import Peers
-from trs.optimizer import build_optimizer, clip, set_rate
+from trs.optimizer import build_optimizer, set_rate
 
 
 @pytest.fixture
@@ -59,18 +59,6 @@ def test_a_backbone_that_does_not_move_stays(trained: Peers) -> None:
     step(trained, TrainConfig(backbone_rate=0.0, optimizer="adamw", weight_decay=0.1))
     moved = {name for name, parameter in trained.named_parameters() if not torch.equal(parameter, before[name])}
     assert moved and not any(".backbone." in name for name in moved)
-
-
-@pytest.mark.parametrize("longest", [None, 0.5, 100.0])
-def test_a_gradient_is_shortened_to_the_longest_that_is_allowed(longest: float | None) -> None:
-    parameters = [torch.nn.Parameter(torch.zeros(3)), torch.nn.Parameter(torch.zeros(2, 2))]
-    gradients = [torch.tensor([1.0, -2.0, 2.0]), torch.full((2, 2), 2.0)]  # 3 and 4 long, 5 together
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient.clone()
-    clip(parameters, longest, torch.tensor(5.0))
-    factor = 0.1 if longest == 0.5 else 1.0
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        torch.testing.assert_close(parameter.grad, factor * gradient)
 
 
 def test_to_clip_to_nothing_is_refused() -> None:

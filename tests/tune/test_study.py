@@ -11,7 +11,9 @@ from optuna.trial import TrialState
 
 from jobs.config import Job
 from jobs.run_folder.layout import METRICS_FILE, STOP_FILE
+from trs.config import change
 from trs.presets import demo
+from tune.burn_in import BurnIn, burn_in
 from tune.plan import SUPERVISED, TRIALS, Plan, Search
 from tune.space import parse_space
 from tune.study import BASELINE, StudySearcher, open_study, trials_left
@@ -22,7 +24,7 @@ SPACE = parse_space(["method.unsup_weight=0.1..10:log", "method.mix_count=0..9"]
 def searcher_of(study: optuna.Study, folder: Path, reference: bool = False, seed: int = 0, epochs: int = 100
                 ) -> StudySearcher:
     config = dataclasses.replace(demo(), train=dataclasses.replace(demo().train, seed=seed, epochs=epochs))
-    return StudySearcher(study, Search(folder, Job(config), Plan(reference=reference), SPACE))
+    return StudySearcher(study, Search(folder, Job(config), Plan(trials=50, reference=reference), SPACE))
 
 
 @pytest.fixture
@@ -157,7 +159,7 @@ def test_a_restart_does_not_change_what_is_tried(study: optuna.Study, tmp_path: 
     found = []
     for number in range(4):
         searcher = searcher_of(open_study(tmp_path / "broken", 1, 2), tmp_path / "broken", seed=4)
-        searcher.interrupted.clear()  # as if they had ended
+        searcher.waiting.clear()  # as if they had ended
         found.append(searcher.suggest(str(number))["values"])
     assert found == expected
     assert len({str(values) for values in found}) == 4
@@ -203,3 +205,60 @@ def test_an_evaluation_without_a_score_is_a_failure(study: optuna.Study, tmp_pat
     assert searcher.should_prune("a", 1, None)
     searcher.on_trial_complete("a", {})
     assert study.trials[0].state == TrialState.FAIL
+
+
+def burnt_in(study: optuna.Study, folder: Path, trials: int, *space: str) -> StudySearcher:
+    config = change(demo(), {"train.burn_in": 20})
+    return StudySearcher(study, Search(folder, Job(config), Plan(trials, reference=False), parse_space(space)), 2)
+
+
+def finish(burn_in: BurnIn | None) -> None:
+    """Leave behind what a burn-in's training leaves."""
+    assert burn_in is not None
+    burn_in.state.mkdir(parents=True)
+
+
+def test_trials_that_agree_wait_for_one_burn_in(tmp_path: Path) -> None:
+    searcher = burnt_in(open_study(tmp_path, 1, 2), tmp_path, 4, "method.unsup_weight=0.1..10:log")
+    first = searcher.suggest("a")
+    assert first["name"] == "0000" and first["burns_in"]
+    assert [searcher.suggest("b") for _ in range(9)] == [None] * 9
+    assert len(searcher.study.trials) == 2  # more would be asked for before anything is known
+    finish(burn_in(searcher.search, first["name"], first["values"]))
+    searcher.on_trial_complete("a", {})
+    handed = [searcher.suggest(name) for name in "cdef"]
+    assert [one["name"] for one in handed] == ["0000", "0001", "0002", "0003"]
+    assert not any("burns_in" in one for one in handed) and searcher.suggest("g") == "FINISHED"
+    assert len({burn_in(searcher.search, one["name"], one["values"]).folder for one in handed}) == 1
+
+
+def test_another_learning_rate_burns_in_for_itself(tmp_path: Path) -> None:
+    searcher = burnt_in(open_study(tmp_path, 1, 2), tmp_path, 2, "train.learning_rate=0.001,0.002")
+    searcher.study.enqueue_trial({"train.learning_rate": 0.001})
+    searcher.study.enqueue_trial({"train.learning_rate": 0.002})
+    handed = [searcher.suggest(name) for name in "ab"]
+    assert [one["burns_in"] for one in handed] == [True, True] and searcher.suggest("c") is None
+    folders = {burn_in(searcher.search, one["name"], one["values"]).folder for one in handed}
+    assert len(folders) == 2
+
+
+def test_a_burn_in_that_failed_is_not_tried_for_each_trial_anew(tmp_path: Path) -> None:
+    searcher = burnt_in(open_study(tmp_path, 1, 2), tmp_path, 2, "method.unsup_weight=0.1..10:log")
+    assert searcher.suggest("a")["burns_in"]
+    searcher.on_trial_complete("a", error=True)
+    assert [searcher.suggest(name)["name"] for name in "bc"] == ["0000", "0001"]  # and say so themselves
+
+
+def test_a_resumed_search_hands_out_those_that_waited(tmp_path: Path) -> None:
+    study = open_study(tmp_path, 1, 2)
+    before = burnt_in(study, tmp_path, 3, "method.unsup_weight=0.1..10:log")
+    before.suggest("a")
+    assert before.suggest("b") is None
+    asked = [dict(trial.params) for trial in study.trials]
+    assert len(asked) == 2
+    after = burnt_in(study, tmp_path, 3, "method.unsup_weight=0.1..10:log")
+    first = after.suggest("a")
+    assert first["burns_in"] and after.suggest("b") is None
+    finish(burn_in(after.search, first["name"], first["values"]))
+    after.on_trial_complete("a", {})
+    assert [after.suggest(name)["values"] for name in "cd"] == asked and len(study.trials) == 2

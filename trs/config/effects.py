@@ -47,6 +47,9 @@ def idle(config: Config) -> dict[str, str]:
     if isinstance(config.method, SupervisedConfig):
         reasons |= {f"data.{name}": "on supervised, which learns from the labeled people alone"
                     for name in _OF_UNLABELED}
+        reasons["train.burn_in"] = "on supervised, all of whose steps are supervised"
+    if config.train.schedule == "cosine":
+        reasons["train.lr_drops"] = "beside train.schedule = cosine, which falls by itself"
     if config.model.levels == 1:
         reasons["model.fuse"] = "beside model.levels = 1, whose heatmaps are those of its only level"
     first, *others = config.model.backbones

@@ -63,8 +63,10 @@ def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
     read = load_people(root / data.train_annotations, _folder(root / data.train_images), reading)
     skeleton, order = read.skeleton.select(data.keypoints or read.skeleton.names)
     people, notes = read.people.select(order), _notes(data, read.findings, len(read.people))
-    apart = draw_dev(people, data.dev_count, data.split_seed)
-    dev, people = _dev(read, order, people.take(apart)), people.take(~apart)
+    dev = None
+    if data.dev_count is not None:
+        apart = draw_dev(people, data.dev_count, data.split_seed)
+        dev, people = _dev(read, order, people.take(apart)), people.take(~apart)
     if split is None:
         split = (load_split(Path(data.manifest)) if data.manifest else
                  draw_split(people.ids, data.labeled_count, data.split, data.split_seed))
@@ -72,9 +74,8 @@ def load_datasets(data: DataConfig, split: Split | None = None) -> Datasets:
     if data.unlabeled_annotations is not None:
         unlabeled, further = _extra_people(root, data, len(skeleton), read.categories)
         notes += further
-    val = measured = validation(root, data, skeleton)
-    if data.dev_count is not None:
-        val = dev
+    measured = validation(root, data, skeleton)
+    val = measured if dev is None else dev
     unlabeled = unlabeled.take(np.arange(len(unlabeled))[: data.unlabeled_count])
     for name, found, file, said in (("labeled", labeled, data.train_annotations, notes),
                                     ("test" if data.dev_count else "val", measured.people, data.val_annotations,

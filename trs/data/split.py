@@ -42,7 +42,7 @@ def draw_split(ids: np.ndarray, count: int | None, method: Literal["random", "fi
     return Split(method, seed, tuple(int(i) for i in order[:count]))
 
 
-def draw_dev(people: PersonTable, count: int | None, seed: int) -> np.ndarray:
+def draw_dev(people: PersonTable, count: int, seed: int) -> np.ndarray:
     """Choose the people who are kept out of training, to choose on: those of whole images, until there are `count`.
 
     Returns: [N] bool. The draw depends on the images' ids and the seed alone, and not on how many are labeled.
@@ -50,8 +50,6 @@ def draw_dev(people: PersonTable, count: int | None, seed: int) -> np.ndarray:
     Raises:
         InputError: nobody would be left to learn from.
     """
-    if count is None:
-        return np.zeros(len(people), bool)
     images, place, of_image = np.unique(people.image_ids, return_inverse=True, return_counts=True)
     order = np.random.default_rng([seed, 1]).permutation(len(images))
     drawn = order[: int(np.searchsorted(np.cumsum(of_image[order]), count)) + 1]

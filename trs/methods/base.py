@@ -6,12 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, TypeVar, cast
 
-import torch
 from torch import Tensor, nn
 
 from trs.config import MethodSettings, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
-from trs.losses import heatmap_mse
+from trs.losses import supervised_loss
 from trs.models.pose import Peers, PoseNetwork
 
 Batch = TypeVar("Batch", LabeledBatch, UnlabeledBatch)
@@ -84,12 +83,6 @@ class Method(ABC):
 
     def after_epoch(self) -> None:  # noqa: B027 (most methods have nothing to do here)
         """Finish an epoch, after its last step and before it is evaluated."""
-
-
-def supervised_loss(on_labeled: dict[str, Tensor], labeled: LabeledBatch) -> Tensor:
-    """Eq. 3 and 9: the mean squared error of every network on the labeled images, summed."""
-    return torch.stack([heatmap_mse(maps, labeled.heatmaps, labeled.keypoint_weights)
-                        for maps in on_labeled.values()]).sum()
 
 
 def required(batch: Batch | None) -> Batch:

@@ -7,7 +7,8 @@ from torch import Tensor
 from trs.augment.hard_view import hard_view
 from trs.config import TrainedTeacherConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
-from trs.methods.base import Forward, required, supervised_loss
+from trs.losses import supervised_loss
+from trs.methods.base import Forward, required
 from trs.methods.consistency import (
     ConsistencyMethod,
     confident,

@@ -17,7 +17,8 @@ from trs.augment.hard_view import hard_view
 from trs.config import SSPCMConfig, ViewConfig
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.data.heatmaps import locate
-from trs.methods.base import Forward, MakeNetwork, required, supervised_loss
+from trs.losses import supervised_loss
+from trs.methods.base import Forward, MakeNetwork, required
 from trs.methods.consistency import (
     ConsistencyMethod,
     confident,

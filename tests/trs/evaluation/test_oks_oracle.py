@@ -191,7 +191,7 @@ def test_poses_that_are_not_finite_are_as_good_as_none(without: str | None) -> N
 
 def test_poses_that_are_not_finite_are_found_to_match() -> None:
     """What pycocotools does to whoever does not leave them out: no threshold is above NaN."""
-    guard = Patch("NaN is a match", "ap", "and _is_finite(result)]", "]", library="pycocotools")
+    guard = Patch("NaN is a match", "ap", "in images and _is_finite(result)]", "in images]", library="pycocotools")
     assert first_not_finite(library(guard, without="hotcoco")) is not None
 
 
