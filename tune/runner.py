@@ -28,7 +28,8 @@ def run(search: Search, datasets: Datasets, study: optuna.Study, concurrent: int
     if samples == 0:
         return
     people = Validation.loaded(search.folder, search.config.data, datasets)
-    searcher = StudySearcher(study, search, concurrent, lambda trial: keep_poses(search.folder, trial, people))
+    searcher = StudySearcher(study, search, concurrent,
+                             before_end=lambda trial: keep_poses(search.folder, trial, people))
     shared = {"search": search, "stored": store(datasets)}
     with report_live(search, samples) as callback:
         # Each may want a burn-in of its own; the searcher knows when there is nothing left.

@@ -213,7 +213,8 @@ class StudySearcher(StatelessSearcher):
         if self.reference_waits:
             self.reference_waits = False
             return {"name": SUPERVISED, "values": {}}
-        if len(self.waiting) < min(self.left, self.concurrent) and all(self._must_wait(trial) for trial in self.waiting):
+        none_is_ready = all(self._must_wait(trial) for trial in self.waiting)
+        if none_is_ready and len(self.waiting) < min(self.left, self.concurrent):
             self.waiting.append(self._ask())
         for trial in self.waiting:
             suggestion = {"name": trial_name(trial.number), "values": dict(trial.params)}

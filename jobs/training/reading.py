@@ -19,7 +19,7 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import groupby, islice
 
 import cv2
 import numpy as np
@@ -85,10 +85,11 @@ def read_shares(streams: dict[str, StoredStream], data_cpus: float, shares: Iter
 
 def _windows(shares: Iterator[dict[str, range]], image_bytes: int) -> Iterator[list[dict[str, range]]]:
     size = FIRST_WINDOW
-    while window := list(islice(shares, size)):
-        yield window
-        batch_bytes = image_bytes * max(len(rows) for rows in window[0].values())
-        size = max(FIRST_WINDOW, min(2 * size, WINDOW_BYTES // batch_bytes))
+    for _, alike in groupby(shares, key=lambda rows: tuple(rows)):  # a burn-in reads one stream, what follows both
+        while window := list(islice(alike, size)):
+            yield window
+            batch_bytes = image_bytes * max(len(rows) for rows in window[0].values())
+            size = max(FIRST_WINDOW, min(2 * size, WINDOW_BYTES // batch_bytes))
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def search_epochs(target: float, seed: int, pruner: optuna.pruners.BasePruner, m
     """Epochs of all trials, some at a time, until a whole one reaches the target."""
     config = Config(train=TrainConfig(seed=seed, epochs=EPOCHS))
     searcher = StudySearcher(optuna.create_study(direction="maximize", pruner=pruner),
-                             Search(Path("no folder"), Job(config), Plan(reference=False), SPACE))
+                             Search(Path("no folder"), Job(config), Plan(trials=10**6, reference=False), SPACE))
     generator, names = np.random.default_rng(seed), map(str, itertools.count())
     running = {name: [searcher.suggest(name)["values"], 0] for name in itertools.islice(names, CONCURRENT)}
     for spent in itertools.count(1):

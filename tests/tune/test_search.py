@@ -9,8 +9,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import torch
 from optuna.trial import TrialState
 
+from jobs import train
 from jobs.config import Job
 from jobs.run_folder.metrics import read_metrics
 from trs import checkpoint as checkpoints
@@ -73,6 +75,26 @@ def test_no_trial_runs_twice(trained_search: Path, tmp_path: Path) -> None:
     again = read_study(folder).get_trials()
     assert [(trial.state, trial.value) for trial in again] == [(trial.state, trial.value) for trial in trials]
     assert (folder / "trials" / "0000" / "metrics.jsonl").read_bytes() == before
+
+
+def test_trials_share_a_burn_in_and_end_as_if_each_had_burned_in_by_itself(config: Config, tmp_path: Path,
+                                                                          capsys: pytest.CaptureFixture) -> None:
+    configs.save(configs.change(config, {"train.burn_in": 7}), tmp_path / "config.yaml")
+    (tmp_path / "space.yaml").write_text("method.unsup_weight: 0.5..2\n")
+    search.main(["--config", str(tmp_path / "config.yaml"), "--out", str(tmp_path), "--name", "search", "--trials", "2",
+                 "--space-file", str(tmp_path / "space.yaml"), "--concurrent", "2", "--grace-epochs", "2"])
+    said, folder = capsys.readouterr().out, tmp_path / "search"
+    trials = read_study(folder).get_trials()
+    assert len(trials) == 2 and len(list((folder / "burn_in").iterdir())) == 1
+    assert said.count("burns in: 7 supervised steps") == 1 == said.count("burned in\n")
+    assert "2 of 3 done" in said  # a burn-in is no trial
+    for trial in trials:  # the burn-in is not evaluated, and counts among the steps
+        assert [metrics["step"] for metrics in read_metrics(folder / "trials" / f"{trial.number:04d}")] == [10]
+
+    train.main(["--config", str(folder / "trials" / "0001" / "config.yaml"), "--out", str(tmp_path), "--name", "alone"])
+    alone, shared = (checkpoints.load(checkpoints.newest(run)).networks
+                     for run in (tmp_path / "alone", folder / "trials" / "0001"))
+    assert alone.keys() == shared.keys() and all(torch.equal(alone[name], shared[name]) for name in alone)
 
 
 def test_a_search_whose_trials_all_fail_says_why_and_fails(config: Config, drawn_root: Path, tmp_path: Path,

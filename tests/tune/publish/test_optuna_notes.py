@@ -68,7 +68,7 @@ def test_a_trials_end_opens_no_annotations_and_looks_at_no_training_people(make_
     validation = Validation.loaded(folder, config.data, datasets)
     study = read_study(folder)
     searcher = StudySearcher(study, Search(folder, Job(config), Plan(reference=False), parse_space([])),
-                             lambda trial: keep_poses(folder, trial, validation))
+                             before_end=lambda trial: keep_poses(folder, trial, validation))
     searcher.suggest("a")
     with annotations_opened(people) as opened:
         searcher.on_trial_complete("a", {})
