@@ -205,9 +205,7 @@ def dotted(**sections: dict[str, Any]) -> dict[str, Any]:
 
 def _absolute(config: Config) -> Config:
     """Make the paths that workers read absolute, wherever these run."""
-    model, train = config.model, config.train
-    if model.pretrained is not None and Path(model.pretrained).is_file():
-        model = dataclasses.replace(model, pretrained=str(Path(model.pretrained).absolute()))
+    model, train = config.model.with_absolute_paths(), config.train
     starts = tuple(str(Path(folder).absolute()) for folder in train.init_from)
     return dataclasses.replace(config, model=model, train=dataclasses.replace(train, init_from=starts))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from trs.config import BackboneName, Config, DataConfig, EvalConfig, ModelConfig, TrainConfig, TRSConfig, ViewConfig
+from trs.config import Config, DataConfig, EvalConfig, ModelConfig, TrainConfig, TRSConfig, ViewConfig
 
 
 def demo() -> Config:
@@ -29,7 +29,7 @@ def coco_1k() -> Config:
 
     COCO with 1,000 labeled people, ResNet18. Paper, Table II: 50.9 AP (GT boxes, no flip test). Cost not measured.
     """
-    return Config(model=ModelConfig(pretrained="imagenet"),
+    return Config(model=ModelConfig(pretrained=("imagenet",)),
                   train=TrainConfig(epochs=70, lr_drops=(50 / 70, 60 / 70)))
 
 
@@ -91,7 +91,7 @@ def coco_wild() -> Config:
     return Config(
         data=DataConfig(labeled_count=None, unlabeled_annotations="annotations/image_info_unlabeled2017.json",
                         unlabeled_detections="annotations/unlabeled2017_person_detections.json"),
-        model=ModelConfig(backbones=("resnet50", "resnet50"), pretrained="imagenet"),
+        model=ModelConfig(backbones=("resnet50", "resnet50"), pretrained=("imagenet",)),
         train=TrainConfig(epochs=400, lr_drops=(0.75, 0.875)))
 
 
@@ -123,7 +123,7 @@ def mpii_1k() -> Config:
         data=DataConfig(input_size=(256, 256), labeled_count=1000, unlabeled_count=10_000,
                         train_annotations="annot/train.json", train_images="images",
                         val_annotations="annot/valid.json", val_images="images"),
-        model=ModelConfig(pretrained="imagenet"), train=TrainConfig(epochs=100, lr_drops=(0.5, 0.7)),
+        model=ModelConfig(pretrained=("imagenet",)), train=TrainConfig(epochs=100, lr_drops=(0.5, 0.7)),
         eval=EvalConfig(metric="pckh"))
 
 
@@ -147,7 +147,7 @@ def _with_labels(config: Config, count: int, **train: Any) -> Config:
                                train=dataclasses.replace(config.train, **train))
 
 
-def _with_backbones(config: Config, *backbones: BackboneName) -> Config:
+def _with_backbones(config: Config, *backbones: str) -> Config:
     return dataclasses.replace(config, model=dataclasses.replace(config.model, backbones=backbones))
 
 

@@ -12,22 +12,48 @@ from torch import Tensor, nn
 from trs import checkpoint as checkpoints
 from trs.checkpoint import Checkpoint
 from trs.config import Config
-from trs.errors import Diverged, InputError
+from trs.config.model import TIMM
+from trs.data.heatmaps import STRIDE
+from trs.errors import Diverged, InputError, printable
 from trs.methods.base import Method
 from trs.methods.build import build_method
 from trs.models.weights import misfit, not_finite
 
 
 def check_fit(config: Config, keypoint_count: int) -> None:
-    """Check that pretrained weights and the checkpoints of `train.init_from` fit the networks, by their shapes alone.
+    """Check that images fit the networks, and pretrained weights and the checkpoints of `train.init_from` too, by
+    their shapes alone.
 
     Raises:
-        InputError: they are absent, damaged, too few or of another architecture.
+        InputError: a backbone does not take images of this size; weights are absent, damaged, too few or of another
+            architecture.
     """
     with torch.device("meta"):
         method = build_method(config, keypoint_count)
+    _check_size(config, method, keypoint_count)
     if config.train.init_from:
         warm_start(method.networks, method.peers, load_given(config.train.init_from))
+
+
+def _check_size(config: Config, method: Method, keypoint_count: int) -> None:
+    """Raise an error unless the peers make heatmaps of a quarter of the input: some of timm's take one size alone."""
+    height, width = config.data.input_size
+    wanted = (config.model.levels, 2, keypoint_count, height // STRIDE, width // STRIDE)
+    for number, name in enumerate(method.peers):
+        backbone = config.model.backbone_of(number)
+        if not backbone.startswith(TIMM):
+            continue
+        try:
+            with torch.no_grad():
+                found = tuple(method.networks[name](torch.zeros(2, 3, height, width, device="meta")).shape)
+        except Exception as error:  # whatever such a network stumbles upon
+            raise InputError(f"{printable(backbone)} does not take images of {height}x{width} pixels "
+                             f"({printable(str(error).partition(chr(10))[0])}); choose another backbone or "
+                             "data.input_size") from error
+        if found != wanted:
+            raise InputError(f"{printable(backbone)} makes heatmaps of {found[-2]}x{found[-1]} cells, not of "
+                             f"{wanted[-2]}x{wanted[-1]}, from images of {height}x{width} pixels; choose another "
+                             "backbone or data.input_size")
 
 
 def load_given(folders: Sequence[str]) -> list[Checkpoint]:

@@ -127,10 +127,8 @@ class RunsFolder:
 
 def _absolute(config: Config) -> Config:
     """The config whose paths do not depend on the working directory."""
-    data, model = dataclasses.replace(config.data, root=str(Path(config.data.root).absolute())), config.model
-    if model.pretrained is not None and Path(model.pretrained).is_file():
-        model = dataclasses.replace(model, pretrained=str(Path(model.pretrained).absolute()))
-    return dataclasses.replace(config, data=data, model=model)
+    data = dataclasses.replace(config.data, root=str(Path(config.data.root).absolute()))
+    return dataclasses.replace(config, data=data, model=config.model.with_absolute_paths())
 
 
 def _identity(config: Config) -> Config:

@@ -18,7 +18,6 @@ from jobs.paper import figures
 from jobs.paper.schedule import Run
 from trs import presets
 from trs.config import (
-    BackboneName,
     Config,
     DataDistillConfig,
     DualConfig,
@@ -105,7 +104,7 @@ METHODS: dict[str, tuple[MethodConfig, int]] = {
     "Supervised": (SupervisedConfig(), 1), "PseudoPose": (PseudoPoseConfig(), 1),
     "DataDistill": (DataDistillConfig(), 1), "Single": (SingleConfig(), 1), "Dual": (DualConfig(), 1),
     "SSPCM": (SSPCMConfig(), 1), "TRS": (TRSConfig(), 2), "TRS, 2 paths": (TRSConfig(paths=2, unsup_weight=0.25), 2)}
-BACKBONES: dict[str, BackboneName] = {"ResNet18": "resnet18", "ResNet50": "resnet50", "ResNet101": "resnet101"}
+BACKBONES = {"ResNet18": "resnet18", "ResNet50": "resnet50", "ResNet101": "resnet101"}
 
 
 def _coco(labels: str, label: str, backbones: tuple[str, ...] = ("ResNet18", "ResNet18")) -> Run:

@@ -83,9 +83,13 @@ def read_shares(streams: dict[str, StoredStream], data_cpus: float, shares: Iter
         reader.close()
 
 
+def _names(rows: dict[str, range]) -> tuple[str, ...]:
+    return tuple(rows)
+
+
 def _windows(shares: Iterator[dict[str, range]], image_bytes: int) -> Iterator[list[dict[str, range]]]:
     size = FIRST_WINDOW
-    for _, alike in groupby(shares, key=lambda rows: tuple(rows)):  # a burn-in reads one stream, what follows both
+    for _, alike in groupby(shares, _names):  # a burn-in reads one stream, what follows both
         while window := list(islice(alike, size)):
             yield window
             batch_bytes = image_bytes * max(len(rows) for rows in window[0].values())

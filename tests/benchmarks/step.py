@@ -27,7 +27,7 @@ def config(root: str) -> Config:
         base.data, root=root, labeled_count=BATCH, val_count=1,
         train_annotations="annotations/person_keypoints_train.json", train_images="train",
         val_annotations="annotations/person_keypoints_val.json", val_images="val")
-    return dataclasses.replace(base, data=data, model=dataclasses.replace(base.model, pretrained=None),
+    return dataclasses.replace(base, data=data, model=dataclasses.replace(base.model, pretrained=()),
                                train=dataclasses.replace(base.train, batch_size=BATCH, precision="float32"))
 
 

@@ -273,6 +273,6 @@ def test_files_that_workers_read_are_found_from_any_folder(tmp_path: Path, monke
     given = ["--train.init-from", "runs/a", "/elsewhere/b", "--model.pretrained", "weights.pth"]
     config = cli.parse(cli.Command, given, "test").settings
     assert config.train.init_from == (str(tmp_path / "runs" / "a"), "/elsewhere/b")
-    assert config.model.pretrained == str(tmp_path / "weights.pth")
+    assert config.model.pretrained == (str(tmp_path / "weights.pth"),)
     named = cli.parse(cli.Command, ["--model.pretrained", "imagenet"], "test").settings
-    assert named.model.pretrained == "imagenet"
+    assert named.model.pretrained == ("imagenet",)

@@ -12,7 +12,7 @@ MUTANTS = [
          "test_a_preset_has_its_published_numbers"),
         ("coco-1k: where the rate drops", "epochs=70, lr_drops=(50 / 70, 60 / 70)", "epochs=70, lr_drops=(0.7, 0.9)",
          "test_a_preset_has_its_published_numbers"),
-        ("coco-1k: pretrained weights", 'return Config(model=ModelConfig(pretrained="imagenet"),', "return Config(",
+        ("coco-1k: pretrained weights", 'return Config(model=ModelConfig(pretrained=("imagenet",)),', "return Config(",
          "test_a_preset_has_its_published_numbers"),
         ("coco-5k: labels", "_with_labels(coco_1k(), 5000, epochs=100", "_with_labels(coco_1k(), 500, epochs=100",
          "test_a_preset_has_its_published_numbers"),

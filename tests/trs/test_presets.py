@@ -38,7 +38,7 @@ class Published:
     labels: int | None
     unlabeled: int | None = None
     backbones: tuple[str, str] = ("resnet18", "resnet18")
-    pretrained: str | None = "imagenet"
+    pretrained: tuple[str, ...] = ("imagenet",)
     size: tuple[int, int] = (256, 192)
     sigma: float = 2.0
     rate: float = 1e-3
@@ -56,7 +56,7 @@ class Published:
 TWO_50 = ("resnet50", "resnet50")
 OF_5K, OF_10K = ((100, (70, 90), count) for count in (5000, 10_000))  # SimpleBaseline's 70 and 90 of 100
 OF_WILD = (400, (300, 350), None)  # Dual's
-TINY = {"backbones": ("resnet_tiny", "resnet_tiny"), "pretrained": None, "channels": 32, "sigma": 1.0,
+TINY = {"backbones": ("resnet_tiny", "resnet_tiny"), "pretrained": (), "channels": 32, "sigma": 1.0,
         "decoder": "dark"}
 
 PUBLISHED = {
@@ -74,7 +74,7 @@ PUBLISHED = {
     "mpii-1k": Published(100, (50, 70), 1000, 10_000, size=(256, 256), metric="pckh"),
     "mpii-aic": Published(100, (50, 70), 10_000, 100_000, size=(256, 256), metric="pckh"),
     # Nobody's but ours.
-    "lspet": Published(50, (35, 45), 500, size=(128, 128), pretrained=None),
+    "lspet": Published(50, (35, 45), 500, size=(128, 128), pretrained=()),
     "lspet-small": Published(15, (), 500, size=(64, 64), rate=2e-3, warmup=50, rotation=40, **TINY)}
 SHARES = {"demo": (0.8,), "lspet-small": (0.7, 0.9)}
 """Where the rate falls in shares of the run, if that is within an epoch."""

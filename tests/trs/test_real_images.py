@@ -33,7 +33,7 @@ def small(preset: str, root: Path, **data: object) -> Config:
     config = PRESETS[preset]()
     return dataclasses.replace(
         config, data=dataclasses.replace(config.data, root=str(root), **data),
-        model=dataclasses.replace(config.model, backbones=("resnet_tiny", "resnet_tiny"), pretrained=None,
+        model=dataclasses.replace(config.model, backbones=("resnet_tiny", "resnet_tiny"), pretrained=(),
                                   head_channels=16),
         train=dataclasses.replace(config.train, epochs=1, batch_size=12))
 

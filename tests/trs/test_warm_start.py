@@ -26,7 +26,8 @@ from trs.warm_start import check_fit
 
 
 def with_backbone(config: Config, name: str, pretrained: Path | str | None) -> Config:
-    model = dataclasses.replace(config.model, backbones=(name, name), pretrained=pretrained and str(pretrained))
+    weights = (str(pretrained),) if pretrained else ()
+    model = dataclasses.replace(config.model, backbones=(name, name), pretrained=weights)
     return dataclasses.replace(config, model=model)
 
 

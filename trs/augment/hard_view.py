@@ -17,7 +17,7 @@ from trs.augment.mixing import SampleMix
 from trs.augment.mixup import draw_mixup
 from trs.augment.rand_augment import rand_augment
 from trs.augment.ssco import ssco
-from trs.config import AugmentationName, ConsistencyConfig, ViewConfig
+from trs.config import AugmentationName, ConsistencyConfig, Interpolation, ViewConfig
 from trs.data.batch import UnlabeledBatch
 from trs.data.heatmaps import locate
 from trs.keyed_random import derive
@@ -53,14 +53,17 @@ class HardView:
 
     images: [P * B, 3, H, W], path after path.
     paths: for each path its mixes, in order, and its [B, 2, 3] warp.
+    heatmaps_by: how W resamples heatmaps.
     """
 
     images: Tensor
     paths: list[tuple[list[SampleMix], Tensor]]
+    heatmaps_by: Interpolation = "bilinear"
 
     def of_heatmaps(self, heatmaps: Tensor) -> Tensor:
         """W: easy-view heatmaps [L, B, K, h, w] in hard-view coordinates, [L, P * B, K, h, w]."""
-        return torch.cat([warp_levels(_mixed(heatmaps, mixes), theta) for mixes, theta in self.paths], dim=1)
+        return torch.cat([warp_levels(_mixed(heatmaps, mixes), theta, self.heatmaps_by)
+                          for mixes, theta in self.paths], dim=1)
 
     def of_weights(self, weights: Tensor) -> Tensor:
         """Keypoint weights [B, K] of the easy view, [P * B, K]: a mix trusts a keypoint if it can trust both."""
@@ -100,7 +103,7 @@ def hard_view(unlabeled: UnlabeledBatch, heatmaps: Tensor, config: ConsistencyCo
         theta = affine_theta(*draw_affine(located.keys, view), (changed.shape[2], changed.shape[3]))
         images.append(warp(changed, theta))
         paths.append((mixes, theta))
-    return HardView(torch.cat(images), paths)
+    return HardView(torch.cat(images), paths, view.heatmap_warp)
 
 
 def augment(images: Tensor, located: LocatedKeypoints, config: ConsistencyConfig) -> tuple[Tensor, list[SampleMix]]:

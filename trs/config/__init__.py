@@ -4,7 +4,7 @@
 has some ready-made.
 """
 
-from trs.config.data import DataConfig, ViewConfig
+from trs.config.data import DataConfig, Interpolation, ViewConfig
 from trs.config.files import change, from_dict, load, save, to_dict
 from trs.config.methods import (
     METHOD_NAMES,
@@ -27,8 +27,34 @@ from trs.config.methods import (
 from trs.config.model import BackboneName, ModelConfig
 from trs.config.training import Config, EvalConfig, TrainConfig
 
-__all__ = ["METHOD_NAMES", "AugmentationName", "BackboneName", "Config", "ConsistencyConfig", "DataConfig",
-           "DataDistillConfig", "DualConfig", "EvalConfig", "FixMatchConfig", "MeanTeacherConfig", "MethodConfig",
-           "MethodSettings", "ModelConfig", "PseudoPoseConfig", "SSPCMConfig", "SingleConfig", "SupervisedConfig",
-           "TRSConfig", "TrainConfig", "TrainedTeacherConfig", "ViewConfig", "Warmup", "change", "from_dict", "load",
-           "save", "to_dict"]
+__all__ = [
+    "METHOD_NAMES",
+    "AugmentationName",
+    "BackboneName",
+    "Config",
+    "ConsistencyConfig",
+    "DataConfig",
+    "DataDistillConfig",
+    "DualConfig",
+    "EvalConfig",
+    "FixMatchConfig",
+    "Interpolation",
+    "MeanTeacherConfig",
+    "MethodConfig",
+    "MethodSettings",
+    "ModelConfig",
+    "PseudoPoseConfig",
+    "SSPCMConfig",
+    "SingleConfig",
+    "SupervisedConfig",
+    "TRSConfig",
+    "TrainConfig",
+    "TrainedTeacherConfig",
+    "ViewConfig",
+    "Warmup",
+    "change",
+    "from_dict",
+    "load",
+    "save",
+    "to_dict",
+]

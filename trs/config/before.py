@@ -16,7 +16,8 @@ from trs.config.training import Config
 from trs.errors import InputError
 
 VERSION = 2
-"""1: 0.1. 2: `method.ema_warmup`; the decoder `dark` is the published one."""
+"""1: 0.1. 2: `method.ema_warmup`; the decoder `dark` is the published one; `model.pretrained` is a list;
+`view.heatmap_warp`."""
 
 
 def of_today(plain: Mapping[str, Any], sections: Collection[str]) -> dict[str, Any]:
@@ -40,11 +41,16 @@ def of_today(plain: Mapping[str, Any], sections: Collection[str]) -> dict[str, A
 
 
 def _from_0_1(found: dict[str, Any]) -> None:
-    method, evaluation = found.get("method"), found.get("eval")
+    method, evaluation, view = found.get("method"), found.get("eval"), found.get("view")
+    if isinstance(view, dict):
+        view.setdefault("heatmap_warp", "bilinear")
     if isinstance(method, dict) and "ema_momentum" in method:
         method.setdefault("ema_warmup", "mean")
     if isinstance(evaluation, dict) and evaluation.get("decoder") == "dark":
         evaluation["decoder"] = "axes"
+    model = found.get("model")
+    if isinstance(model, dict) and (model.get("pretrained") is None or isinstance(model["pretrained"], str)):
+        model["pretrained"] = [model["pretrained"]] if model.get("pretrained") else []
     cluster, train = found.get("cluster") or {}, found.get("train")
     if isinstance(cluster, dict) and isinstance(train, dict):
         cpus = cluster.get("cpus_per_worker", train.get("cpus_per_worker", 1))
@@ -59,7 +65,9 @@ def as_0_1_trained(config: Config) -> Config:
         method = dataclasses.replace(method, ema_warmup="mean")
     if evaluation.decoder == "dark":
         evaluation = dataclasses.replace(evaluation, decoder="axes")
-    return dataclasses.replace(config, method=method, eval=evaluation)
+    model = dataclasses.replace(config.model, pretrained=config.model.pretrained[:1])
+    view = dataclasses.replace(config.view, heatmap_warp="bilinear")
+    return dataclasses.replace(config, view=view, model=model, method=method, eval=evaluation)
 
 
 def as_0_1_wrote(plain: dict[str, Any]) -> dict[str, Any]:
@@ -67,9 +75,13 @@ def as_0_1_wrote(plain: dict[str, Any]) -> dict[str, Any]:
 
     Fields that 0.1 did not have are there as well.
     """
-    method, evaluation = dict(plain["method"]), dict(plain["eval"])
-    if method.pop("ema_warmup", "mean") != "mean" or evaluation["decoder"] == "dark":
+    model, method, evaluation = dict(plain["model"]), dict(plain["method"]), dict(plain["eval"])
+    view = dict(plain["view"])
+    if (view.pop("heatmap_warp") != "bilinear" or method.pop("ema_warmup", "mean") != "mean"
+            or evaluation["decoder"] == "dark" or len(model["pretrained"]) > 1):
         return plain
+    model["pretrained"] = next(iter(model["pretrained"]), None)
     if evaluation["decoder"] == "axes":
         evaluation["decoder"] = "dark"
-    return {name: value for name, value in plain.items() if name != "version"} | {"method": method, "eval": evaluation}
+    return {**{name: value for name, value in plain.items() if name != "version"},
+            "view": view, "model": model, "method": method, "eval": evaluation}

@@ -96,6 +96,10 @@ class DataConfig:
                  "data.keypoints must name distinct keypoints")
 
 
+Interpolation = Literal["bilinear", "bicubic"]
+"""How values between cells are found."""
+
+
 @dataclass(frozen=True)
 class ViewConfig:
     """Ranges of the easy view (made while reading) and of the hard view's affine (made on the device)."""
@@ -110,6 +114,9 @@ class ViewConfig:
     """Share of hard views that are rotated once more."""
     flip_probability: float = field(default=0.5, metadata=within(0, 1))
     """Share of easy views that are mirrored."""
+    heatmap_warp: Interpolation = "bicubic"
+    """How W resamples the easy view's heatmaps for the hard view: bilinear (0.1) takes an eighth of the peaks at a
+    sigma of one cell, bicubic a hundredth."""
 
     def __post_init__(self) -> None:
         check_fields(self, "view")

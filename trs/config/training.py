@@ -94,6 +94,9 @@ class Config:
         given, method = len(self.model.backbones), self.method
         require(given <= most_backbones(method), f"model.backbones names {given} backbones, but {method.name} trains "
                 f"{len(method.peers)} networks that start apart: leave out the others")
+        require(len(self.model.pretrained) <= most_backbones(method), "model.pretrained names "
+                f"{len(self.model.pretrained)} weights, but {method.name} trains {len(method.peers)} networks that "
+                "start apart: leave out the others")
 
 
 def most_backbones(method: MethodSettings) -> int:

@@ -10,9 +10,8 @@ from torch import Tensor
 from trs.data.heatmaps import STRIDE, encode
 from trs.data.reader import Rows
 
-# Statistics of ImageNet's RGB images, which torchvision's pretrained backbones expect.
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
+# Statistics of ImageNet's RGB images, which torchvision's pretrained backbones expect; others change them to theirs.
+STATISTICS = _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)

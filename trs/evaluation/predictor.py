@@ -93,7 +93,7 @@ def load_predictor(folder: Path, device: torch.device) -> Predictor:
     """
     checkpoint = checkpoints.load(checkpoints.newest(folder))
     # Its weights come from the checkpoint: the backbone's need not be there.
-    model = dataclasses.replace(checkpoint.config.model, pretrained=None)
+    model = dataclasses.replace(checkpoint.config.model, pretrained=())
     method = build_method(dataclasses.replace(checkpoint.config, model=model), len(checkpoint.skeleton))
     restore_networks(method.networks, checkpoint)
     method.networks.to(device).eval()

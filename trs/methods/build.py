@@ -29,9 +29,8 @@ def build_method(config: Config, keypoint_count: int) -> Method:
         InputError: pretrained weights that are absent or do not fit.
     """
     def make_network(peer: int) -> PoseNetwork:
-        backbones = config.model.backbones
         # Peers must start apart, or they have nothing to teach each other.
-        return build_pose_network(config.model, backbones[peer % len(backbones)], keypoint_count,
+        return build_pose_network(config.model, peer, keypoint_count,
                                   seed=config.train.seed * len(config.method.peers) + peer)
 
     return METHODS[type(config.method)](config.method, config.view, make_network)

@@ -89,6 +89,15 @@ def peak_confidence(easy: dict[str, Tensor], names: Iterable[str]) -> Tensor:
 
 
 @torch.no_grad()
+def peer_distance(one: Tensor, other: Tensor) -> Tensor:
+    """How far apart two [B, K, h, w] place a keypoint on the average, in pixels of the input: peers that have come to
+    agree have nothing left to teach each other.
+    """
+    apart: Tensor = (locate(one)[0] - locate(other)[0]).norm(dim=-1)
+    return apart.mean()
+
+
+@torch.no_grad()
 def agreement(one: Tensor, other: Tensor) -> Tensor:
     """The share of keypoints that two [B, K, h, w] place within two cells of each other."""
     apart = (locate(one)[0] - locate(other)[0]).abs().amax(-1)

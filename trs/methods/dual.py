@@ -15,6 +15,7 @@ from trs.methods.consistency import (
     consistency_loss,
     easy_heatmaps,
     peak_confidence,
+    peer_distance,
     predict,
 )
 
@@ -29,7 +30,7 @@ class Dual(ConsistencyMethod):
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
-        """`loss`, its parts `loss_supervised`, `loss_a` and `loss_b`, and `peak_confidence`."""
+        """`loss`, its parts `loss_supervised`, `loss_a` and `loss_b`, `peer_distance`, and `peak_confidence`."""
         unlabeled = required(unlabeled)
         train_mode = self.peers if self.config.teacher_mode == "train" else ()
         easy = easy_heatmaps(self.networks, unlabeled.images, train_mode)
@@ -44,4 +45,5 @@ class Dual(ConsistencyMethod):
             for student, teacher in ROLES}
         loss = supervised + self.unsup_weight(step) * (consistency["a"] + consistency["b"])
         return {"loss": loss, "loss_supervised": supervised, "loss_a": consistency["a"], "loss_b": consistency["b"],
+                "peer_distance": peer_distance(easy["a"][0], easy["b"][0]),
                 "peak_confidence": peak_confidence(easy, self.peers)}

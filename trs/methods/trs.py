@@ -24,6 +24,7 @@ from trs.methods.consistency import (
     consistency_loss,
     easy_heatmaps,
     peak_confidence,
+    peer_distance,
     predict,
 )
 from trs.schedule import ema_momentum
@@ -49,7 +50,9 @@ class TRS(ConsistencyMethod):
 
     def losses(self, forward: Forward, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, step: int,
                epoch: int = 0) -> dict[str, Tensor]:
-        """Eq. 12 and its parts, `agreement` of peer and reviewer, and `peak_confidence`, the collapse alarm."""
+        """Eq. 12 and its parts, `agreement` of peer and reviewer, `peer_distance`, and `peak_confidence`, the
+        collapse alarm.
+        """
         unlabeled = required(unlabeled)
         # Eq. 4: everybody looks at the easy view.
         easy = easy_heatmaps(self.networks, unlabeled.images, self.in_train_mode)
@@ -70,7 +73,8 @@ class TRS(ConsistencyMethod):
         loss = supervised + self.unsup_weight(step) * (consistency["a"] + consistency["b"])
         agreed = torch.stack([agreement(easy[name][0], easy[f"reviewer_{name}"][0]) for name in self.peers]).mean()
         return {"loss": loss, "loss_supervised": supervised, "loss_a": consistency["a"], "loss_b": consistency["b"],
-                "agreement": agreed, "peak_confidence": peak_confidence(easy, self.peers)}
+                "agreement": agreed, "peer_distance": peer_distance(easy["a"][0], easy["b"][0]),
+                "peak_confidence": peak_confidence(easy, self.peers)}
 
     @property
     def in_train_mode(self) -> set[str]:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from trs.config import BackboneName, ModelConfig
+from trs.config import ModelConfig
 from trs.data.heatmaps import STRIDE
+from trs.errors import InputError
 from trs.models.backbone import Backbone, build_backbone
 from trs.models.head import build_head
 
@@ -28,14 +29,16 @@ class PoseNetwork(nn.Module):
         return torch.stack([head(stage) for head, stage in zip(self.heads, reversed(stages), strict=False)])
 
 
-def build_pose_network(config: ModelConfig, backbone_name: BackboneName, keypoint_count: int,
-                       seed: int) -> PoseNetwork:
-    """Build a pose network whose fresh weights depend on the seed alone."""
+def build_pose_network(config: ModelConfig, peer: int, keypoint_count: int, seed: int) -> PoseNetwork:
+    """Build the pose network of peer number i, whose fresh weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone = build_backbone(backbone_name, config.pretrained)
+        backbone = build_backbone(config.backbone_of(peer), config.pretrained_of(peer))
         backbone.read_last(config.levels)
         # A ResNet's last stage lies at stride 32 and needs three doublings to stride 4, the one before it two, ...
+        if config.levels > len(backbone.strides):
+            raise InputError(f"{config.backbone_of(peer)} gives {len(backbone.strides)} maps, fewer than model.levels, "
+                             f"{config.levels}")
         maps = list(zip(backbone.channels, backbone.strides, strict=True))[-config.levels:]
         heads = [build_head(channels, int(math.log2(stride / STRIDE)), config.head_channels, keypoint_count)
                  for channels, stride in reversed(maps)]

@@ -114,9 +114,9 @@ def test_a_run_is_found_wherever_it_ran(config: Config, tmp_path: Path) -> None:
 def test_a_run_reads_the_same_files_in_any_working_directory(config: Config, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights.pth").touch()
-    run = Run(change(config, {"data.root": "people", "model.pretrained": "weights.pth"}))
+    run = Run(change(config, {"data.root": "people", "model.pretrained": ["weights.pth"]}))
     read = RunsFolder(tmp_path / "tables").config(run)
-    assert (read.data.root, read.model.pretrained) == (str(tmp_path / "people"), str(tmp_path / "weights.pth"))
+    assert (read.data.root, read.model.pretrained) == (str(tmp_path / "people"), (str(tmp_path / "weights.pth"),))
     assert Run(change(config, {"data.root": str(tmp_path / "people")})).name == Run(
         change(config, {"data.root": "people"})).name
 

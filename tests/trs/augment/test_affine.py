@@ -76,3 +76,21 @@ def test_autocast_leaves_the_places_exact() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         found = warp(images, theta)
     assert torch.equal(found, warp(images, theta))
+
+
+def test_a_bicubic_warp_keeps_the_peaks_that_a_bilinear_one_takes() -> None:
+    """Against the heatmap that is rendered where the point has gone."""
+    keys, size = torch.arange(200), (16, 16)
+    scale, rotation = draw_affine(keys, ViewConfig())
+    theta = affine_theta(scale, rotation, size)
+    points = 32 + 12 * (torch.rand(200, 1, 2, generator=torch.Generator().manual_seed(0)) - 0.5)
+    angle = rotation * math.pi / 180
+    turn = torch.stack([torch.stack([angle.cos(), -angle.sin()], -1), torch.stack([angle.sin(), angle.cos()], -1)], -2)
+    gone = 32 + scale[:, None, None] * ((points - 32) @ turn.mT)
+    heatmaps, weights = encode(points, torch.ones(200, 1), size, 1.0)
+    # A warp by `scale` grows the Gaussian, whose peak stays what it was.
+    peaks = encode(gone, weights, size, 1.0)[0].amax((-2, -1))
+    lost = {by: float((1 - warp(heatmaps, theta, by).amax((-2, -1)) / peaks).mean()) for by in ("bilinear", "bicubic")}
+    assert lost["bilinear"] > 0.07 and abs(lost["bicubic"]) < 0.02
+    torch.testing.assert_close(warp(heatmaps, affine_theta(torch.ones(200), torch.zeros(200), size), "bicubic"),
+                               heatmaps, atol=1e-5, rtol=0)

@@ -75,7 +75,7 @@ def test_without_a_name_the_hard_view_is_the_affine_alone(images) -> None:
     theta = affine_theta(*draw_affine(KEYS, ViewConfig()), (64, 48))
     assert torch.equal(hard.images, warp(images, theta))
     heatmaps = torch.rand(2, 8, 6, 16, 12)
-    torch.testing.assert_close(hard.of_heatmaps(heatmaps)[1], warp(heatmaps[1], theta))
+    torch.testing.assert_close(hard.of_heatmaps(heatmaps)[1], warp(heatmaps[1], theta, "bicubic"))
 
 
 def test_paths_are_independent_and_the_first_is_the_only_one_of_a_single_path(images) -> None:
@@ -239,7 +239,8 @@ def test_targets_are_mixed_and_moved_as_the_images_are(images) -> None:
     assert len(mixes) == 2
     assert torch.equal(hard.images, warp(mixes[1](mixes[0](images)), theta))
     expected = mixes[1](mixes[0](heatmaps))
-    assert torch.equal(hard.of_heatmaps(heatmaps), torch.stack([warp(level, theta) for level in expected]))
+    moved = torch.stack([warp(level, theta, "bicubic") for level in expected])
+    assert torch.equal(hard.of_heatmaps(heatmaps), moved)
 
 
 def test_cutmix_rectangles_are_uniform_in_area_before_they_are_cut_off() -> None:

@@ -7,10 +7,11 @@ import dataclasses
 import pytest
 
 from trs import config as configs
-from trs.config import Config, EvalConfig, MeanTeacherConfig, SupervisedConfig, TRSConfig, before, change
+from trs.config import Config, EvalConfig, MeanTeacherConfig, SupervisedConfig, TRSConfig, ViewConfig, before, change
 from trs.errors import InputError
 
-OLD = Config(method=TRSConfig(ema_warmup="mean"), eval=EvalConfig(decoder="axes"))
+VIEW = ViewConfig(heatmap_warp="bilinear")
+OLD = Config(view=VIEW, method=TRSConfig(ema_warmup="mean"), eval=EvalConfig(decoder="axes"))
 
 
 def written_by_0_1(config: Config) -> dict:
@@ -22,6 +23,7 @@ def written_by_0_1(config: Config) -> dict:
 def test_a_file_of_0_1_keeps_its_warm_up_and_its_decoder() -> None:
     plain = written_by_0_1(OLD)
     assert plain["eval"]["decoder"] == "dark" and "ema_warmup" not in plain["method"]
+    assert "heatmap_warp" not in plain["view"]
     assert configs.from_dict(plain) == OLD
     assert configs.from_dict(configs.to_dict(OLD)) == OLD
     assert configs.from_dict(configs.to_dict(Config())) == Config()
@@ -33,6 +35,13 @@ def test_other_decoders_are_called_as_they_were(decoder: str) -> None:
     assert configs.from_dict(written_by_0_1(config)) == config
 
 
+@pytest.mark.parametrize(("wrote", "means"), [(None, ()), ("imagenet", ("imagenet",)), ("b.pth", ("b.pth",))])
+def test_one_name_of_weights_was_for_all_peers(wrote: str | None, means: tuple[str, ...]) -> None:
+    config = change(OLD, {"model.pretrained": list(means)})
+    plain = written_by_0_1(config)
+    assert plain["model"]["pretrained"] == wrote and configs.from_dict(plain) == config
+
+
 def test_a_file_by_hand_means_what_it_says_today() -> None:
     found = configs.from_dict({"method": {"name": "trs"}, "eval": {"decoder": "dark"}})
     assert found.eval.decoder == "dark" and found.method == TRSConfig(ema_warmup="tenth")
@@ -41,13 +50,15 @@ def test_a_file_by_hand_means_what_it_says_today() -> None:
 def test_what_0_1_has_trained_of_todays_settings() -> None:
     today = Config(method=MeanTeacherConfig(), eval=EvalConfig(decoder="dark"))
     old = before.as_0_1_trained(today)
-    assert old == Config(method=MeanTeacherConfig(ema_warmup="mean"), eval=EvalConfig(decoder="axes"))
+    assert old == Config(view=VIEW, method=MeanTeacherConfig(ema_warmup="mean"), eval=EvalConfig(decoder="axes"))
     assert before.as_0_1_trained(old) == old
-    supervised = Config(method=SupervisedConfig())
+    supervised = Config(view=VIEW, method=SupervisedConfig())
     assert before.as_0_1_trained(supervised) == supervised
 
 
-@pytest.mark.parametrize("config", [Config(), dataclasses.replace(OLD, eval=EvalConfig(decoder="dark"))])
+@pytest.mark.parametrize("config", [
+    Config(), dataclasses.replace(OLD, eval=EvalConfig(decoder="dark")),
+    change(OLD, {"model.pretrained": ["a.pth", "b.pth"]}), change(OLD, {"view.heatmap_warp": "bicubic"})])
 def test_what_0_1_had_no_words_for_keeps_those_of_today(config: Config) -> None:
     plain = configs.to_dict(config)
     assert before.as_0_1_wrote(plain) == plain

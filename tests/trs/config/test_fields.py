@@ -15,7 +15,7 @@ import pytest
 from jobs import config as jobs_config
 from jobs.config import ClusterConfig
 from trs import config as configs
-from trs.config import METHOD_NAMES, Config, MethodSettings, checks
+from trs.config import METHOD_NAMES, Config, MethodSettings, SupervisedConfig, checks
 from trs.config.checks import check_fields
 from trs.errors import InputError
 
@@ -224,8 +224,9 @@ def test_a_config_takes_no_more_backbones_than_the_method_has_networks() -> None
 
 
 def test_the_number_of_peers_is_the_methods_own() -> None:
-    assert {name: len(kind.peers) for name, kind in METHOD_NAMES.items() if kind.peers != ("a",)} == {
+    assert {name: len(kind().peers) for name, kind in METHOD_NAMES.items() if kind().peers != ("a",)} == {
         "dual": 2, "sspcm": 3, "trs": 2}
+    assert SupervisedConfig(networks=3).peers == ("a", "b", "c")
     assert all(issubclass(kind, MethodSettings) for kind in typing.cast(Any, METHOD_NAMES).values())
 
 

@@ -13,7 +13,7 @@ from trs.errors import InputError
 def test_the_method_is_told_by_its_name(tmp_path: Path) -> None:
     config = dataclasses.replace(Config(), method=SupervisedConfig())
     plain = configs.to_dict(config)
-    assert plain["method"] == {"name": "supervised"}
+    assert plain["method"] == {"name": "supervised", "networks": 1}
     assert configs.from_dict(plain).method == SupervisedConfig()
 
 

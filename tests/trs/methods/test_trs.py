@@ -49,7 +49,7 @@ def reference(method: TRS, labeled, unlabeled) -> dict[str, torch.Tensor]:
         if config.reviewers:
             targets += {"teacher": [past[teacher]], "student": [past[student]],
                         "both": [past[teacher], past[student]]}[config.reviewer_role]
-        consistency[student] = sum(mse(predicted[level, 5:], warp(target[level], theta))
+        consistency[student] = sum(mse(predicted[level, 5:], warp(target[level], theta, "bicubic"))
                                    for level in (0, 1) for target in targets)
         supervised = supervised + sum(heatmap_mse(predicted[level:level + 1, :5], labeled.heatmaps,
                                                   labeled.keypoint_weights) for level in (0, 1))
