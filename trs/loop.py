@@ -247,6 +247,7 @@ def train(training: Training, host: Host, until: int | None = None) -> None:
                 scores |= _evaluate_test(training, host)
             host.report({**means.result(), **speed, **scores, "bad_images": _bad_count(training)})
             means = _Means()
+            clock.go_on()
         if training.counters.step == end:
             return
         shares = clock.wait(batches, len(training.shares))
@@ -453,6 +454,10 @@ class _Clock:
         self.waited += time.monotonic() - began
         return shares
 
+    def go_on(self) -> None:
+        """Begin an epoch after an evaluation, whose time is none of its steps'."""
+        self.epoch_began = time.monotonic()
+
     def read(self, training: Training) -> Metrics:
         now, done = time.monotonic(), training.counters.step
         epoch_seconds, steps = now - self.epoch_began, done - self.epoch_step
@@ -461,5 +466,5 @@ class _Clock:
                    "bad_images": _bad_count(training),
                    "steps_per_second": steps / epoch_seconds, "data_wait": self.waited / epoch_seconds,
                    "seconds_left": (now - self.began) / max(1, done - self.first_step) * (self.total_steps - done)}
-        self.epoch_began, self.epoch_step, self.waited = now, done, 0.0
+        self.epoch_step, self.waited = done, 0.0
         return metrics

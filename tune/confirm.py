@@ -1,14 +1,13 @@
 """The best of a search trained again with other seeds, beside what it is measured against: `run_tune.py --confirm N`.
 
-A search tries many settings and keeps what scored best, partly by luck; what is trained again was not chosen. The runs
-lie in `confirm/` in the search's folder, what came of them in `confirmed.json`.
+A search tries many settings and keeps what scored best, partly by luck; what is trained again was not chosen by these
+seeds. The trainings lie in `confirm/` in the search's folder; the same command goes on with those that are left.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,86 +18,74 @@ from jobs.cluster.stopping import run_aside, stop_gently
 from jobs.config import Job
 from jobs.paper.schedule import Ended, Run, RunsFolder, train_all
 from jobs.run_folder.console import duration
+from jobs.run_folder.metrics import Metrics, read_metrics
 from trs.config import Config, change
 from trs.data.datasets import Datasets
 from trs.errors import InputError
 from trs.evaluation.coco_eval import match
-from trs.evaluation.intervals import Gain, Score, average_precision, mean_of, paired_gain, share
+from trs.evaluation.intervals import Score, average_precision, mean_of, paired_gain, share
 from trs.evaluation.pck import pck_counts, pckh_counts
 from trs.evaluation.protocol import ENSEMBLE, METRIC_NAMES, TEST
 from trs.evaluation.results import PREDICTIONS, predicted_people, read_predictions, stack_poses
-from trs.files import read_json, write_text
-from tune.leaderboard import Leaderboard
+from tune.confirmed import Confirmed, Kind, write_confirmed
+from tune.leaderboard import Entry, Leaderboard, seconds_of
 from tune.plan import SUPERVISED, trial_job
 
-CONFIRM, CONFIRMED_FILE = "confirm", "confirmed.json"
-_RATE = "train.learning_rate"
-BEST, DEFAULTS = "best", "paper's defaults"
+CONFIRM = "confirm"
+_RATE, _EPOCHS = "train.learning_rate", "train.epochs"
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind of training, with N seeds.
+class Sort:
+    """What is trained with N seeds.
 
     name: for people.
-    score: the metric's mean over the seeds, and `spread` its standard deviation; None for a single seed.
-    ensemble: the mean of the ensemble's.
+    config: but for the seeds.
+    run: of the search, with these settings.
+    against: what the best is measured against when this is one of several that are offered: the best of those counts.
     """
 
     name: str
-    score: float
-    spread: float | None
-    ensemble: float
+    config: Config
+    run: str | None = None
+    against: str | None = None
 
 
-@dataclass(frozen=True)
-class Confirmed:
-    """What has come of all kinds.
+def sorts_of(board: Leaderboard) -> list[Sort]:
+    """What is trained again: the best trial, the paper's defaults, and supervised training.
 
-    metric: for people.
-    seeds: N.
-    people: on whom they were measured, and whether these are `tested`: have chosen nothing.
-    kinds: the best first.
-    gains: of the best over each of the others it is measured against, by name.
-    """
-
-    metric: str
-    seeds: int
-    people: int
-    tested: bool
-    kinds: list[Kind]
-    gains: dict[str, Gain]
-
-    def lines(self) -> list[str]:
-        """What a person reads of it."""
-        who = "people who chose nothing" if self.tested else "validation people, who chose the best"
-        width = max(len(kind.name) for kind in self.kinds)
-        said = [f"trained again with {self.seeds} other seeds of labels and weights, measured on {self.people:,} "
-                f"{who}:"]
-        for kind in self.kinds:
-            spread = "" if kind.spread is None else f" ± {kind.spread:.3f}"
-            said.append(f"  {kind.name:<{width}}  {self.metric} {kind.score:.3f}{spread}, ensemble {kind.ensemble:.3f}")
-        return said + [f"  gain of the best over {name}: {gain}" for name, gain in self.gains.items()]
-
-
-def kinds_of(board: Leaderboard) -> dict[str, Config]:
-    """What is trained again: the best trial, the paper's defaults, and supervised training, tuned as the trials were.
+    Supervised training is tuned as the trials were, with its own learning rate or the best trial's, and may take as
+    many steps as the best trial, or as many as fit into its time.
 
     Raises:
         InputError: no trial has come to its end.
     """
-    best = board.best
+    best, baseline = board.best, board.baseline
     if best is None or best.status != "complete":
         raise InputError("no trial has come to its end: there is nothing to confirm")
-    found = {f"{BEST} ({best.name})": board.run_job(best).config}
-    if board.baseline is not None and board.baseline is not best:
-        found[DEFAULTS] = board.run_job(board.baseline).config
+    found = [Sort(f"best trial, {best.name}", board.run_job(best).config, best.name)]
+    if baseline is not None and baseline is not best:
+        found.append(Sort("the paper's defaults", board.run_job(baseline).config, baseline.name,
+                          "the paper's defaults"))
     if board.reference is not None:
-        supervised = trial_job(board.job, SUPERVISED, {}).config
-        found[SUPERVISED] = supervised
-        if _RATE in best.values:
-            found[f"{SUPERVISED}, the best's learning rate"] = change(supervised, {_RATE: best.values[_RATE]})
+        found += _supervised(board, best, board.reference)
     return found
+
+
+def _supervised(board: Leaderboard, best: Entry, reference: Entry) -> list[Sort]:
+    config = trial_job(board.job, SUPERVISED, {}).config
+    rates = {"": {}, ", the best's learning rate": {_RATE: best.values[_RATE]}} if _RATE in best.values else {"": {}}
+    slower = _seconds_a_step(best) / _seconds_a_step(reference)
+    as_long = max(config.train.epochs, round(slower * config.train.epochs))
+    return [Sort(f"{SUPERVISED}{'' if epochs == config.train.epochs else ' for as long'}{name}",
+                 change(config, {**values, _EPOCHS: epochs}),
+                 SUPERVISED if not values and epochs == config.train.epochs else None,
+                 f"supervised training {'of as many steps' if epochs == config.train.epochs else 'for as long'}")
+            for epochs in dict.fromkeys((config.train.epochs, as_long)) for name, values in rates.items()]
+
+
+def _seconds_a_step(entry: Entry) -> float:
+    return seconds_of(entry.metrics) / entry.metrics[-1]["step"]
 
 
 def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, concurrent: int) -> Confirmed:
@@ -115,63 +102,70 @@ def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, concur
         InputError: there is nothing to confirm, or a training has failed.
         Stopped: it was asked to stop; what is trained stays.
     """
-    folder = RunsFolder(board.folder / CONFIRM)
+    folder, sorts = RunsFolder(board.folder / CONFIRM), sorts_of(board)
     folder.path.mkdir(exist_ok=True)
-    runs = {name: tuple(Run(config).repeated(number) for number in range(1, seeds + 1))
-            for name, config in kinds_of(board).items()}
-    names = {run: f"{name}, seed {number}" for name, each in runs.items() for number, run in enumerate(each, 1)}
+    runs = [tuple(Run(sort.config).repeated(number) for number in range(1, seeds + 1)) for sort in sorts]
+    names = {run: f"{sort.name}, seed {number}" for sort, each in zip(sorts, runs, strict=True)
+             for number, run in enumerate(each, 1)}
+    _train(names, folder, job, concurrent)
+    measured = datasets if datasets.test is None else datasets.of_test()
+    found = _compared(board.config.eval.metric, sorts, runs, folder, measured, tested=datasets.test is not None)
+    write_confirmed(board.folder, found)
+    return found
+
+
+def _train(names: dict[Run, str], folder: RunsFolder, job: Job, concurrent: int) -> None:
+    """Train what is left, and say so."""
     left = sum(folder.result(run) is None for run in names)
-    print(f"confirming with {seeds} other seeds: {len(names)} trainings, {len(names) - left} done", flush=True)
-    failures, began = list[Ended](), time.monotonic()
-    done = len(names) - left
+    done, began, failures = len(names) - left, time.monotonic(), list[Ended]()
+    print(f"confirming: {len(names)} trainings, {done} done, {concurrent} at a time -> {folder.path}", flush=True)
 
     def tell(end: Ended) -> None:
         nonlocal done
         done += 1
         if end.failure is not None:
             failures.append(end)
-        remaining = (time.monotonic() - began) / (done - len(names) + left) * (len(names) - done)
-        print(f"[{done}/{len(names)}] {names[end.run]}  {'FAILED: ' + end.failure if end.failure else 'done'}  "
-              f"about {duration(remaining)} left", flush=True)
+        seconds = (time.monotonic() - began) / (done - len(names) + left) * (len(names) - done)
+        print(f"[{done}/{len(names)}] {names[end.run]}: {'done' if end.failure is None else f'FAILED: {end.failure}'}, "
+              f"about {duration(seconds)} left", flush=True)
 
     with stop_gently(folder.path):
         run_aside(lambda: train_all(names, folder, job.cluster, concurrent, tell))
     if failures:
         raise InputError(f"{len(failures)} of the trainings that confirm failed, the first because "
-                         f"{failures[0].failure}; the same command with --resume tries them again")
-    measured = datasets if datasets.test is None else datasets.of_test()
-    found = _compared(board.config.eval.metric, runs, folder, measured, tested=datasets.test is not None)
-    write_text(board.folder / CONFIRMED_FILE, json.dumps(dataclasses.asdict(found), indent=1) + "\n")
-    return found
+                         f"{failures[0].failure}; the same command tries them again")
 
 
-def _compared(metric: str, runs: dict[str, tuple[Run, ...]], folder: RunsFolder, datasets: Datasets,
+def _compared(metric: str, sorts: list[Sort], runs: list[tuple[Run, ...]], folder: RunsFolder, datasets: Datasets,
               tested: bool) -> Confirmed:
-    scores = {name: [_score(metric, run.config, folder.find(run), datasets, TEST if tested else "") for run in each]
-              for name, each in runs.items()}
-    kinds = [_kind(name, metric, [folder.result(run) or {} for run in each], TEST if tested else "")
-             for name, each in runs.items()]
-    best, *others = kinds
-    supervised = [kind for kind in others if kind.name.startswith(SUPERVISED)]
-    against = [kind for kind in others if kind not in supervised]
-    if supervised:  # tuned as the trials were: of two learning rates the one that is better for it
-        against.append(max(supervised, key=lambda kind: kind.score))
-    images = len(np.unique(datasets.val.image_ids)) if datasets.truth is None else len(datasets.truth.image_ids)
-    gains = {kind.name: paired_gain(scores[best.name], scores[kind.name], images) for kind in against}
-    return Confirmed(METRIC_NAMES[metric], len(scores[best.name]), len(datasets.val), tested, kinds, gains)
+    of = TEST if tested else ""
+    kinds = [_kind(sort, f"{of}{metric}", [read_metrics(folder.find(run)) for run in each])
+             for sort, each in zip(sorts, runs, strict=True)]
+    scores = [[_score(metric, run.config, folder.find(run), datasets, of) for run in each] for each in runs]
+    offered: dict[str, list[int]] = {}
+    for number, sort in enumerate(sorts):
+        if sort.against is not None:
+            offered.setdefault(sort.against, []).append(number)
+    people = datasets.truth if metric == "ap" and datasets.truth is not None else datasets.val
+    images = len(np.unique(people.image_ids))
+    gains = {}
+    for name, numbers in offered.items():
+        hardest = max(numbers, key=lambda number: kinds[number].score)
+        gains[name] = paired_gain(scores[0], scores[hardest], images)
+    return Confirmed(METRIC_NAMES[metric], len(runs[0]), len(datasets.val), tested, kinds, gains)
 
 
-def _kind(name: str, metric: str, metrics: list[dict[str, float]], of: str) -> Kind:
-    values = [one[f"{of}{metric}"] for one in metrics]
-    ensembles = [one[f"{of}{metric}_{ENSEMBLE}"] for one in metrics]
+def _kind(sort: Sort, metric: str, runs: Sequence[list[Metrics]]) -> Kind:
+    values = [metrics[-1][metric] for metrics in runs]
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return Kind(name, float(np.mean(values)), spread, float(np.mean(ensembles)))
+    ensemble = float(np.mean([metrics[-1][f"{metric}_{ENSEMBLE}"] for metrics in runs]))
+    return Kind(sort.name, sort.run, float(np.mean(values)), spread, ensemble, int(runs[0][-1]["step"]),
+                float(np.mean([seconds_of(metrics) for metrics in runs])))
 
 
 def _score(metric: str, config: Config, run: Path, datasets: Datasets, of: str) -> Score:
     """How a run scores on any draw of images: the mean of the networks that its method is scored by."""
-    results = [read_predictions(run / PREDICTIONS / f"{of}{name}.json")
-               for name in config.method.scored]
+    results = [read_predictions(run / PREDICTIONS / f"{of}{name}.json") for name in config.method.scored]
     if metric != "ap":
         return mean_of([_share_right(metric, datasets, one) for one in results])
     assert datasets.truth is not None, "require_metric has seen to it"
@@ -180,22 +174,9 @@ def _score(metric: str, config: Config, run: Path, datasets: Datasets, of: str) 
 
 def _share_right(metric: str, datasets: Datasets, results: list[dict[str, Any]]) -> Score:
     people, predicted = datasets.val, predicted_people(datasets.val, results)
-    rows = np.searchsorted(people.ids, predicted.ids, sorter=(order := np.argsort(people.ids)))
-    poses = order[rows], stack_poses(results, predicted)
+    order = np.argsort(people.ids)
+    rows = order[np.searchsorted(people.ids, predicted.ids, sorter=order)]
+    poses = rows, stack_poses(results, predicted)
     right, labeled = pck_counts(people, *poses) if metric == "pck" else pckh_counts(people, *poses, datasets.skeleton)
     image = np.unique(people.image_ids, return_inverse=True)[1]
     return share(np.bincount(image, right), np.bincount(image, labeled))
-
-
-def read_confirmed(folder: Path) -> Confirmed | None:
-    """Read what a search has confirmed; None before it has."""
-    file = folder / CONFIRMED_FILE
-    if not file.exists():
-        return None
-    try:
-        plain = read_json(file)
-        return Confirmed(**{**plain, "kinds": [Kind(**kind) for kind in plain["kinds"]],
-                            "gains": {name: Gain(**gain) for name, gain in plain["gains"].items()}})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} does not hold what a search has confirmed ({error}); delete it, and confirm again"
-                         ) from error

@@ -24,6 +24,7 @@ from trs.config import Config
 from trs.errors import InputError
 from trs.evaluation.protocol import ENSEMBLE, METRIC_NAMES, TEST
 from trs.files import is_finite
+from tune.confirmed import Confirmed, read_confirmed
 from tune.plan import SUPERVISED, TRIALS, trial_job
 from tune.space import Space, Values
 from tune.study import BASELINE, STUDY_FILE, read_study, trial_name
@@ -64,10 +65,7 @@ class Entry:
     @property
     def hours(self) -> float:
         """Hours that the steps of these epochs took, without evaluations and waiting."""
-        steps = [0.0, *(metrics["step"] for metrics in self.metrics)]
-        return sum((after - before) / metrics["steps_per_second"] for before, after, metrics in
-                   zip(steps[:-1], steps[1:], self.metrics, strict=True)
-                   if metrics.get("steps_per_second", 0) > 0) / 3600
+        return seconds_of(self.metrics) / 3600
 
     @property
     def curve(self) -> list[float | None]:
@@ -112,6 +110,13 @@ class Entry:
         return value if is_finite(value) else None
 
 
+def seconds_of(metrics: list[Metrics]) -> float:
+    """The seconds that the steps of a run took, without evaluations and waiting."""
+    steps = [0.0, *(each["step"] for each in metrics)]
+    return sum((after - before) / each["steps_per_second"] for before, after, each in
+               zip(steps[:-1], steps[1:], metrics, strict=True) if each.get("steps_per_second", 0) > 0)
+
+
 @dataclass(frozen=True)
 class Leaderboard:
     """A search as far as it has come.
@@ -120,6 +125,7 @@ class Leaderboard:
     study: Optuna's memory of them.
     space: the ranges of the searched settings.
     entries: every run that has started, the best first, those without a score last.
+    confirmed: what has come of training the best again with other seeds, if it was.
     """
 
     folder: Path
@@ -127,6 +133,7 @@ class Leaderboard:
     study: optuna.Study
     space: Space
     entries: list[Entry]
+    confirmed: Confirmed | None = None
 
     @property
     def config(self) -> Config:
@@ -261,7 +268,7 @@ def read_leaderboard(folder: Path) -> Leaderboard:
         entries.append(Entry(SUPERVISED, status, {}, read_metrics(run), metric, fault=metrics_fault(run)))
     entries.sort(key=lambda entry: float("-inf") if entry.score is None else entry.score, reverse=True)
     space = {name: distribution for trial in trials for name, distribution in trial.distributions.items()}
-    return Leaderboard(folder, job, study, space, entries)
+    return Leaderboard(folder, job, study, space, entries, read_confirmed(folder))
 
 
 def _entry(folder: Path, trial: FrozenTrial, metric: str) -> Entry:
@@ -274,15 +281,20 @@ def _entry(folder: Path, trial: FrozenTrial, metric: str) -> Entry:
 
 def as_csv(board: Leaderboard) -> str:
     """Write a row a run: trial, status, epochs, the metric, that of the test set for the networks' mean and for their
-    ensemble if there is a test set, and the searched settings under their dotted names.
+    ensemble if there is a test set, what came of training it again with other seeds if it was, and the searched
+    settings under their dotted names.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     metric = board.config.eval.metric
     tested = [f"{TEST}{metric}", f"{TEST}{metric}_{ENSEMBLE}"] if board.is_tested else []
-    writer.writerow(["trial", "status", "epochs", metric, *tested, *board.space])
+    again = [f"confirmed_{metric}", "confirmed_std", "confirmed_seeds"] if board.confirmed else []
+    writer.writerow(["trial", "status", "epochs", metric, *tested, *again, *board.space])
     for entry in board.entries:
         scores = [entry.test_score, entry.test_ensemble] if board.is_tested else []
+        if board.confirmed is not None:
+            kind = board.confirmed.of_run(entry.name)
+            scores += [None, None, None] if kind is None else [kind.score, kind.spread, board.confirmed.seeds]
         writer.writerow([entry.name, entry.status, entry.epochs, entry.score, *scores,
                          *map(entry.values.get, board.space)])
     return text.getvalue()

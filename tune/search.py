@@ -17,6 +17,7 @@ from jobs.cluster.stopping import Stopped, run_aside, stop_gently
 from jobs.run_folder.layout import write_run
 from jobs.training.prepare import prepare
 from trs.errors import InputError
+from tune.confirm import confirm
 from tune.leaderboard import read_leaderboard
 from tune.plan import TRIALS, Plan, Search, load_plan, save_search
 from tune.publish.files import compare
@@ -36,6 +37,9 @@ class Command(Plan, cli.Command):
     """A YAML file of ranges that replaces the default space."""
     concurrent: int | None = field(default=None, metadata=cli.MAY_CHANGE)
     """Trials at a time; by default as many as the cluster holds."""
+    confirm: int = field(default=0, metadata=cli.MAY_CHANGE)
+    """After the search, train the best trial, the paper's defaults and supervised training again with so many other
+    seeds of labels and weights, and say what is left of the gains."""
 
     @property
     def plan(self) -> Plan:
@@ -49,6 +53,8 @@ def main(arguments: list[str]) -> None:
     folder, job = command.folder, command.job
     if folder.exists() and not command.resume:
         raise InputError(f"{folder} exists already: resume it with {command.to_resume}, or choose another --name")
+    if command.confirm < 0:
+        raise InputError("--confirm must not be negative")
     plan, space = load_plan(folder) if command.resume else (
         command.plan, chosen_space(job.config, list(command.space), command.space_file))
     check_space(job.config, space)
@@ -85,3 +91,6 @@ def main(arguments: list[str]) -> None:
         raise ended_by
     if all(trial.state is TrialState.FAIL for trial in study.get_trials(deepcopy=False)):
         raise InputError(f"every trial failed; the lines above say why, the trials lie in {folder / TRIALS}")
+    if command.confirm:
+        confirm(read_leaderboard(folder), job, datasets, command.confirm, concurrent)
+        compare(read_leaderboard(folder), Validation.loaded(folder, job.config.data, datasets))

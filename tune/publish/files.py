@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jobs import config as jobs_config
 from trs.files import write_text
+from tune.confirmed import as_text as confirmed_text
 from tune.leaderboard import Leaderboard, as_csv, as_text
 from tune.publish.optuna_notes import write_notes
 from tune.publish.tensorboard import write_hparams
@@ -27,6 +28,8 @@ def compare(board: Leaderboard, people: Validation | None = None) -> None:
     people = people or Validation(board.folder, board.config.data)
     again = f"python -m jobs.train --config {shlex.quote(str(for_people(board.folder / BEST_FILE)))}"
     print(as_text(board), board.summary, protocol_of(board), sep="\n\n", end="\n\n")
+    if board.confirmed is not None:
+        print(confirmed_text(board.confirmed), end="\n\n")
     for doubt in board.doubts:
         print(f"WARNING: {doubt}")
     write_text(board.folder / LEADERBOARD_FILE, as_csv(board))
