@@ -42,7 +42,7 @@ SUPERVISED = "supervised"
 class Plan:
     """How many trials a search makes, and how soon it stops the bad ones."""
 
-    trials: int = 4
+    trials: int = 5
     """Trials of the study; the first runs the paper's defaults. The supervised reference comes on top."""
     grace_epochs: int | None = None
     """Epochs that every trial runs before it may be stopped; by default a quarter of all."""

@@ -1,0 +1,147 @@
+"""The best of a search trained again: what is trained, what is measured, what is said."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jobs.run_folder.layout import METRICS_FILE
+from jobs.run_folder.metrics import read_metrics
+from trs import config as configs
+from trs.config import Config, SupervisedConfig, change
+from trs.data.datasets import load_datasets
+from trs.errors import InputError
+from trs.evaluation.coco_eval import coco_numbers
+from trs.evaluation.intervals import Gain
+from trs.evaluation.pck import pck
+from trs.evaluation.results import PREDICTIONS, predicted_people, read_predictions, stack_poses
+from tune import search as searches
+from tune.confirm import _score, sorts_of
+from tune.confirmed import CONFIRMED_FILE, Confirmed, Kind, as_text, read_confirmed, write_confirmed
+from tune.leaderboard import as_csv, read_leaderboard
+from tune.publish.files import compare
+
+FOUND = Confirmed(
+    "AP", 3, 400, True,
+    [Kind("best trial, 0002", "0002", 0.36, 0.012, 0.38, 231, 80.0),
+     Kind("supervised", "supervised", 0.27, 0.02, 0.27, 231, 18.0)],
+    {"the paper's defaults": Gain(0.004, 0.01, -0.02, 0.03, 3),
+     "supervised training for as long": Gain(0.09, 0.02, 0.06, 0.12, 3)})
+
+
+@pytest.fixture
+def copied(search: Path, tmp_path: Path) -> Path:
+    """A whole search, to be changed."""
+    return shutil.copytree(search, tmp_path / search.name)
+
+
+def test_what_was_found_is_what_is_read(tmp_path: Path) -> None:
+    assert read_confirmed(tmp_path) is None
+    write_confirmed(tmp_path, FOUND)
+    assert read_confirmed(tmp_path) == FOUND
+
+
+@pytest.mark.parametrize("damage", ["[]", "{", '{"metric": "AP"}', '{"kinds": 3}', "null"])
+def test_what_is_damaged_is_refused(tmp_path: Path, damage: str) -> None:
+    (tmp_path / CONFIRMED_FILE).write_text(damage)
+    with pytest.raises(InputError, match=r"does not hold what a search has confirmed .*; delete it, and confirm again"):
+        read_confirmed(tmp_path)
+
+
+def test_a_person_reads_mean_spread_and_interval_and_where_there_is_none() -> None:
+    lines = as_text(FOUND).splitlines()
+    assert lines[0].startswith("Trained again with 3 other seeds of labels and weights; AP on 400 people who chose ")
+    assert lines[2].split() == ["best", "trial,", "0002", "0.360", "±", "0.012", "0.380", "231", "80", "s"]
+    assert lines[-2] == "gain over the paper's defaults: +0.004 ± 0.010 [-0.020, +0.030], no difference shown"
+    assert lines[-1] == "gain over supervised training for as long: +0.090 ± 0.020 [+0.060, +0.120]"
+
+
+def test_leaderboard_and_report_show_it(copied: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = copied
+    write_confirmed(folder, FOUND)
+    compare(read_leaderboard(folder))
+    assert "gain over supervised training for as long: +0.090" in capsys.readouterr().out
+    report = (folder / "report.html").read_text()
+    assert "<h2>Trained again</h2>" in report and "0.360 ± 0.012" in report and "no difference shown" in report
+    rows = {row["trial"]: row for row in csv.DictReader((folder / "leaderboard.csv").open())}
+    assert (rows["0002"]["confirmed_ap"], rows["0002"]["confirmed_std"], rows["0002"]["confirmed_seeds"]) == (
+        "0.36", "0.012", "3")
+    assert rows["0001"]["confirmed_ap"] == "" and rows["supervised"]["confirmed_ap"] == "0.27"
+    (folder / CONFIRMED_FILE).unlink()
+    assert "confirmed_ap" not in as_csv(read_leaderboard(folder))
+
+
+def test_supervised_training_gets_the_bests_learning_rate_and_its_time(copied: Path) -> None:
+    board = read_leaderboard(copied)
+    best, reference = board.best, board.reference
+    assert best is not None and reference is not None
+    for metrics in best.metrics:
+        metrics["steps_per_second"] = reference.metrics[0]["steps_per_second"] / 4.5
+    found = {sort.name: sort for sort in sorts_of(board)}
+    assert list(found) == [f"best trial, {best.name}", "the paper's defaults", "supervised", "supervised for as long"]
+    assert found["supervised"].config == dataclasses.replace(board.config, method=SupervisedConfig())
+    assert found["supervised for as long"].config == change(found["supervised"].config, {
+        "train.epochs": round(4.5 * board.config.train.epochs)})
+    assert found["supervised"].against == "supervised training of as many steps"
+    best.values["train.learning_rate"] = 0.007
+    rates = [sort.config.train.learning_rate for sort in sorts_of(board)[2:]]
+    assert rates == [board.config.train.learning_rate, 0.007] * 2
+
+
+def test_a_search_without_a_whole_trial_has_nothing_to_confirm(copied: Path) -> None:
+    board = read_leaderboard(copied)
+    nothing = dataclasses.replace(board, entries=[entry for entry in board.entries if entry.status != "complete"])
+    with pytest.raises(InputError, match="no trial has come to its end"):
+        sorts_of(nothing)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_search_is_confirmed_on_the_people_who_chose_nothing(config: Config, tmp_path: Path,
+                                                               capsys: pytest.CaptureFixture) -> None:
+    config = change(config, {"data.dev_count": 7, "train.burn_in": 2})
+    configs.save(config, tmp_path / "config.yaml")
+    arguments = ["--config", str(tmp_path / "config.yaml"), "--out", str(tmp_path), "--name", "search", "--trials", "1",
+                 "--concurrent", "4", "--confirm", "2"]
+    searches.main(arguments)
+    folder, datasets = tmp_path / "search", load_datasets(config.data)
+    found = read_confirmed(folder)
+    assert found is not None and (found.seeds, found.people, found.tested) == (2, len(datasets.test), True)
+    assert [kind.run for kind in found.kinds if kind.run] == ["0000", "supervised"]
+    assert "supervised training of as many steps" in found.gains  # how long a step takes is chance here
+    assert "gain over supervised training of as many steps: " in capsys.readouterr().out
+
+    # Other labels and weights than the search's, and its numbers are those that the runs have measured.
+    runs = {path: configs.load(path / "config.yaml") for path in (folder / "confirm").iterdir()
+            if (path / METRICS_FILE).exists()}
+    best = [path for path, learned in runs.items() if learned.method.name == "trs"]
+    assert {(learned.data.split_seed, learned.train.seed) for learned in runs.values()} == {(1, 1000), (2, 2000)}
+    scores = [read_metrics(path)[-1]["test_ap"] for path in best]
+    assert found.kinds[0].score == pytest.approx(np.mean(scores))
+
+    # What is drawn from is what the evaluation counts, for every metric.
+    test, everybody = datasets.of_test(), np.ones((1, len(np.unique(datasets.test.image_ids))))
+    for path in best:
+        poses = read_predictions(path / PREDICTIONS / "test_a.json")
+        ap = coco_numbers(test.truth, poses, test.skeleton.sigmas)["ap"]
+        assert _score("ap", _scored_by_a(runs[path]), path, test, "test_")(everybody)[0] == pytest.approx(ap)
+        people = predicted_people(test.val, poses)
+        rows = np.searchsorted(test.val.ids, people.ids)
+        right = pck(test.val, rows, stack_poses(poses, people))["pck"]
+        assert _score("pck", _scored_by_a(runs[path]), path, test, "test_")(everybody)[0] == pytest.approx(right)
+
+    before = json.loads((folder / CONFIRMED_FILE).read_text())
+    searches.main(["--resume", "search", "--out", str(tmp_path), "--confirm", "2"])  # nothing is trained again
+    assert json.loads((folder / CONFIRMED_FILE).read_text()) == before
+    count = 2 * len(found.kinds)
+    assert f"confirming: {count} trainings, {count} done" in capsys.readouterr().out
+
+
+def _scored_by_a(config: Config) -> Config:
+    return dataclasses.replace(config, method=SupervisedConfig())
