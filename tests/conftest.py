@@ -49,7 +49,7 @@ def config(drawn_root: Path) -> Config:
         data=dataclasses.replace(base.data, root=str(drawn_root), labeled_count=8, dev_count=None,
                                  input_size=(64, 64)),
         model=dataclasses.replace(base.model, head_channels=16),
-        train=dataclasses.replace(base.train, epochs=2, batch_size=8, seed=5),
+        train=dataclasses.replace(base.train, epochs=2, batch_size=8, burn_in=0, seed=5),
         eval=dataclasses.replace(base.eval, batch_size=4))
 
 

@@ -126,7 +126,7 @@ from trs.methods.build import build_method
 replace = dataclasses.replace
 config = demo()
 config = replace(config, data=replace(config.data, root={str(drawn_root)!r}, labeled_count=8, dev_count=None),
-                 train=replace(config.train, epochs=1, batch_size=20))
+                 train=replace(config.train, epochs=1, batch_size=20, burn_in=0))
 datasets = load_datasets(config.data)
 method = build_method(config, len(datasets.skeleton))
 training = loop.start(config, datasets, method, torch.device("cpu"))

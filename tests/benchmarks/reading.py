@@ -36,8 +36,8 @@ def drawn_people(root: Path) -> tuple[Config, Datasets]:
     """Drawn people in images of about COCO's size, to be cropped to COCO's input size."""
     draw_dataset(root, train_count=400, val_count=2)
     base = demo()
-    config = dataclasses.replace(base, data=dataclasses.replace(base.data, root=str(root), labeled_count=None,
-                                                                input_size=SIZE))
+    config = dataclasses.replace(base, data=dataclasses.replace(
+        base.data, root=str(root), labeled_count=None, dev_count=None, input_size=SIZE))
     datasets = load_datasets(config.data)
     return config, dataclasses.replace(datasets, labeled=enlarged(datasets.labeled))
 

@@ -200,8 +200,8 @@ def test_unknown_options_are_refused_with_a_suggestion(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["--preset", "coco-1k", "--model.pretrained", "None"], "--data.root must name its folder"),
-    (["--preset", "coco-1k", "--data.root", "nowhere", "--model.pretrained", "None"], "there is no folder"),
+    (["--preset", "coco-1k", "--model.pretrained", "none"], "--data.root must name its folder"),
+    (["--preset", "coco-1k", "--data.root", "nowhere", "--model.pretrained", "none"], "there is no folder"),
     (["--preset", "lspet", "--data.root", "{empty}"], "no folder"),
     (["--config", "missing.yaml"], "cannot read the config missing.yaml"),
     (["--resume", "nobody"], "cannot read the config"),

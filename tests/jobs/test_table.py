@@ -102,7 +102,7 @@ def test_a_training_that_fails_is_told_and_the_others_go_on(drawn_root: Path, tm
     """One folder cannot be written into; and what starts from a failed training fails with it."""
     arguments = ["table8", "--data.root", str(drawn_root), "--out", str(tmp_path), "--data.labeled-count", "8",
                  "--train.epochs", "1", "--train.batch-size", "40", "--max-failures", "0", "--only", "3", "5",
-                 "--model.backbones", "resnet_tiny", "resnet_tiny", "--model.pretrained", "None", "--data.input-size",
+                 "--model.backbones", "resnet_tiny", "resnet_tiny", "--model.pretrained", "none", "--data.input-size",
                  "64", "64", "--cpus-per-worker", "0.7", "--data-cpus", "0.25",
                  *(f"--data.{part}-{kind}" if index % 2 == 0 else value for part in ("train", "val")
                    for kind, value in (("annotations", f"annotations/person_keypoints_{part}.json"), ("images", part))

@@ -168,7 +168,7 @@ MUTANTS = [
          "test_who_was_left_out_of_each_file_is_told"),
         ("who chooses does not learn", "people.take(~apart)", "people",
          "test_who_chooses_neither_learns_nor_is_the_test"),
-        ("who chooses is not the test", "        val = dev\n", "        pass\n",
+        ("who chooses is not the test", "measured if dev is None else dev", "measured",
          "test_who_chooses_neither_learns_nor_is_the_test")),
     *in_file("trs/evaluation/score.py", "tests/trs/evaluation/test_score.py",
         ("the score of few of the people is none",

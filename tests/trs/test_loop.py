@@ -254,6 +254,39 @@ def test_means_of_many_steps_are_means_whatever_their_terms_are_computed_in() ->
     assert means.result()["peak_confidence"] == pytest.approx(float(terms.double().mean()), rel=1e-4)
 
 
+def test_a_long_gradient_is_shortened_before_the_step(config: Config, datasets: Datasets) -> None:
+    """To nearly nothing: what Adam makes of it has the same size, so its first moment tells."""
+    moments = {}
+    for longest in (None, 1e-3):
+        clipped = change(config, {"train.clip_norm": longest})
+        training = loop.start(clipped, datasets, build_method(clipped, 17), torch.device("cpu"))
+        loop.train(training, loop.PlainHost(streams_of(datasets, clipped)), until=1)
+        states = training.optimizer.state_dict()["state"].values()
+        moments[longest] = torch.cat([state["exp_avg"].flatten() for state in states]).norm()
+    assert moments[None] > 10 * moments[1e-3] and float(moments[1e-3]) == pytest.approx(0.1 * 1e-3, rel=1e-3)
+
+
+def test_the_speed_is_that_of_the_steps_alone(config: Config, datasets: Datasets, tmp_path: Path,
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now)
+
+    def evaluates(*_: object) -> dict[str, float]:
+        nonlocal now
+        now += 1000.0
+        return {}
+
+    def steps(*_: object) -> tuple[dict[str, torch.Tensor], bool]:
+        nonlocal now
+        now += 2.0
+        return {"loss": torch.zeros(())}, True
+
+    monkeypatch.setattr(loop, "_evaluate", evaluates)
+    monkeypatch.setattr(loop, "step", steps)
+    _, reports = run(config, datasets, tmp_path)
+    assert [report["steps_per_second"] for report in reports] == [0.5, 0.5]
+
+
 def test_an_epoch_is_one_pass_over_the_larger_set(config: Config, datasets: Datasets) -> None:
     training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
     assert (len(datasets.unlabeled), config.train.batch_size, training.steps_per_epoch) == (40, 8, 5)

@@ -23,7 +23,8 @@ SPACE = parse_space(["method.unsup_weight=0.1..10:log", "method.mix_count=0..9"]
 
 def searcher_of(study: optuna.Study, folder: Path, reference: bool = False, seed: int = 0, epochs: int = 100
                 ) -> StudySearcher:
-    config = dataclasses.replace(demo(), train=dataclasses.replace(demo().train, seed=seed, epochs=epochs))
+    config = dataclasses.replace(demo(), train=dataclasses.replace(demo().train, seed=seed, epochs=epochs,
+                                                                         burn_in=0))
     return StudySearcher(study, Search(folder, Job(config), Plan(trials=50, reference=reference), SPACE))
 
 

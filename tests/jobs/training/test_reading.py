@@ -50,6 +50,16 @@ def test_ray_data_gives_the_rows_that_a_plain_reader_gives(streams: dict[str, St
             assert batch[name]["image"].dtype == np.uint8
 
 
+def test_a_stream_that_begins_later_is_read_from_there_on(streams: dict[str, Stream], stored: Store) -> None:
+    """As after a burn-in, in the middle of what would be a window."""
+    shares = [{name: batch_rows(step, 4) for name in (["labeled"] if step < 3 else streams)} for step in range(6)]
+    found = list(read_shares({name: stored(stream) for name, stream in streams.items()}, 1, iter(shares)))
+    assert [batch.keys() for batch in found] == [rows.keys() for rows in shares]
+    for rows, batch in zip(shares, found, strict=True):
+        for name, wanted in rows.items():
+            np.testing.assert_array_equal(batch[name]["image"], streams[name].read(wanted)["image"])
+
+
 @pytest.mark.parametrize("cpus", [1.5, 2])
 def test_as_many_tasks_read_at_a_time_as_there_are_cpus(streams: dict[str, Stream], stored: Store, tmp_path: Path,
                                                         cpus: float) -> None:
