@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> None:
     finally:
         if not done:
             print("stopped; the same command resumes it", file=sys.stderr)
-    if table.draw is not None and not failures:
+    if table.draw is not None and all(folder.is_trained(cell.run) for cell in table.cells):
         target = folder.path / f"{command.table}.png"
         draw(table, target, folder)
         print(f"image: {target}")

@@ -26,6 +26,7 @@ def write(table: Table, name: str, folder: RunsFolder) -> None:
     for suffix, text in (("md", markdown(table, measured)), ("csv", as_csv(table, measured, folder)),
                          ("json", as_json(table, measured, folder))):
         write_text(folder.path / f"{name}.{suffix}", text)
+    folder.write_results(run for cell in table.cells for run in cell.runs)
 
 
 def draw(table: Table, target: Path, folder: RunsFolder) -> None:
@@ -47,12 +48,18 @@ def shown(cell: Cell, values: list[float]) -> str:
     return text if cell.published is None else f"{text} ({cell.published})"
 
 
+_CONSISTENCY = "consistency : labels"
+"""The column of the weights with which a network learns from unlabeled and from labeled images."""
+
+
 def markdown(table: Table, measured: Measured) -> str:
     """The table with the caption, a line on what the numbers are, and the sizes of its trainings."""
     columns = list(dict.fromkeys(cell.column for cell, _ in measured))
     rows: dict[tuple[str, ...], dict[str, str]] = {}
     for cell, values in measured:
-        rows.setdefault(cell.row, {})[cell.column] = shown(cell, values)
+        weight = f"{cell.run.config.method.consistency_weight:.3g} : 1"
+        rows.setdefault(cell.row, {_CONSISTENCY: weight})[cell.column] = shown(cell, values)
+    columns = [_CONSISTENCY, *columns]
     heads = [*table.heads, *columns]
     lines = [f"**{table.caption}**", "", f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     lines += [f"| {' | '.join([*row, *(found.get(column, '') for column in columns)])} |"

@@ -29,6 +29,7 @@ from trs import config as configs
 from trs.config import Config
 from trs.config.before import as_0_1_trained, as_0_1_wrote
 from trs.errors import InputError
+from trs.files import read_json, write_text
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class Run:
         identity = hashlib.sha256(content.encode()).hexdigest()[:10]
         return f"{self.config.method.name}-{identity}-seed{self.config.train.seed}"
 
+    @functools.cached_property
+    def key(self) -> str:
+        """The name that it has wherever the data lie."""
+        return self.changed(lambda config: configs.change(config, {"data.root": "/"})).name
+
     def changed(self, change: Callable[[Config], Config]) -> Run:
         """The run with a changed config, and so all that it starts from."""
         return Run(change(self.config), tuple(start.changed(change) for start in self.starts_from))
@@ -71,15 +77,39 @@ def with_starts(runs: Iterable[Run]) -> list[Run]:
     return list(ordered)
 
 
+RESULTS_FILE = "results.json"
+
+
+def _read_results(file: Path) -> dict[str, Metrics]:
+    """Read results.json; nothing before there is one.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    try:
+        found = read_json(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read ({error}); restore it, or delete it") from error
+    if not isinstance(found, dict) or not all(isinstance(metrics, dict) for metrics in found.values()):
+        raise InputError(f"{file} does not hold the metrics of trainings by their names; restore it, or delete it")
+    return found
+
+
 class RunsFolder:
     """A folder of runs: where each training lies, and what it has measured.
 
     A training is known by its config rather than by its folder's name: what was trained before a field was added is
     found under the name that it got then. Where it runs does not matter.
+
+    results.json in it has the last metrics of each run that is done, by `Run.key`: a table goes on from that file
+    alone, on another machine.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.measured: dict[str, Metrics] = _read_results(path / RESULTS_FILE)
         self._names: dict[Run, str] = {}
         self._results: dict[Run, Metrics] = {}
 
@@ -96,16 +126,32 @@ class RunsFolder:
         return _absolute(dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, init_from=starts)))
 
     def result(self, run: Run) -> Metrics | None:
-        """The metrics of a run that is done: those of its last epoch, if the checkpoint of that step is there too."""
+        """The metrics of a run that is done: those of its last epoch, if the checkpoint of that step is there too, or
+        what results.json says of it.
+        """
         if run not in self._results:
-            folder = self.find(run)
-            metrics = read_metrics(folder)
-            if not metrics or metrics[-1]["epoch"] < run.config.train.epochs:
+            found = self._trained(run) or self.measured.get(run.key)
+            if found is None:
                 return None
-            if not checkpoints.exists(folder / checkpoints.folder_name(int(metrics[-1]["step"]))):
-                return None
-            self._results[run] = metrics[-1]
+            self._results[run] = found
         return self._results[run]
+
+    def is_trained(self, run: Run) -> bool:
+        """Whether its checkpoint is here, for others to start from."""
+        return self._trained(run) is not None
+
+    def write_results(self, runs: Iterable[Run]) -> None:
+        """Write results.json with what is known of these runs, beside what it has of others."""
+        self.measured |= {run.key: result for run in runs if (result := self.result(run)) is not None}
+        write_text(self.path / RESULTS_FILE, json.dumps(self.measured, indent=1, sort_keys=True) + "\n")
+
+    def _trained(self, run: Run) -> Metrics | None:
+        folder = self.find(run)
+        metrics = read_metrics(folder)
+        if not metrics or metrics[-1]["epoch"] < run.config.train.epochs:
+            return None
+        there = checkpoints.exists(folder / checkpoints.folder_name(int(metrics[-1]["step"])))
+        return metrics[-1] if there else None
 
     def began_before(self, runs: Iterable[Run]) -> bool:
         """Whether 0.1 has trained some of these here, as it understood their settings, and nothing since."""
@@ -176,7 +222,8 @@ def train_all(runs: Iterable[Run], folder: RunsFolder, cluster: ClusterConfig, c
     Raises:
         InputError: Ray Tune has ended before the runs have.
     """
-    queue = Queue([run for run in with_starts(runs) if folder.result(run) is None], folder, tell)
+    left = [run for run in runs if folder.result(run) is None]
+    queue = Queue([run for run in with_starts(left) if run in left or not folder.is_trained(run)], folder, tell)
     if not queue.waiting:
         return
     jobs = {folder.find(run).name: Job(folder.config(run), cluster) for run in queue.waiting}

@@ -28,6 +28,11 @@ class MethodSettings:
         """Names of the networks whose mean score is the method's."""
         return self.peers
 
+    @property
+    def consistency_weight(self) -> float:
+        """Weight of all that a network learns from unlabeled images, beside 1 for what it learns from labels."""
+        return 0.0
+
     name: ClassVar[str]
     peers: ClassVar[tuple[str, ...]] = ("a",)
     first_stage: ClassVar[type[MethodSettings] | None] = None
@@ -61,6 +66,11 @@ class PseudoPoseConfig(MethodSettings):
     """Weight of the pseudo-labeled people's loss."""
     confidence_threshold: float = field(default=0.2, metadata=within(0, 1))
     """Keypoints of which the first stage is less confident get no pseudo label."""
+
+    @property
+    def consistency_weight(self) -> float:
+        """That of the pseudo labels."""
+        return self.unsup_weight
 
     def __post_init__(self) -> None:
         check_fields(self, "method")
@@ -98,6 +108,16 @@ class ConsistencyConfig(MethodSettings):
     """Independent hard views of each image, whose losses are summed (multi-path, as in MultiAugs)."""
     confidence_threshold: float = field(default=0.0, metadata=within(0, 1))
     """Keypoints of which the teachers are less confident are left out of the consistency; 0 keeps all."""
+
+    @property
+    def consistency_weight(self) -> float:
+        """Lambda for each target and path of a student."""
+        return self.unsup_weight * self.paths * self.targets
+
+    @property
+    def targets(self) -> int:
+        """Networks that supervise a student on each path."""
+        return 1
 
     def __post_init__(self) -> None:
         check_fields(self, "method")
@@ -203,6 +223,11 @@ class TRSConfig(TrainedTeacherConfig):
     reviewer_mode: Literal["eval", "train"] = "train"
     """BatchNorm of a reviewer: its peer's running statistics, which do not belong to its averaged weights, or those of
     its own batches, with which reviewers see better than their peers (docs/study.md)."""
+
+    @property
+    def targets(self) -> int:
+        """The teacher, and the reviewers that `reviewer_role` names."""
+        return 1 + self.reviewers * (2 if self.reviewer_role == "both" else 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -25,7 +25,8 @@ def test_a_table_shows_mean_and_deviation_beside_the_published_number(config: Co
         mark_done(tmp_path / run.name, config.train.epochs, ap=ap)
     write(made, "ours", RunsFolder(tmp_path))
     lines = (tmp_path / "ours.md").read_text().splitlines()
-    assert lines[2:5] == ["| method | 3 | 5 |", "|---|---|---|", "| TRS | 51.0 ± 1.4 (50.2) | – |"]
+    assert lines[2:5] == ["| method | consistency : labels | 3 | 5 |", "|---|---|---|---|",
+                          "| TRS | 1 : 1 | 51.0 ± 1.4 (50.2) | – |"]
     assert lines[-3].startswith("AP: COCO OKS-AP") and lines[-2].startswith("PCK: PCK@0.2 of the box's longer side")
     assert "ground-truth boxes, no flip test" in lines[-2] and lines[-1] == "In brackets the published number."
     rows = list(csv.DictReader(io.StringIO((tmp_path / "ours.csv").read_text())))

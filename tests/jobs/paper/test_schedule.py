@@ -11,10 +11,11 @@ import pytest
 from jobs import config as jobs_config
 from jobs import table
 from jobs.config import ClusterConfig, Job
-from jobs.paper.schedule import Ended, Queue, Run, RunsFolder, with_starts
+from jobs.paper.schedule import RESULTS_FILE, Ended, Queue, Run, RunsFolder, with_starts
 from tests.jobs.paper.runs import mark_done
 from trs.config import Config, SupervisedConfig, TRSConfig, change
 from trs.config.before import as_0_1_trained
+from trs.errors import InputError
 
 OLD_TABLE = Path(__file__).parent / "table_of_0.1"
 """The configs of a row of our own study as version 0.1 wrote them: TRS from a warm start, and what it starts from."""
@@ -144,6 +145,32 @@ def test_a_training_that_has_not_come_to_its_end_is_not_done(config: Config, tmp
     longer = Run(change(config, {"train.epochs": config.train.epochs + 1}))
     (tmp_path / run.name).rename(tmp_path / longer.name)
     assert RunsFolder(tmp_path).result(longer) is None
+
+
+def test_a_table_goes_on_from_its_results_alone(config: Config, tmp_path: Path) -> None:
+    """On another machine, where the data lie elsewhere and the trainings are not."""
+    first, second = Run(config), Run(change(config, {"train.learning_rate": 0.5}))
+    warm = Run(change(config, {"train.learning_rate": 0.1}), (first,))
+    here, there = tmp_path / "here", tmp_path / "there"
+    mark_done(here / first.name, config.train.epochs, ap=0.5)
+    RunsFolder(here).write_results([first, second])
+    there.mkdir()
+    shutil.copy(here / RESULTS_FILE, there)
+    moved = [run.changed(lambda config: change(config, {"data.root": "/elsewhere"})) for run in (first, second, warm)]
+    folder = RunsFolder(there)
+    assert folder.result(moved[0])["ap"] == 0.5 and folder.result(moved[1]) is None
+    mark_done(there / moved[1].name, config.train.epochs, ap=0.6)
+    folder.write_results([moved[1]])
+    again = RunsFolder(there)
+    assert [again.result(run)["ap"] for run in moved[:2]] == [0.5, 0.6]
+    assert not again.is_trained(moved[0])  # what starts from it needs more than a number
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"a": 3}'])
+def test_results_that_are_none_are_told(tmp_path: Path, damage: str) -> None:
+    (tmp_path / RESULTS_FILE).write_text(damage)
+    with pytest.raises(InputError, match="restore it, or delete it"):
+        RunsFolder(tmp_path)
 
 
 def test_a_training_without_its_last_checkpoint_is_not_done(config: Config, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from jobs import config as jobs_config
 from jobs.config import ClusterConfig
 from trs import config as configs
-from trs.config import METHOD_NAMES, Config, MethodSettings, SupervisedConfig, checks
+from trs.config import METHOD_NAMES, Config, MethodSettings, SupervisedConfig, TRSConfig, checks
 from trs.config.checks import check_fields
 from trs.errors import InputError
 
@@ -246,3 +246,11 @@ def test_a_message_is_short_whatever_the_value() -> None:
             configs.change(Config(), {"train.batch_size": value})
         assert len(str(error.value)) < 400 and str(error.value).isprintable()
         assert len(checks.shown(value)) < 400
+
+
+@pytest.mark.parametrize(("method", "weight"), [
+    (TRSConfig(), 1.0), (TRSConfig(reviewers=False), 0.5), (TRSConfig(reviewer_role="both"), 1.5),
+    (TRSConfig(paths=2, unsup_weight=0.25), 1.0), (configs.DualConfig(), 2.0), (configs.SSPCMConfig(), 2.0),
+    (configs.MeanTeacherConfig(), 1.0), (SupervisedConfig(), 0.0), (configs.PseudoPoseConfig(unsup_weight=3.0), 3.0)])
+def test_the_weight_of_unlabeled_images_is_that_of_all_targets(method: MethodSettings, weight: float) -> None:
+    assert method.consistency_weight == weight
