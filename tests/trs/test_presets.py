@@ -54,6 +54,8 @@ class Published:
 
 
 TWO_50 = ("resnet50", "resnet50")
+TWO_18 = ("imagenet", "timm:resnet18.gluon_in1k")
+"""Two weights for two peers, as the public code has for a ResNet18."""
 OF_5K, OF_10K = ((100, (70, 90), count) for count in (5000, 10_000))  # SimpleBaseline's 70 and 90 of 100
 OF_WILD = (400, (300, 350), None)  # Dual's
 TINY = {"backbones": ("resnet_tiny", "resnet_tiny"), "pretrained": (), "channels": 32, "sigma": 1.0,
@@ -62,9 +64,10 @@ TINY = {"backbones": ("resnet_tiny", "resnet_tiny"), "pretrained": (), "channels
 PUBLISHED = {
     "demo": Published(7, (), 30, size=(96, 64), rate=4e-3, warmup=40, batch=24, scale=0.1, rotation=10, **TINY),
     # Dual's recipe with joint cutout: 50 and 60 of 70.
-    "coco-1k": Published(70, (50, 60), 1000), "coco-1k-resnet50": Published(70, (50, 60), 1000, backbones=TWO_50),
-    "coco-5k": Published(*OF_5K), "coco-5k-resnet50": Published(*OF_5K, backbones=TWO_50),
-    "coco-10k": Published(*OF_10K), "coco-10k-resnet50": Published(*OF_10K, backbones=TWO_50),
+    "coco-1k": Published(70, (50, 60), 1000, pretrained=TWO_18),
+    "coco-1k-resnet50": Published(70, (50, 60), 1000, backbones=TWO_50),
+    "coco-5k": Published(*OF_5K, pretrained=TWO_18), "coco-5k-resnet50": Published(*OF_5K, backbones=TWO_50),
+    "coco-10k": Published(*OF_10K, pretrained=TWO_18), "coco-10k-resnet50": Published(*OF_10K, backbones=TWO_50),
     "coco-5k-mixed": Published(*OF_5K, backbones=("resnet50", "resnet18")),
     "coco-wild": Published(*OF_WILD, backbones=TWO_50),
     "coco-wild-resnet101": Published(*OF_WILD, backbones=("resnet101", "resnet101")),
