@@ -195,7 +195,7 @@ class StudySearcher(StatelessSearcher):
         self.waiting = [live(study, trial) for trial in running(study)]
         self.asked: dict[str, optuna.trial.Trial] = {}
         self.burning: dict[str, Path] = {}
-        self.burnt: set[Path] = set()
+        self.tried: set[Path] = set()
         self.pruned: set[str] = set()
         self.diverged: set[str] = set()
 
@@ -232,7 +232,7 @@ class StudySearcher(StatelessSearcher):
     def _burn_in_left(self, trial: optuna.trial.Trial) -> Path | None:
         """The folder of a trial's burn-in, if that must be trained first; one that has failed fails in the trial."""
         shared = burn_in(self.search, trial_name(trial.number), dict(trial.params))
-        return None if shared is None or shared.is_done or shared.folder in self.burnt else shared.folder
+        return None if shared is None or shared.is_done or shared.folder in self.tried else shared.folder
 
     def _must_wait(self, trial: optuna.trial.Trial) -> bool:
         return self._burn_in_left(trial) in self.burning.values()
@@ -264,7 +264,7 @@ class StudySearcher(StatelessSearcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Record how a trial ended."""
         if trial_id in self.burning:
-            self.burnt.add(self.burning.pop(trial_id))
+            self.tried.add(self.burning.pop(trial_id))
         trial = self.asked.pop(trial_id, None)
         if trial is None:
             return

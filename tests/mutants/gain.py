@@ -85,7 +85,7 @@ MUTANTS = [
          "test_trials_that_agree_wait_for_one_burn_in"),
         ("nothing is asked for before anything is known", "min(self.left, self.concurrent)", "self.left",
          "test_trials_that_agree_wait_for_one_burn_in"),
-        ("a burn-in that failed is not repeated", "shared.is_done or shared.folder in self.burnt", "shared.is_done",
+        ("a burn-in that failed is not repeated", "shared.is_done or shared.folder in self.tried", "shared.is_done",
          "test_a_burn_in_that_failed_is_not_tried_for_each_trial_anew")),
     *in_file("jobs/training/burn_in.py", "tests/tune/test_study.py",
         ("another rate is another burn-in", "json.dumps(configs.to_dict(burn_in.config), sort_keys=True)", '""',

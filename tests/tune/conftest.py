@@ -18,7 +18,7 @@ from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import CONFIG_FILE, write_run
 from jobs.run_folder.metrics import MetricsLog
 from jobs.training.prepare import prepare
-from trs.config import Config
+from trs.config import Config, change
 from trs.data.annotations.formats import load_people
 from trs.data.synthetic import draw_dataset
 from trs.evaluation.oks import coco_results, score_poses
@@ -78,7 +78,7 @@ def _write_predictions(run: Path, config: Config) -> None:
 
 
 def _write_search(folder: Path, root: Path, rows: list[Any], reference: bool) -> Path:
-    base = Job(dataclasses.replace(demo(), data=dataclasses.replace(demo().data, root=str(root), dev_count=None)))
+    base = Job(change(demo(), {"data.root": str(root), "data.dev_count": None, "train.burn_in": 0}))
     folder.mkdir(parents=True)
     jobs_config.save(base, folder / CONFIG_FILE)
     skeleton = load_people(root / base.config.data.train_annotations, root / base.config.data.train_images)[1]

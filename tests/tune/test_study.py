@@ -208,7 +208,7 @@ def test_an_evaluation_without_a_score_is_a_failure(study: optuna.Study, tmp_pat
     assert study.trials[0].state == TrialState.FAIL
 
 
-def burnt_in(study: optuna.Study, folder: Path, trials: int, *space: str) -> StudySearcher:
+def with_burn_in(study: optuna.Study, folder: Path, trials: int, *space: str) -> StudySearcher:
     config = change(demo(), {"train.burn_in": 20})
     return StudySearcher(study, Search(folder, Job(config), Plan(trials, reference=False), parse_space(space)), 2)
 
@@ -220,7 +220,7 @@ def finish(burn_in: BurnIn | None) -> None:
 
 
 def test_trials_that_agree_wait_for_one_burn_in(tmp_path: Path) -> None:
-    searcher = burnt_in(open_study(tmp_path, 1, 2), tmp_path, 4, "method.unsup_weight=0.1..10:log")
+    searcher = with_burn_in(open_study(tmp_path, 1, 2), tmp_path, 4, "method.unsup_weight=0.1..10:log")
     first = searcher.suggest("a")
     assert first["name"] == "0000" and first["burns_in"]
     assert [searcher.suggest("b") for _ in range(9)] == [None] * 9
@@ -234,7 +234,7 @@ def test_trials_that_agree_wait_for_one_burn_in(tmp_path: Path) -> None:
 
 
 def test_another_learning_rate_burns_in_for_itself(tmp_path: Path) -> None:
-    searcher = burnt_in(open_study(tmp_path, 1, 2), tmp_path, 2, "train.learning_rate=0.001,0.002")
+    searcher = with_burn_in(open_study(tmp_path, 1, 2), tmp_path, 2, "train.learning_rate=0.001,0.002")
     searcher.study.enqueue_trial({"train.learning_rate": 0.001})
     searcher.study.enqueue_trial({"train.learning_rate": 0.002})
     handed = [searcher.suggest(name) for name in "ab"]
@@ -244,7 +244,7 @@ def test_another_learning_rate_burns_in_for_itself(tmp_path: Path) -> None:
 
 
 def test_a_burn_in_that_failed_is_not_tried_for_each_trial_anew(tmp_path: Path) -> None:
-    searcher = burnt_in(open_study(tmp_path, 1, 2), tmp_path, 2, "method.unsup_weight=0.1..10:log")
+    searcher = with_burn_in(open_study(tmp_path, 1, 2), tmp_path, 2, "method.unsup_weight=0.1..10:log")
     assert searcher.suggest("a")["burns_in"]
     searcher.on_trial_complete("a", error=True)
     assert [searcher.suggest(name)["name"] for name in "bc"] == ["0000", "0001"]  # and say so themselves
@@ -252,12 +252,12 @@ def test_a_burn_in_that_failed_is_not_tried_for_each_trial_anew(tmp_path: Path) 
 
 def test_a_resumed_search_hands_out_those_that_waited(tmp_path: Path) -> None:
     study = open_study(tmp_path, 1, 2)
-    before = burnt_in(study, tmp_path, 3, "method.unsup_weight=0.1..10:log")
+    before = with_burn_in(study, tmp_path, 3, "method.unsup_weight=0.1..10:log")
     before.suggest("a")
     assert before.suggest("b") is None
     asked = [dict(trial.params) for trial in study.trials]
     assert len(asked) == 2
-    after = burnt_in(study, tmp_path, 3, "method.unsup_weight=0.1..10:log")
+    after = with_burn_in(study, tmp_path, 3, "method.unsup_weight=0.1..10:log")
     first = after.suggest("a")
     assert first["burns_in"] and after.suggest("b") is None
     finish(burn_in(after.search, first["name"], first["values"]))
