@@ -24,7 +24,7 @@ def demo() -> Config:
             val_annotations="annotations/person_keypoints_val.json", val_images="val"),
         view=ViewConfig(scale=0.1, rotation=10),
         model=ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=32),
-        train=TrainConfig(epochs=6, batch_size=24, burn_in=99, learning_rate=4e-3, warmup_steps=40, lr_drops=(0.8,)),
+        train=TrainConfig(epochs=5, batch_size=16, burn_in=60, learning_rate=4e-3, warmup_steps=40, lr_drops=(0.8,)),
         eval=EvalConfig(decoder="dark"))
 
 

@@ -27,8 +27,10 @@ Space = dict[str, BaseDistribution]
 Values = dict[str, Any]
 
 _MOST_BITS = 64
-_DEFAULT_RANGES = ("method.ema_momentum=0.9,0.97,0.99,0.997,0.999,0.9995", "method.unsup_weight=0.1..10:log",
-                   "method.mix_count=0..9", "method.confidence_threshold=0..0.8")
+_DEFAULT_RANGES = ("method.ema_momentum=0.9,0.97,0.99,0.997,0.999,0.9995", "method.unsup_weight=0.1..4:log",
+                   "method.mix_count=0,3,5,9", "method.confidence_threshold=0..0.8")
+"""Mix counts are three of the four in the paper's Table VIII, and none at all; larger weights hold the heatmaps down
+before they have learned anything (docs/searching.md)."""
 
 
 def default_space(config: Config, widened: Space) -> Space:

@@ -98,14 +98,14 @@ def test_the_default_space_holds_the_papers_defaults() -> None:
     space = default_space(demo(), {})
     assert paper_defaults(demo(), space) == {"method.ema_momentum": 0.999, "method.unsup_weight": 0.5,
                                              "method.mix_count": 5}
-    changed = dataclasses.replace(demo(), method=dataclasses.replace(demo().method, unsup_weight=7.0))
+    changed = dataclasses.replace(demo(), method=dataclasses.replace(demo().method, unsup_weight=1.5))
     assert paper_defaults(changed, space)["method.unsup_weight"] == 0.5
 
 
 def test_every_suggestion_makes_a_config() -> None:
     """The space with optuna's own trials, no study and no Ray."""
     space = default_space(demo(), {})
-    for values in ({"method.ema_momentum": 0.9, "method.unsup_weight": 10.0, "method.mix_count": 0},
+    for values in ({"method.ema_momentum": 0.9, "method.unsup_weight": 4.0, "method.mix_count": 0},
                    {"method.ema_momentum": 0.9995, "method.unsup_weight": 0.1, "method.mix_count": 9}):
         trial = FixedTrial(values)
         suggested = {name: trial._suggest(name, distribution) for name, distribution in space.items()}
