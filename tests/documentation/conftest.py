@@ -9,8 +9,8 @@ import pytest
 
 SMALL = ["--model.backbones", "resnet_tiny", "resnet_tiny", "--model.pretrained", "none", "--model.head-channels", "16",
          "--data.input-size", "64", "64", "--data.labeled-count", "8", "--train.batch-size", "8", "--train.epochs", "1",
-         "--train.workers", "1", "--cpus-per-worker", "0.7", "--data-cpus", "0.25", "--no-use-gpu",
-         "--eval.every", "1", "--eval.batch-size", "4"]
+         "--train.workers", "1", "--train.burn-in", "0", "--data.dev-count", "None", "--cpus-per-worker", "0.7",
+         "--data-cpus", "0.25", "--no-use-gpu", "--eval.every", "1", "--eval.batch-size", "4"]
 """Options that go behind those of the pages: the later ones count."""
 
 

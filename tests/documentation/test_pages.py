@@ -37,7 +37,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_command_is_one(program: str, arguments: list[str], config: Config, tmp_path: Path,
                               monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("first", "NAME"):  # the searches and runs that the pages speak of
+    for name in ("first", "demo", "NAME"):  # the searches and runs that the pages speak of
         (tmp_path / "runs" / name).mkdir(parents=True)
         for file in ("best.yaml", "config.yaml"):
             configs.save(config, tmp_path / "runs" / name / file)
