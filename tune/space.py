@@ -27,6 +27,7 @@ Space = dict[str, BaseDistribution]
 Values = dict[str, Any]
 
 _MOST_BITS = 64
+_MIX = "method.mix_count"
 _DEFAULT_RANGES = ("method.ema_momentum=0.9,0.97,0.99,0.997,0.999,0.9995", "method.unsup_weight=0.1..4:log",
                    "method.mix_count=0,3,5,9", "method.confidence_threshold=0..0.8")
 """Mix counts are three of the four in the paper's Table VIII, and none at all; larger weights hold the heatmaps down
@@ -241,6 +242,17 @@ def paper_defaults(config: Config, space: Space) -> Values:
             raise InputError(f"the search range {_shown(name, distribution)} must contain the default, "
                              f"{values[name]}, since that is the first trial")
     return values
+
+
+def without_mixing(defaults: Values, space: Space) -> list[Values]:
+    """The paper's defaults without Keypoint-Mix, if that is searched: the second trial.
+
+    Whether mixing pays hangs on how large people are in their images; on drawn people nothing that is searched by
+    default costs as much.
+    """
+    if _MIX not in space or defaults[_MIX] == 0 or not _contains(space[_MIX], 0):
+        return []
+    return [{**defaults, _MIX: 0}]
 
 
 def _contains(distribution: BaseDistribution, value: Any) -> bool:

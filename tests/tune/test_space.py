@@ -26,6 +26,7 @@ from tune.space import (
     parse_space,
     space_of,
     to_plain,
+    without_mixing,
 )
 
 
@@ -100,6 +101,15 @@ def test_the_default_space_holds_the_papers_defaults() -> None:
                                              "method.mix_count": 5}
     changed = dataclasses.replace(demo(), method=dataclasses.replace(demo().method, unsup_weight=1.5))
     assert paper_defaults(changed, space)["method.unsup_weight"] == 0.5
+
+
+def test_the_second_trial_mixes_nothing_where_that_is_searched() -> None:
+    space = default_space(demo(), {})
+    defaults = paper_defaults(demo(), space)
+    assert without_mixing(defaults, space) == [{**defaults, "method.mix_count": 0}]
+    never = parse_space(["method.mix_count=3,5"])
+    assert without_mixing(paper_defaults(demo(), never), never) == []
+    assert without_mixing({"method.unsup_weight": 0.5}, parse_space(["method.unsup_weight=0.1..4"])) == []
 
 
 def test_every_suggestion_makes_a_config() -> None:
