@@ -28,11 +28,12 @@ from trs.evaluation.pck import pck_counts, pckh_counts
 from trs.evaluation.protocol import ENSEMBLE, METRIC_NAMES, TEST
 from trs.evaluation.results import PREDICTIONS, predicted_people, read_predictions, stack_poses
 from tune.confirmed import Confirmed, Kind, write_confirmed
-from tune.leaderboard import Entry, Leaderboard, seconds_of
+from tune.leaderboard import Leaderboard, seconds_of
 from tune.plan import SUPERVISED, trial_job
 
 CONFIRM = "confirm"
 _RATE, _EPOCHS = "train.learning_rate", "train.epochs"
+_AS_MANY_STEPS = "supervised training of as many steps"
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,9 @@ class Sort:
 
 
 def sorts_of(board: Leaderboard) -> list[Sort]:
-    """What is trained again: the best trial, the paper's defaults, and supervised training.
+    """What is trained again: the best trial, the paper's defaults, and supervised training of as many steps.
 
-    Supervised training is tuned as the trials were, with its own learning rate or the best trial's, and may take as
-    many steps as the best trial, or as many as fit into its time.
+    Supervised training is tuned as the trials were: with its own learning rate, or the best trial's.
 
     Raises:
         InputError: no trial has come to its end.
@@ -68,24 +68,30 @@ def sorts_of(board: Leaderboard) -> list[Sort]:
         found.append(Sort("the paper's defaults", board.run_job(baseline).config, baseline.name,
                           "the paper's defaults"))
     if board.reference is not None:
-        found += _supervised(board, best, board.reference)
+        supervised = trial_job(board.job, SUPERVISED, {}).config
+        found.append(Sort(SUPERVISED, supervised, SUPERVISED, _AS_MANY_STEPS))
+        if _RATE in best.values:
+            rated = change(supervised, {_RATE: best.values[_RATE]})
+            found.append(Sort(f"{SUPERVISED}, the best's learning rate", rated, None, _AS_MANY_STEPS))
     return found
 
 
-def _supervised(board: Leaderboard, best: Entry, reference: Entry) -> list[Sort]:
-    config = trial_job(board.job, SUPERVISED, {}).config
-    rates = {"": {}, ", the best's learning rate": {_RATE: best.values[_RATE]}} if _RATE in best.values else {"": {}}
-    slower = _seconds_a_step(best) / _seconds_a_step(reference)
-    as_long = max(config.train.epochs, round(slower * config.train.epochs))
-    return [Sort(f"{SUPERVISED}{'' if epochs == config.train.epochs else ' for as long'}{name}",
-                 change(config, {**values, _EPOCHS: epochs}),
-                 SUPERVISED if not values and epochs == config.train.epochs else None,
-                 f"supervised training {'of as many steps' if epochs == config.train.epochs else 'for as long'}")
-            for epochs in dict.fromkeys((config.train.epochs, as_long)) for name, values in rates.items()]
+def for_as_long(sorts: list[Sort], seconds: dict[str, float]) -> list[Sort]:
+    """The supervised sorts of as many epochs as fit into the time of the best trial's.
 
-
-def _seconds_a_step(entry: Entry) -> float:
-    return seconds_of(entry.metrics) / entry.metrics[-1]["step"]
+    Args:
+        sorts: from `sorts_of`.
+        seconds: that a training of each took, by its name.
+    """
+    best, *others = sorts
+    found = []
+    for sort in others:
+        if sort.against == _AS_MANY_STEPS:
+            epochs = round(sort.config.train.epochs * seconds[best.name] / seconds[sort.name])
+            if epochs > sort.config.train.epochs:
+                found.append(Sort(f"{sort.name}, for as long", change(sort.config, {_EPOCHS: epochs}), None,
+                                  "supervised training for as long"))
+    return found
 
 
 def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, concurrent: int) -> Confirmed:
@@ -104,10 +110,20 @@ def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, concur
     """
     folder, sorts = RunsFolder(board.folder / CONFIRM), sorts_of(board)
     folder.path.mkdir(exist_ok=True)
-    runs = [tuple(Run(sort.config).repeated(number) for number in range(1, seeds + 1)) for sort in sorts]
-    names = {run: f"{sort.name}, seed {number}" for sort, each in zip(sorts, runs, strict=True)
-             for number, run in enumerate(each, 1)}
-    _train(names, folder, job, concurrent)
+
+    def train(some: list[Sort]) -> list[tuple[Run, ...]]:
+        runs = [tuple(Run(sort.config).repeated(number) for number in range(1, seeds + 1)) for sort in some]
+        names = {run: f"{sort.name}, seed {number}" for sort, each in zip(some, runs, strict=True)
+                 for number, run in enumerate(each, 1)}
+        _train(names, folder, job, concurrent)
+        return runs
+
+    runs = train(sorts)
+    seconds = {sort.name: float(np.mean([seconds_of(read_metrics(folder.find(run))) for run in each]))
+               for sort, each in zip(sorts, runs, strict=True)}
+    longer = for_as_long(sorts, seconds)
+    if longer:  # only now it is known how long that is
+        sorts, runs = [*sorts, *longer], [*runs, *train(longer)]
     measured = datasets if datasets.test is None else datasets.of_test()
     found = _compared(board.config.eval.metric, sorts, runs, folder, measured, tested=datasets.test is not None)
     write_confirmed(board.folder, found)

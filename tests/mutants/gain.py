@@ -99,7 +99,7 @@ MUTANTS = [
     *in_file("tune/confirm.py", "tests/tune/test_confirm.py",
         ("supervised training may take the best's rate", "if _RATE in best.values else", "if False else",
          "test_supervised_training_gets_the_bests_learning_rate_and_its_time"),
-        ("supervised training may take the best's time", "round(slower * config.train.epochs)", "0",
+        ("supervised training may take the best's time", "round(sort.config.train.epochs * seconds[best.name]", "round(0 * seconds[best.name]",
          "test_supervised_training_gets_the_bests_learning_rate_and_its_time"),
         ("what has no whole trial confirms nothing", 'if best is None or best.status != "complete":', "if False:",
          "test_a_search_without_a_whole_trial_has_nothing_to_confirm")),

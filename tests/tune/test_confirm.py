@@ -22,7 +22,7 @@ from trs.evaluation.intervals import Gain
 from trs.evaluation.pck import pck
 from trs.evaluation.results import PREDICTIONS, predicted_people, read_predictions, stack_poses
 from tune import search as searches
-from tune.confirm import _score, sorts_of
+from tune.confirm import _score, for_as_long, sorts_of
 from tune.confirmed import CONFIRMED_FILE, Confirmed, Kind, as_text, read_confirmed, write_confirmed
 from tune.leaderboard import as_csv, read_leaderboard
 from tune.publish.files import compare
@@ -79,19 +79,21 @@ def test_leaderboard_and_report_show_it(copied: Path, capsys: pytest.CaptureFixt
 
 def test_supervised_training_gets_the_bests_learning_rate_and_its_time(copied: Path) -> None:
     board = read_leaderboard(copied)
-    best, reference = board.best, board.reference
-    assert best is not None and reference is not None
-    for metrics in best.metrics:
-        metrics["steps_per_second"] = reference.metrics[0]["steps_per_second"] / 4.5
-    found = {sort.name: sort for sort in sorts_of(board)}
-    assert list(found) == [f"best trial, {best.name}", "the paper's defaults", "supervised", "supervised for as long"]
-    assert found["supervised"].config == dataclasses.replace(board.config, method=SupervisedConfig())
-    assert found["supervised for as long"].config == change(found["supervised"].config, {
-        "train.epochs": round(4.5 * board.config.train.epochs)})
-    assert found["supervised"].against == "supervised training of as many steps"
+    best = board.best
+    assert best is not None
+    sorts = sorts_of(board)
+    assert [sort.name for sort in sorts] == [f"best trial, {best.name}", "the paper's defaults", "supervised"]
+    assert sorts[2].config == dataclasses.replace(board.config, method=SupervisedConfig())
+    seconds = {sorts[0].name: 90.0, sorts[1].name: 80.0, sorts[2].name: 20.0}
+    (longer,) = for_as_long(sorts, seconds)
+    assert longer.config == change(sorts[2].config, {"train.epochs": round(4.5 * board.config.train.epochs)})
+    assert longer.against != sorts[2].against == "supervised training of as many steps"
+    assert for_as_long(sorts, {**seconds, "supervised": 90.0}) == []  # no longer than it is
+
     best.values["train.learning_rate"] = 0.007
-    rates = [sort.config.train.learning_rate for sort in sorts_of(board)[2:]]
-    assert rates == [board.config.train.learning_rate, 0.007] * 2
+    tuned = sorts_of(board)[2:]
+    assert [sort.config.train.learning_rate for sort in tuned] == [board.config.train.learning_rate, 0.007]
+    assert len({sort.against for sort in tuned}) == 1  # the better one counts
 
 
 def test_a_search_without_a_whole_trial_has_nothing_to_confirm(copied: Path) -> None:
@@ -139,8 +141,7 @@ def test_a_search_is_confirmed_on_the_people_who_chose_nothing(config: Config, t
     before = json.loads((folder / CONFIRMED_FILE).read_text())
     searches.main(["--resume", "search", "--out", str(tmp_path), "--confirm", "2"])  # nothing is trained again
     assert json.loads((folder / CONFIRMED_FILE).read_text()) == before
-    count = 2 * len(found.kinds)
-    assert f"confirming: {count} trainings, {count} done" in capsys.readouterr().out
+    assert "confirming: 4 trainings, 4 done" in capsys.readouterr().out
 
 
 def _scored_by_a(config: Config) -> Config:
