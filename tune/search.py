@@ -23,7 +23,7 @@ from tune.plan import TRIALS, Plan, Search, load_plan, save_search
 from tune.publish.files import compare
 from tune.report.gallery import Validation
 from tune.runner import run, trainings_left
-from tune.space import check_space, chosen_space, describe, get, paper_defaults
+from tune.space import check_space, chosen_space, describe, get, paper_defaults, without_mixing
 from tune.study import BASELINE, open_study
 
 
@@ -71,6 +71,8 @@ def main(arguments: list[str]) -> None:
     study = open_study(folder, search.grace_epochs, plan.reduction_factor)
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial(defaults, user_attrs={BASELINE: True})
+        for point in without_mixing(defaults, space):
+            study.enqueue_trial(point)
     print(f"{command.title}: {plan.trials} trials, {concurrent} at a time, of {job.config.train.epochs} epochs on "
           f"{len(datasets.labeled)} labeled and {len(datasets.unlabeled)} unlabeled people -> {folder}", flush=True)
     cli.tell_notes(datasets.notes)
