@@ -38,7 +38,8 @@ def draw(table: Table, target: Path, folder: RunsFolder) -> None:
 
 
 def _values(cell: Cell, folder: RunsFolder) -> list[float]:
-    return [100 * metrics[cell.metric] for run in cell.runs if (metrics := folder.result(run)) is not None]
+    found = [metrics.get(cell.metric) for run in cell.runs if (metrics := folder.result(run)) is not None]
+    return [100 * value for value in found if value is not None]
 
 
 def shown(cell: Cell, values: list[float]) -> str:
