@@ -19,12 +19,13 @@ def demo() -> Config:
     """`python run_tune.py`. Drawn people and a small network: minutes on 2 cores, no download."""
     return Config(
         data=DataConfig(
-            root="runs/drawn", drawn_people=1000, input_size=(96, 64), labeled_count=30, dev_count=200, sigma=1.0,
+            root="runs/drawn", drawn_people=1000, input_size=(96, 64), labeled_count=30, unlabeled_count=640,
+            dev_count=200, sigma=1.0,
             train_annotations="annotations/person_keypoints_train.json", train_images="train",
             val_annotations="annotations/person_keypoints_val.json", val_images="val"),
         view=ViewConfig(scale=0.1, rotation=10),
         model=ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=32),
-        train=TrainConfig(epochs=5, batch_size=16, burn_in=60, learning_rate=4e-3, warmup_steps=40, lr_drops=(0.8,)),
+        train=TrainConfig(epochs=5, batch_size=16, burn_in=50, learning_rate=4e-3, warmup_steps=40, lr_drops=(0.8,)),
         eval=EvalConfig(decoder="dark"))
 
 

@@ -6,7 +6,7 @@ from tests.mutants.mutant import in_file
 
 MUTANTS = [
     *in_file("trs/presets.py", "tests/trs/test_presets.py",
-        ("demo: labels", "labeled_count=30, dev", "labeled_count=40, dev",
+        ("demo: labels", "labeled_count=30, unl", "labeled_count=40, unl",
          "test_a_preset_has_its_published_numbers"),
         ("coco-1k: epochs", "epochs=70, lr_drops=(50 / 70, 60 / 70)", "epochs=100, lr_drops=(50 / 70, 60 / 70)",
          "test_a_preset_has_its_published_numbers"),

@@ -62,7 +62,7 @@ TINY = {"backbones": ("resnet_tiny", "resnet_tiny"), "pretrained": (), "channels
         "decoder": "dark"}
 
 PUBLISHED = {
-    "demo": Published(5, (), 30, size=(96, 64), rate=4e-3, warmup=40, batch=16, scale=0.1, rotation=10, **TINY),
+    "demo": Published(5, (), 30, 640, size=(96, 64), rate=4e-3, warmup=40, batch=16, scale=0.1, rotation=10, **TINY),
     # Dual's recipe with joint cutout: 50 and 60 of 70.
     "coco-1k": Published(70, (50, 60), 1000, pretrained=TWO_18),
     "coco-1k-resnet50": Published(70, (50, 60), 1000, backbones=TWO_50),
