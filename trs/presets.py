@@ -19,8 +19,8 @@ def demo() -> Config:
     """`python run_tune.py`. Drawn people and a small network: minutes on 2 cores, no download."""
     return Config(
         data=DataConfig(
-            root="runs/drawn", drawn_people=1000, input_size=(96, 64), labeled_count=30, unlabeled_count=640,
-            dev_count=200, sigma=1.0,
+            root="runs/drawn", drawn_people=1000, labeled_count=30, unlabeled_count=640, dev_count=200,
+            input_size=(96, 64), sigma=1.0,
             train_annotations="annotations/person_keypoints_train.json", train_images="train",
             val_annotations="annotations/person_keypoints_val.json", val_images="val"),
         view=ViewConfig(scale=0.1, rotation=10),
