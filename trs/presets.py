@@ -3,8 +3,8 @@
 Each docstring opens with the command, then says what was published, where it departs from how that was trained as far
 as this is known, and what a run costs, if that is. "The public code" is that of Dual (xierc/Semi_Human_Pose), on which
 SSPCM builds; no code of the paper's is known. All presets share these departures: labeled images are not among the
-unlabeled ones (`data.include_labeled`), labeled and hard images share BatchNorm's batch, and with `--workers N` a run
-takes 1/N of the steps at the same learning rate.
+unlabeled ones (`data.include_labeled`), labeled and hard images share BatchNorm's batch, and with
+`train.workers` of N a run takes 1/N of the steps at the same learning rate.
 """
 
 from __future__ import annotations
