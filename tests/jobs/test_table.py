@@ -113,7 +113,7 @@ def test_a_training_that_fails_is_told_and_the_others_go_on(drawn_root: Path, tm
     with pytest.raises(InputError, match=r"1 of the trainings failed.*tries them again"):
         table.main(arguments)
     out = capsys.readouterr().out
-    assert "FAILED: " in out and "| TRS | – (50.2) |" in (tmp_path / "table8.md").read_text()
+    assert "FAILED: " in out and "| TRS | 1 : 1 | – (50.2) |" in (tmp_path / "table8.md").read_text()
     folder = RunsFolder(tmp_path)
     assert folder.result(whole) is not None
     follower = Run(whole.config, (spoilt,))
