@@ -8,6 +8,7 @@ A search's folder holds:
     study.db                  the trials, see `tune.study`
     trials/NAME/              the run of a trial, or of the supervised reference
     burn_in/NAME/             the supervised steps that several trials go on from, see `jobs.training.burn_in`
+    confirm/, confirmed.json  the best trained again with other seeds, see `tune.confirm`
     ray/                      what Ray Tune writes down
     stop                      there while the search is asked to save and end
 """
