@@ -71,7 +71,8 @@ def main(arguments: list[str]) -> None:
     study = open_study(folder, search.grace_epochs, plan.reduction_factor)
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial(defaults, user_attrs={BASELINE: True})
-        for point in without_mixing(defaults, space):
+        # Not one that would wait forever: who asks for one trial gets the defaults alone.
+        for point in without_mixing(defaults, space)[: plan.trials - 1]:
             study.enqueue_trial(point)
     print(f"{command.title}: {plan.trials} trials, {concurrent} at a time, of {job.config.train.epochs} epochs on "
           f"{len(datasets.labeled)} labeled and {len(datasets.unlabeled)} unlabeled people -> {folder}", flush=True)
