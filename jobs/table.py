@@ -18,6 +18,7 @@ from jobs.cluster.connect import connect
 from jobs.cluster.resources import concurrency, share_cores
 from jobs.cluster.stopping import run_aside, stop_gently
 from jobs.config import ClusterConfig, Job
+from jobs.paper.gains import gains_of
 from jobs.paper.render import draw, write
 from jobs.paper.schedule import Ended, Run, RunsFolder, check, train_all, with_starts
 from jobs.paper.tables import TABLES, Table
@@ -97,6 +98,7 @@ def main(arguments: list[str]) -> None:
     try:
         with stop_gently(folder.path):
             failures = _train(table, command.table, runs, folder, concurrent)
+        write(table, command.table, folder, gains_of(table, folder, datasets))
         done = True
     finally:
         if not done:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,11 +20,9 @@ from jobs.run_folder.metrics import Metrics, read_metrics
 from trs.config import Config, change
 from trs.data.datasets import Datasets
 from trs.errors import InputError
-from trs.evaluation.coco_eval import match
-from trs.evaluation.intervals import Score, average_precision, mean_of, paired_gain, share
-from trs.evaluation.pck import pck_counts, pckh_counts
+from trs.evaluation.intervals import paired_gain
 from trs.evaluation.protocol import ENSEMBLE, METRIC_NAMES, TEST
-from trs.evaluation.results import PREDICTIONS, predicted_people, read_predictions, stack_poses
+from trs.evaluation.resampled import images_drawn, score_of_run
 from tune.confirmed import Confirmed, Kind, write_confirmed
 from tune.leaderboard import Leaderboard, seconds_of
 from tune.plan import SUPERVISED, trial_job
@@ -157,17 +153,16 @@ def _compared(metric: str, sorts: list[Sort], runs: list[tuple[Run, ...]], folde
     of = TEST if tested else ""
     kinds = [_kind(sort, f"{of}{metric}", [read_metrics(folder.find(run)) for run in each])
              for sort, each in zip(sorts, runs, strict=True)]
-    scores = [[_score(metric, run.config, folder.find(run), datasets, of) for run in each] for each in runs]
+    scores = [[score_of_run(metric, run.config.method.scored, folder.find(run), datasets, of) for run in each]
+              for each in runs]
     offered: dict[str, list[int]] = {}
     for number, sort in enumerate(sorts):
         if sort.against is not None:
             offered.setdefault(sort.against, []).append(number)
-    people = datasets.truth if metric == "ap" and datasets.truth is not None else datasets.val
-    images = len(np.unique(people.image_ids))
     gains = {}
     for name, numbers in offered.items():
         hardest = max(numbers, key=lambda number: kinds[number].score)
-        gains[name] = paired_gain(scores[0], scores[hardest], images)
+        gains[name] = paired_gain(scores[0], scores[hardest], images_drawn(metric, datasets))
     return Confirmed(METRIC_NAMES[metric], len(runs[0]), len(datasets.val), tested, kinds, gains)
 
 
@@ -177,22 +172,3 @@ def _kind(sort: Sort, metric: str, runs: Sequence[list[Metrics]]) -> Kind:
     ensemble = float(np.mean([metrics[-1][f"{metric}_{ENSEMBLE}"] for metrics in runs]))
     return Kind(sort.name, sort.run, float(np.mean(values)), spread, ensemble, int(runs[0][-1]["step"]),
                 float(np.mean([seconds_of(metrics) for metrics in runs])))
-
-
-def _score(metric: str, config: Config, run: Path, datasets: Datasets, of: str) -> Score:
-    """How a run scores on any draw of images: the mean of the networks that its method is scored by."""
-    results = [read_predictions(run / PREDICTIONS / f"{of}{name}.json") for name in config.method.scored]
-    if metric != "ap":
-        return mean_of([_share_right(metric, datasets, one) for one in results])
-    assert datasets.truth is not None, "require_metric has seen to it"
-    return mean_of([average_precision(match(datasets.truth, one, datasets.skeleton.sigmas)) for one in results])
-
-
-def _share_right(metric: str, datasets: Datasets, results: list[dict[str, Any]]) -> Score:
-    people, predicted = datasets.val, predicted_people(datasets.val, results)
-    order = np.argsort(people.ids)
-    rows = order[np.searchsorted(people.ids, predicted.ids, sorter=order)]
-    poses = rows, stack_poses(results, predicted)
-    right, labeled = pck_counts(people, *poses) if metric == "pck" else pckh_counts(people, *poses, datasets.skeleton)
-    image = np.unique(people.image_ids, return_inverse=True)[1]
-    return share(np.bincount(image, right), np.bincount(image, labeled))

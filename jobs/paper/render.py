@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from jobs.paper.gains import Gains
 from jobs.paper.schedule import RunsFolder
 from jobs.paper.tables import Cell, Table
 from trs import config as configs
+from trs.evaluation.intervals import Gain
 from trs.evaluation.protocol import protocol
 from trs.files import whole_file, write_text
 
@@ -20,11 +23,12 @@ Measured = list[tuple[Cell, list[float]]]
 """The cells of a table, and the metric of each run of theirs that is done, in percent."""
 
 
-def write(table: Table, name: str, folder: RunsFolder) -> None:
+def write(table: Table, name: str, folder: RunsFolder, gains: Gains | None = None) -> None:
     """Write NAME.md, NAME.csv and NAME.json with what is measured so far; each file appears whole or not at all."""
+    gains = gains or {}
     measured = [(cell, _values(cell, folder)) for cell in table.cells]
-    for suffix, text in (("md", markdown(table, measured)), ("csv", as_csv(table, measured, folder)),
-                         ("json", as_json(table, measured, folder))):
+    for suffix, text in (("md", markdown(table, measured, gains)), ("csv", as_csv(table, measured, folder)),
+                         ("json", as_json(table, measured, folder, gains))):
         write_text(folder.path / f"{name}.{suffix}", text)
     folder.write_results(run for cell in table.cells for run in cell.runs)
 
@@ -49,11 +53,20 @@ def shown(cell: Cell, values: list[float]) -> str:
     return text if cell.published is None else f"{text} ({cell.published})"
 
 
+_OF_GAINS = ("Gains with their standard deviation over the seeds and a 95 % interval, from a paired bootstrap over "
+             "images and seeds together.")
 _CONSISTENCY = "consistency : labels"
 """The column of the weights with which a network learns from unlabeled and from labeled images."""
 
 
-def markdown(table: Table, measured: Measured) -> str:
+def gain_shown(gain: Gain) -> str:
+    """A gain as text, in percent: mean ± standard deviation, its interval, and whether it is one at all."""
+    spread = "" if gain.spread is None else f" ± {100 * gain.spread:.1f}"
+    doubt = "" if gain.is_shown else ", no difference shown"
+    return f"{100 * gain.mean:+.1f}{spread} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]{doubt}"
+
+
+def markdown(table: Table, measured: Measured, gains: Gains) -> str:
     """The table with the caption, a line on what the numbers are, and the sizes of its trainings."""
     columns = list(dict.fromkeys(cell.column for cell, _ in measured))
     rows: dict[tuple[str, ...], dict[str, str]] = {}
@@ -61,6 +74,11 @@ def markdown(table: Table, measured: Measured) -> str:
         weight = f"{cell.run.config.method.consistency_weight:.3g} : 1"
         rows.setdefault(cell.row, {_CONSISTENCY: weight})[cell.column] = shown(cell, values)
     columns = [_CONSISTENCY, *columns]
+    if gains:
+        assert table.compared_with is not None, "they are measured from something"
+        columns.append(f"gain over {' '.join(table.compared_with)}")
+        for row, gain in gains.items():
+            rows[row][columns[-1]] = gain_shown(gain)
     heads = [*table.heads, *columns]
     lines = [f"**{table.caption}**", "", f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     lines += [f"| {' | '.join([*row, *(found.get(column, '') for column in columns)])} |"
@@ -69,6 +87,7 @@ def markdown(table: Table, measured: Measured) -> str:
     sentences = dict.fromkeys(protocol(config, metric=cell.metric) for cell, _ in measured)
     notes = [table.note] if table.note else []
     notes += ["In brackets the published number."] if any(cell.published for cell, _ in measured) else []
+    notes += [_OF_GAINS] if gains else []
     return "\n".join([*lines, "", *sentences, *notes]) + "\n"
 
 
@@ -85,9 +104,10 @@ def as_csv(table: Table, measured: Measured, folder: RunsFolder) -> str:
     return text.getvalue()
 
 
-def as_json(table: Table, measured: Measured, folder: RunsFolder) -> str:
-    """Every cell with its values and the whole config behind it."""
+def as_json(table: Table, measured: Measured, folder: RunsFolder, gains: Gains) -> str:
+    """Every cell with its values and the whole config behind it, and the gains."""
     cells = [{"row": cell.row, "column": cell.column, "metric": cell.metric, "values": values,
               "published": cell.published, "config": configs.to_dict(cell.run.config),
               "starts_from": [folder.find(start).name for start in cell.run.starts_from]} for cell, values in measured]
-    return json.dumps({"caption": table.caption, "heads": table.heads, "cells": cells}, indent=1)
+    gained = [{"row": row, "over": table.compared_with, **dataclasses.asdict(gain)} for row, gain in gains.items()]
+    return json.dumps({"caption": table.caption, "heads": table.heads, "cells": cells, "gains": gained}, indent=1)

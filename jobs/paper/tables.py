@@ -68,6 +68,7 @@ class Table:
     draw: makes the image, [H, W, 3] uint8 RGB, of runs' folders by the names of their rows.
     note: a line below.
     cluster: the machines of each training.
+    compared_with: the row that the others' gains are measured from.
     """
 
     caption: str
@@ -76,6 +77,7 @@ class Table:
     draw: Callable[[dict[str, Path]], np.ndarray] | None = None
     note: str = ""
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    compared_with: tuple[str, ...] | None = None
 
     def changed(self, change: Callable[[Config], Config]) -> Table:
         """The table with all its trainings' configs changed."""

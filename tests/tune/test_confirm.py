@@ -20,9 +20,10 @@ from trs.errors import InputError
 from trs.evaluation.coco_eval import coco_numbers
 from trs.evaluation.intervals import Gain
 from trs.evaluation.pck import pck
+from trs.evaluation.resampled import images_drawn, score_of_run
 from trs.evaluation.results import PREDICTIONS, predicted_people, read_predictions, stack_poses
 from tune import search as searches
-from tune.confirm import _score, for_as_long, sorts_of
+from tune.confirm import for_as_long, sorts_of
 from tune.confirmed import CONFIRMED_FILE, Confirmed, Kind, as_text, read_confirmed, write_confirmed
 from tune.leaderboard import as_csv, read_leaderboard
 from tune.publish.files import compare
@@ -128,21 +129,19 @@ def test_a_search_is_confirmed_on_the_people_who_chose_nothing(config: Config, t
     assert found.kinds[0].score == pytest.approx(np.mean(scores))
 
     # What is drawn from is what the evaluation counts, for every metric.
-    test, everybody = datasets.of_test(), np.ones((1, len(np.unique(datasets.test.image_ids))))
+    test = datasets.of_test()
+    everybody = np.ones((1, images_drawn("ap", test)))
+    assert images_drawn("pck", test) == len(np.unique(test.val.image_ids)) == everybody.shape[1]
     for path in best:
         poses = read_predictions(path / PREDICTIONS / "test_a.json")
         ap = coco_numbers(test.truth, poses, test.skeleton.sigmas)["ap"]
-        assert _score("ap", _scored_by_a(runs[path]), path, test, "test_")(everybody)[0] == pytest.approx(ap)
+        assert score_of_run("ap", ["a"], path, test, "test_")(everybody)[0] == pytest.approx(ap)
         people = predicted_people(test.val, poses)
         rows = np.searchsorted(test.val.ids, people.ids)
         right = pck(test.val, rows, stack_poses(poses, people))["pck"]
-        assert _score("pck", _scored_by_a(runs[path]), path, test, "test_")(everybody)[0] == pytest.approx(right)
+        assert score_of_run("pck", ["a"], path, test, "test_")(everybody)[0] == pytest.approx(right)
 
     before = json.loads((folder / CONFIRMED_FILE).read_text())
     searches.main(["--resume", "search", "--out", str(tmp_path), "--confirm", "2"])  # nothing is trained again
     assert json.loads((folder / CONFIRMED_FILE).read_text()) == before
     assert "confirming: 4 trainings, 4 done" in capsys.readouterr().out
-
-
-def _scored_by_a(config: Config) -> Config:
-    return dataclasses.replace(config, method=SupervisedConfig())
