@@ -432,7 +432,7 @@ class _Means:
         self.count += 1
         for name, term in terms.items():
             # Autocast's bfloat16 has 8 bits: a sum of hundreds of terms in it stands still.
-            self.sums[name] = self.sums[name] + term.float() if name in self.sums else term.float().clone()
+            self.sums[name] = self.sums[name] + term if name in self.sums else term.float().clone()
 
     def result(self) -> Metrics:
         if not self.sums:  # every step of the epoch was skipped

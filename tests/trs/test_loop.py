@@ -144,6 +144,19 @@ def assert_equal(one: loop.Training, other: loop.Training) -> None:
             assert torch.equal(value, other.optimizer.state_dict()["state"][index][name]), (index, name)
 
 
+def test_memory_is_as_young_after_a_burn_in_as_at_a_start(config: Config, datasets: Datasets, tmp_path: Path) -> None:
+    config = change(config, {"train.burn_in": 2, "method.ema_warmup": "tenth"})
+    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    peers = {}
+    for step in (2, 3):
+        loop.train(training, Host(streams_of(datasets, config), folder=tmp_path), until=step)
+        peers[step] = {name: weight.detach().clone()
+                       for name, weight in training.method.networks["a"].named_parameters()}
+    for name, weight in training.method.networks["reviewer_a"].named_parameters():
+        expected = 0.1 * peers[2][name] + 0.9 * peers[3][name]  # min((1 + 0) / (10 + 0), alpha), Eq. 1
+        torch.testing.assert_close(weight, expected)
+
+
 def test_a_burn_in_reads_no_unlabeled_image(config: Config, datasets: Datasets, tmp_path: Path) -> None:
     config = change(config, {"train.burn_in": 2})
     training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
