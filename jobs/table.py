@@ -20,7 +20,8 @@ from jobs.cluster.stopping import run_aside, stop_gently
 from jobs.config import ClusterConfig, Job
 from jobs.paper.gains import gains_of
 from jobs.paper.render import draw, write
-from jobs.paper.schedule import Ended, Run, RunsFolder, check, train_all, with_starts
+from jobs.paper.runs import Run, RunsFolder, check, with_starts
+from jobs.paper.schedule import Ended, train_all
 from jobs.paper.tables import TABLES, Table
 from jobs.run_folder.console import duration
 from trs import config as configs

@@ -14,7 +14,8 @@ import numpy as np
 
 from jobs.cluster.stopping import run_aside, stop_gently
 from jobs.config import Job
-from jobs.paper.schedule import Ended, Run, RunsFolder, train_all
+from jobs.paper.runs import Run, RunsFolder
+from jobs.paper.schedule import Ended, train_all
 from jobs.run_folder.console import duration
 from jobs.run_folder.metrics import Metrics, read_metrics
 from trs.config import Config, change

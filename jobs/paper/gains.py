@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.paper.schedule import Run, RunsFolder
+from jobs.paper.runs import Run, RunsFolder
 from jobs.paper.tables import Table
 from trs.data.datasets import Datasets
 from trs.errors import InputError

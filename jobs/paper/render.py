@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from jobs.paper.gains import Gains
-from jobs.paper.schedule import RunsFolder
+from jobs.paper.runs import RunsFolder
 from jobs.paper.tables import Cell, Table
 from trs import config as configs
 from trs.evaluation.intervals import Gain

@@ -16,7 +16,7 @@ import numpy as np
 
 from jobs.config import ClusterConfig, preset
 from jobs.paper import figures
-from jobs.paper.schedule import Run
+from jobs.paper.runs import Run
 from trs import presets
 from trs.config import (
     Config,

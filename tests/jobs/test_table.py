@@ -9,7 +9,8 @@ import pytest
 from jobs import config as jobs_config
 from jobs import table
 from jobs.config import ClusterConfig
-from jobs.paper.schedule import Ended, Run, RunsFolder, train_all, with_starts
+from jobs.paper.runs import Run, RunsFolder, with_starts
+from jobs.paper.schedule import Ended, train_all
 from trs.errors import InputError
 
 ARGUMENTS = ["--data.root", "somewhere"]

@@ -11,9 +11,9 @@ import pytest
 
 from jobs.paper.gains import gains_of
 from jobs.paper.render import gain_shown, write
-from jobs.paper.schedule import Run, RunsFolder
+from jobs.paper.runs import Run, RunsFolder
 from jobs.paper.tables import Cell, Table
-from tests.jobs.paper.runs import mark_done
+from tests.jobs.paper.done import mark_done
 from tests.trs.evaluation.test_evaluate import noisy_poses, results_of
 from trs.config import Config, DualConfig, MeanTeacherConfig, SupervisedConfig, change
 from trs.data.datasets import Datasets, load_datasets

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 
 from jobs.paper.render import write
-from jobs.paper.schedule import Run, RunsFolder
+from jobs.paper.runs import Run, RunsFolder
 from jobs.paper.tables import Cell, Table
-from tests.jobs.paper.runs import mark_done
+from tests.jobs.paper.done import mark_done
 from trs import config as configs
 from trs.config import Config, TRSConfig
 

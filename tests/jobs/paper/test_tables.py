@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.paper.schedule import Run
+from jobs.paper.runs import Run
 from jobs.paper.tables import TABLES, Cell, Table
 from trs import config as configs
 from trs.config import Config
