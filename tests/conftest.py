@@ -18,12 +18,12 @@ import torch
 
 from jobs.cluster.connect import quieten
 from trs import checkpoint as checkpoints
-from trs import loop
 from trs.config import Config
 from trs.data.datasets import Datasets, load_datasets
 from trs.data.synthetic import draw_dataset
 from trs.methods.build import build_method
 from trs.presets import demo
+from trs.training import Training, start_training
 
 # Two cores shared by several processes: more threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -63,15 +63,15 @@ def datasets(config: Config) -> Datasets:
 def checkpoint_folder(config: Config, datasets: Datasets, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's folder with one checkpoint, of fresh networks; to be read only."""
     folder = tmp_path_factory.mktemp("run")
-    training = loop.start(config, datasets, build_method(config, len(datasets.skeleton)), torch.device("cpu"))
+    training = start_training(config, datasets, build_method(config, len(datasets.skeleton)), torch.device("cpu"))
     training.save(folder / "checkpoint_00000000")
     return folder
 
 
 @pytest.fixture
-def saved(config: Config, datasets: Datasets, tmp_path: Path) -> tuple[loop.Training, Path]:
+def saved(config: Config, datasets: Datasets, tmp_path: Path) -> tuple[Training, Path]:
     """A training after a step, and its checkpoint."""
-    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    training = start_training(config, datasets, build_method(config, 17), torch.device("cpu"))
     for parameter in training.method.trained.parameters():
         parameter.grad = torch.randn_like(parameter)
     training.optimizer.step()

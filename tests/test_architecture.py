@@ -30,8 +30,8 @@ COMMANDS = {"trs": [],
 PLAN = {
     "trs": ["__init__", "errors", "files", "keyed_random", "keypoint_names", "keypoint_sets", "skeleton", "ema",
             "distributed", "config", "schedule", "data", "losses", "models", "augment", "methods", "optimizer",
-            "checkpoint", "warm_start", "bad_images", "evaluation", "loop", "check", "visualize", "presets", "views",
-            "photos", "export"],
+            "checkpoint", "warm_start", "bad_images", "evaluation", "training", "host", "loop", "check", "visualize",
+            "presets", "views", "photos", "export"],
     "jobs": ["__init__", "config", "run_folder", "cluster", "training", "paper", "deploy", "cli", *COMMANDS["jobs"]],
     "tune": ["__init__", "optuna_private", "space", "plan", "burn_in", "study", "trial", "confirmed",
              "leaderboard", "live", "report", "publish", "confirm", "runner", "cli", *COMMANDS["tune"]]}
@@ -119,6 +119,8 @@ import sys
 sys.modules.update(dict.fromkeys(("ray", "jobs", "tune", "optuna"), None))
 import dataclasses, torch
 from trs import loop
+from trs.host import PlainHost
+from trs.training import start_training
 from trs.presets import demo
 from trs.data.datasets import load_datasets
 from trs.data.reader import stream_of
@@ -129,10 +131,10 @@ config = replace(config, data=replace(config.data, root={str(drawn_root)!r}, lab
                  train=replace(config.train, epochs=1, batch_size=20, burn_in=0))
 datasets = load_datasets(config.data)
 method = build_method(config, len(datasets.skeleton))
-training = loop.start(config, datasets, method, torch.device("cpu"))
+training = start_training(config, datasets, method, torch.device("cpu"))
 streams = {{name: stream_of(people, datasets.skeleton.flip_order, config)
            for name, people in (("labeled", datasets.labeled), ("unlabeled", datasets.unlabeled))}}
-host = loop.PlainHost(streams)
+host = PlainHost(streams)
 loop.train(training, host)
 print("AP", host.reports[-1]["ap"])
 assert training.counters.step == 2, training.counters

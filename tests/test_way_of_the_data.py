@@ -27,6 +27,7 @@ from trs.data.datasets import Datasets, load_datasets
 from trs.data.person_table import PersonTable
 from trs.data.reader import Stream, stream_of
 from trs.methods.build import build_method
+from trs.training import start_training
 
 ROOT = Path(__file__).resolve().parents[1]
 MATRICES = ((2, 3), (3, 3))  # maps of coordinates, not a person's pixels or keypoints
@@ -88,7 +89,7 @@ def test_a_labeled_person_passes_thirty_functions_at_most(config: Config, datase
     way = Way(next(record for record in content["annotations"] if record["id"] == person), datasets.labeled.root)
     with way.walk():
         loaded = load_datasets(config.data)
-    training = loop.start(config, loaded, build_method(config, len(loaded.skeleton)), torch.device("cpu"))
+    training = start_training(config, loaded, build_method(config, len(loaded.skeleton)), torch.device("cpu"))
     stream = stream_of(loaded.labeled, loaded.skeleton.flip_order, config)
     way.pixels = True
     with way.walk():

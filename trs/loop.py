@@ -12,208 +12,28 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import json
-import math
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trs import bad_images, schedule
-from trs import checkpoint as checkpoints
-from trs import config as configs
-from trs.checkpoint import Checkpoint, Counters
 from trs.config import Config
 from trs.data.batch import labeled_batch, unlabeled_batch
-from trs.data.datasets import Datasets
 from trs.data.person_table import PersonTable
-from trs.data.reader import Rows, Stream, read_ahead
+from trs.data.reader import Rows
 from trs.data.sampler import batch_rows
-from trs.distributed import rank, sum_over_workers, world_size
-from trs.errors import Diverged, InputError, Interrupted, Interruption
+from trs.distributed import sum_over_workers, world_size
+from trs.errors import Diverged, Interrupted, Interruption
 from trs.evaluation.evaluate import evaluate, evaluate_test
-from trs.methods.base import Forward, Method
-from trs.optimizer import build_optimizer, set_rate
-from trs.warm_start import load_given, restore_networks, restore_optimizer, restore_peers, warm_start
-
-Metrics = dict[str, float | None]
-"""A number each, or None where there is nothing to measure: never NaN."""
-ShareRows = dict[str, range]
-"""The rows of a share of a step, by stream: `labeled` and `unlabeled`."""
-
-
-class Host(Protocol):
-    """What a training needs of whoever runs it: images, a place for its state, and somebody who listens.
-
-    Every worker has one, and every method is called on every worker after the same steps.
-
-    checkpoint_every: steps between two checkpoints within an epoch.
-    reported_step: the last step whose evaluation was reported, 0 before the first.
-    """
-
-    checkpoint_every: int
-    reported_step: int
-
-    def read(self, shares: Iterator[ShareRows]) -> Iterator[dict[str, Rows]]:
-        """Read the rows of these shares, one after the other, ahead of the loop."""
-        ...
-
-    def wrap(self, networks: nn.Module) -> Forward:
-        """Put DDP around the trained networks, where there are several workers."""
-        ...
-
-    def save(self, training: Training) -> None:
-        """Keep the state, on one of the workers."""
-        ...
-
-    def interrupted(self, step: int) -> Interruption | None:
-        """Say after each step whether this worker ought to stop; what one worker says holds for all."""
-        ...
-
-    def keep(self, predictor: str, results: list[dict[str, Any]]) -> None:
-        """Take the poses of an evaluation, in COCO's result format."""
-        ...
-
-    def report(self, metrics: Metrics) -> None:
-        """Take the metrics since the last report, those of the evaluation on rank 0 only, and note their step."""
-        ...
-
-
-@dataclass
-class PlainHost:
-    """A host of one process, without Ray: threads read, reports are collected, nothing is saved.
-
-    streams: `trs.data.reader.Stream`s by name.
-    reports: of all evaluations, oldest first.
-    """
-
-    streams: dict[str, Stream]
-    reports: list[Metrics] = field(default_factory=list)
-    checkpoint_every: int = sys.maxsize
-    reported_step: int = 0
-
-    def read(self, shares: Iterator[ShareRows]) -> Iterator[dict[str, Rows]]:
-        """Read with two threads."""
-        return read_ahead(self.streams, shares)
-
-    def wrap(self, networks: nn.Module) -> Forward:
-        """One process needs no DDP."""
-        return networks
-
-    def save(self, training: Training) -> None:
-        """Keep nothing."""
-
-    def interrupted(self, step: int) -> Interruption | None:
-        """Never stop early."""
-        return None
-
-    def keep(self, predictor: str, results: list[dict[str, Any]]) -> None:
-        """Keep nothing."""
-
-    def report(self, metrics: Metrics) -> None:
-        """Append to the reports."""
-        self.reports.append(metrics)
-        self.reported_step = int(metrics["step"] or 0)
-
-
-@dataclass
-class Training:
-    """All that a run changes."""
-
-    config: Config
-    datasets: Datasets
-    method: Method
-    optimizer: torch.optim.Optimizer
-    device: torch.device
-    counters: Counters = field(default_factory=Counters)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """An epoch passes over the larger of the two datasets, whichever the method reads: equal epochs are equal."""
-        larger = max(len(self.datasets.labeled), len(self.datasets.unlabeled))
-        return math.ceil(larger / (self.config.train.batch_size * self.config.train.workers))
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole run."""
-        return self.config.train.epochs * self.steps_per_epoch
-
-    @property
-    def burn_in(self) -> int:
-        """Supervised steps before unlabeled images count."""
-        return self.config.train.burn_in if self.method.uses_unlabeled else 0
-
-    @property
-    def images_met(self) -> int:
-        """Images that the steps so far have looked at: no more than there are, however often they have come."""
-        share = self.config.train.batch_size * self.config.train.workers
-        steps = (self.counters.step, max(0, self.counters.step - self.burn_in))
-        met = sum(min(done * share, len(people)) for done, people in zip(steps, self._tables, strict=False))
-        return min(self._image_count, met)
-
-    @functools.cached_property
-    def _image_count(self) -> int:
-        return bad_images.images_of(*self._tables)
-
-    @property
-    def _tables(self) -> list[PersonTable]:
-        return [self.datasets.labeled, *([self.datasets.unlabeled] if self.method.uses_unlabeled else [])]
-
-    @property
-    def shares(self) -> range:
-        """The shares of a step that are this worker's."""
-        return range(rank(), self.config.train.workers, world_size())
-
-    @functools.cached_property
-    def _plain_config(self) -> dict[str, Any]:
-        return configs.to_dict(self.config)
-
-    def save(self, folder: Path) -> None:
-        """Write the whole state."""
-        checkpoints.save(folder, self.method.networks, self.optimizer, self.counters,
-                         self._plain_config, self.datasets.skeleton)
-
-
-def start(config: Config, datasets: Datasets, method: Method, device: torch.device,
-          resumed: Checkpoint | None = None, burned_in: Checkpoint | None = None) -> Training:
-    """Make a fresh training, a warm-started one (`train.init_from`), or one that is resumed from a checkpoint.
-
-    Args:
-        config: of the training.
-        datasets: that it learns from.
-        method: with fresh networks.
-        device: that it computes on.
-        resumed: of the same training.
-        burned_in: of the supervised training of the peers that its burn-in is (`jobs.training.burn_in`), at the end
-            of it; the training goes on as if it had been its own.
-
-    Raises:
-        InputError: a checkpoint that does not fit, or a burn-in that leaves no step for unlabeled images.
-    """
-    if resumed is None and config.train.init_from:
-        warm_start(method.networks, method.peers, load_given(config.train.init_from))
-    method.networks.to(device)
-    optimizer = build_optimizer(method.trained, config.train)
-    training = Training(config, datasets, method, optimizer, device)
-    if training.burn_in >= training.total_steps:
-        raise InputError(f"train.burn_in takes all {training.total_steps} steps of the run, and leaves none for "
-                         "unlabeled images; lower it, or raise train.epochs")
-    if burned_in is not None and resumed is None:
-        restore_peers(method, burned_in)
-        restore_optimizer(optimizer, burned_in)
-        training.counters = burned_in.counters
-    if resumed is not None:
-        restore_networks(method.networks, resumed)
-        restore_optimizer(optimizer, resumed)
-        training.counters = resumed.counters
-    return training
+from trs.host import Host, Metrics, ShareRows
+from trs.methods.base import Forward
+from trs.optimizer import set_rate
+from trs.training import Training
 
 
 def train(training: Training, host: Host, until: int | None = None) -> None:

@@ -27,9 +27,10 @@ from trs import loop
 from trs.data.reader import Rows
 from trs.errors import InputError, Interrupted, Interruption, Unexpected
 from trs.evaluation.results import PREDICTIONS, write_results
-from trs.loop import Training
+from trs.host import Metrics, ShareRows
 from trs.methods.base import Forward
 from trs.methods.build import build_method
+from trs.training import Training, start_training
 
 
 def run(assignment: Assignment) -> None:
@@ -58,7 +59,7 @@ def _train(assignment: Assignment) -> None:
     datasets = assignment.datasets.load()
     method = build_method(job.config, len(datasets.skeleton))
     burned_in = checkpoints.load(assignment.checkpoint) if assignment.checkpoint is not None else None
-    training = loop.start(job.config, datasets, method, ray.train.torch.get_device(), _resumed(folder), burned_in)
+    training = start_training(job.config, datasets, method, ray.train.torch.get_device(), _resumed(folder), burned_in)
     try:
         loop.train(training, RayHost(assignment, training), assignment.until)
     except Exception as error:
@@ -85,7 +86,7 @@ class RayHost:
             self.progress.began(step, context.get_world_size(), train.workers)
         self.reported_step = _from_main(self.log.reported_step if self.main else 0)
 
-    def read(self, shares: Iterator[loop.ShareRows]) -> Iterator[dict[str, Rows]]:
+    def read(self, shares: Iterator[ShareRows]) -> Iterator[dict[str, Rows]]:
         """Read with Ray Data."""
         config, stored = self.job.config, self.assignment.datasets
         streams = {name: StoredStream(people, stored.skeleton.flip_order, config)
@@ -114,7 +115,7 @@ class RayHost:
         """Write the poses of an evaluation."""
         write_results(self.folder / PREDICTIONS, predictor, results)
 
-    def report(self, metrics: loop.Metrics) -> None:
+    def report(self, metrics: Metrics) -> None:
         """Append the metrics to the run's, and hand them to Ray Train, which hands them to a search."""
         measured = known(metrics)
         if self.main:

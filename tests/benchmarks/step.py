@@ -16,6 +16,7 @@ from trs.data.reader import stream_of
 from trs.data.synthetic import draw_dataset
 from trs.methods.build import build_method
 from trs.presets import coco_1k
+from trs.training import start_training
 
 BATCH = 8
 
@@ -40,7 +41,7 @@ def step() -> list[Ratio]:
         rows = {name: stream_of(people, datasets.skeleton.flip_order, settings).read(range(BATCH))
                 for name, people in (("labeled", datasets.labeled), ("unlabeled", datasets.unlabeled))}
     method = build_method(settings, len(datasets.skeleton))
-    training = loop.start(settings, datasets, method, torch.device("cpu"))
+    training = start_training(settings, datasets, method, torch.device("cpu"))
     easy = torch.randn(BATCH, 3, 256, 192).contiguous(memory_format=torch.channels_last)
     both = torch.cat([easy, easy])
 

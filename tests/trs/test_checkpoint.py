@@ -16,12 +16,12 @@ from torch import Tensor
 
 from tests.pipes import make_pipe
 from trs import checkpoint as checkpoints
-from trs import loop
 from trs.config import Config, SupervisedConfig
 from trs.data.datasets import Datasets
 from trs.errors import Diverged, InputError
 from trs.evaluation.predictor import load_predictor
 from trs.methods.build import build_method
+from trs.training import Training, start_training
 from trs.warm_start import warm_start
 
 
@@ -29,7 +29,7 @@ def test_everything_round_trips(saved, config: Config, datasets: Datasets) -> No
     training, folder = saved
     loaded = checkpoints.load(folder)
     assert (loaded.counters, loaded.config, loaded.skeleton) == (training.counters, config, datasets.skeleton)
-    again = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"), loaded)
+    again = start_training(config, datasets, build_method(config, 17), torch.device("cpu"), loaded)
     for name, tensor in training.method.networks.state_dict().items():
         assert torch.equal(tensor, again.method.networks.state_dict()[name]), name
     old, new = training.optimizer.state_dict(), again.optimizer.state_dict()
@@ -216,7 +216,8 @@ def test_a_checkpoint_of_another_method_is_refused(saved, config: Config, datase
     _, folder = saved
     supervised = dataclasses.replace(config, method=SupervisedConfig())
     with pytest.raises(InputError, match="does not fit"):
-        loop.start(supervised, datasets, build_method(supervised, 17), torch.device("cpu"), checkpoints.load(folder))
+        start_training(supervised, datasets, build_method(supervised, 17), torch.device("cpu"),
+                       checkpoints.load(folder))
 
 
 Tensors = dict[str, Tensor]
@@ -262,16 +263,17 @@ WRONG_STATES: dict[str, tuple[Callable[[Tensors], Tensors], str]] = {
 RESUME = """
 import sys, torch
 from pathlib import Path
-from trs import checkpoint as checkpoints, loop
+from trs import checkpoint as checkpoints
 from trs.data.datasets import load_datasets
 from trs.errors import Diverged, InputError
 from trs.evaluation.predictor import load_predictor
 from trs.methods.build import build_method
+from trs.training import start_training
 
 found = checkpoints.load(Path(sys.argv[1]))
 method = build_method(found.config, 17)
 try:
-    training = loop.start(found.config, load_datasets(found.config.data), method, torch.device("cpu"), found)
+    training = start_training(found.config, load_datasets(found.config.data), method, torch.device("cpu"), found)
 except InputError as error:
     sys.exit(f"refused: {error}")
 for parameter in method.trained.parameters():
@@ -295,7 +297,7 @@ def test_an_optimizer_state_that_does_not_fit_is_refused(saved, config: Config, 
     change, reason = WRONG_STATES[kind]
     changed(folder, "optimizer.safetensors", change)
     with pytest.raises(InputError, match=f"optimizer state does not fit the config's networks: .*{reason}"):
-        loop.start(config, datasets, build_method(config, 17), torch.device("cpu"), checkpoints.load(folder))
+        start_training(config, datasets, build_method(config, 17), torch.device("cpu"), checkpoints.load(folder))
 
 
 def test_a_cut_optimizer_state_ends_in_a_sentence_and_not_in_a_crash(saved) -> None:
@@ -309,10 +311,10 @@ def test_a_cut_optimizer_state_ends_in_a_sentence_and_not_in_a_crash(saved) -> N
 
 def test_before_the_first_finite_step_the_optimizer_has_no_state(config: Config, datasets: Datasets, tmp_path: Path
                                                                  ) -> None:
-    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    training = start_training(config, datasets, build_method(config, 17), torch.device("cpu"))
     training.counters = checkpoints.Counters(step=config.train.max_skipped_steps)
     training.save(tmp_path / "checkpoint")
-    again = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"),
+    again = start_training(config, datasets, build_method(config, 17), torch.device("cpu"),
                        checkpoints.load(tmp_path / "checkpoint"))
     assert again.optimizer.state_dict()["state"] == {}
 
@@ -328,7 +330,7 @@ def test_weights_that_are_not_finite_are_told_when_they_are_loaded(saved, config
     sentence = "network reviewer_b has diverged: backbone.stages.0.conv1.weight is not finite; use an earlier"
     method = build_method(config, 17)
     with pytest.raises(Diverged, match=sentence):
-        loop.start(config, datasets, method, torch.device("cpu"), checkpoints.load(folder))
+        start_training(config, datasets, method, torch.device("cpu"), checkpoints.load(folder))
     with pytest.raises(Diverged, match=sentence):
         load_predictor(folder, torch.device("cpu"))
     with pytest.raises(Diverged, match=sentence):
@@ -365,13 +367,13 @@ def test_a_warm_start_from_supervised_runs_takes_one_for_each_peer(config: Confi
     for seed in (1, 2):
         supervised = dataclasses.replace(config, method=SupervisedConfig(),
                                          train=dataclasses.replace(config.train, seed=seed))
-        training = loop.start(supervised, datasets, build_method(supervised, 17), torch.device("cpu"))
+        training = start_training(supervised, datasets, build_method(supervised, 17), torch.device("cpu"))
         training.save(tmp_path / f"run{seed}" / "checkpoint_00000001")
         given.append((str(tmp_path / f"run{seed}"), training.method.networks["a"].state_dict()))
 
-    def start(*folders: str) -> loop.Training:
+    def start(*folders: str) -> Training:
         warm = dataclasses.replace(config, train=dataclasses.replace(config.train, init_from=folders))
-        return loop.start(warm, datasets, build_method(warm, 17), torch.device("cpu"))
+        return start_training(warm, datasets, build_method(warm, 17), torch.device("cpu"))
 
     networks = start(given[0][0], given[1][0]).method.networks
     for peer, (_, weights) in zip("ab", given, strict=True):

@@ -23,7 +23,9 @@ from trs.data.datasets import Datasets, load_datasets
 from trs.data.reader import Stream, stream_of
 from trs.errors import Diverged, InputError, Interrupted, Interruption
 from trs.evaluation.evaluate import evaluate
+from trs.host import Metrics, PlainHost
 from trs.methods.build import build_method
+from trs.training import Training, start_training
 
 
 def streams_of(datasets: Datasets, config: Config) -> dict[str, Stream]:
@@ -36,13 +38,13 @@ class Stopped(Exception):
 
 
 @dataclasses.dataclass
-class Host(loop.PlainHost):
+class Host(PlainHost):
     """Saves a checkpoint wherever the loop asks for one, and ends after some reports."""
 
     folder: Path = Path()
     stop_after: int | None = None
 
-    def save(self, training: loop.Training) -> None:
+    def save(self, training: Training) -> None:
         training.save(self.folder / checkpoints.folder_name(training.counters.step))
 
     def report(self, metrics: dict[str, float]) -> None:
@@ -52,11 +54,11 @@ class Host(loop.PlainHost):
 
 
 def run(config: Config, datasets: Datasets, folder: Path, resume_from: Path | None = None,
-        stop_after: int | None = None, reported_step: int = 0) -> tuple[loop.Training, list[loop.Metrics]]:
+        stop_after: int | None = None, reported_step: int = 0) -> tuple[Training, list[Metrics]]:
     """Train, saving a checkpoint before each evaluation; optionally end after some reports."""
     method = build_method(config, len(datasets.skeleton))
     resumed = checkpoints.load(resume_from) if resume_from else None
-    training = loop.start(config, datasets, method, torch.device("cpu"), resumed)
+    training = start_training(config, datasets, method, torch.device("cpu"), resumed)
     host = Host(streams_of(datasets, config), reported_step=reported_step, folder=folder,
                 stop_after=stop_after)
     with contextlib.suppress(Stopped):
@@ -68,7 +70,7 @@ def test_the_people_who_choose_nothing_are_measured_at_the_end(config: Config, t
     config = change(config, {"data.dev_count": 7})
     datasets = load_datasets(config.data)
     kept: dict[str, list[dict[str, object]]] = {}
-    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    training = start_training(config, datasets, build_method(config, 17), torch.device("cpu"))
     host = Host(streams_of(datasets, config), folder=tmp_path)
     host.keep = kept.__setitem__  # type: ignore[method-assign]
     loop.train(training, host)
@@ -116,18 +118,18 @@ def test_a_burn_in_is_supervised_training_and_resumes_to_the_last_bit(
 
     # What the peers have learned by then is what supervised training of as many networks teaches them.
     peers = dataclasses.replace(config, method=SupervisedConfig(networks=len(method.peers)))
-    supervised = loop.start(peers, datasets, build_method(peers, 17), torch.device("cpu"))
+    supervised = start_training(peers, datasets, build_method(peers, 17), torch.device("cpu"))
     loop.train(supervised, Host(streams_of(datasets, peers), folder=tmp_path / "burn_in"), until=6)
     burned_in = checkpoints.load(tmp_path / "burn_in" / checkpoints.folder_name(6))
     assert supervised.counters.step == 6
 
     if method.name != "trs" or method.reviewer_update == "ema":
-        shared = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"), burned_in=burned_in)
+        shared = start_training(config, datasets, build_method(config, 17), torch.device("cpu"), burned_in=burned_in)
         loop.train(shared, Host(streams_of(datasets, config), folder=tmp_path / "shared"))
         assert_equal(shared, training)
 
     interrupted = Host(streams_of(datasets, config), folder=tmp_path / "part", checkpoint_every=1)
-    begun = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    begun = start_training(config, datasets, build_method(config, 17), torch.device("cpu"))
     loop.train(begun, interrupted, until=6)
     for step in (4, 6):  # within it, and at its end
         resumed, _ = run(config, datasets, tmp_path / f"from_{step}",
@@ -135,7 +137,7 @@ def test_a_burn_in_is_supervised_training_and_resumes_to_the_last_bit(
         assert_equal(resumed, training)
 
 
-def assert_equal(one: loop.Training, other: loop.Training) -> None:
+def assert_equal(one: Training, other: Training) -> None:
     """Two trainings have come to the same networks and optimizer, to the last bit."""
     for name, weight in one.method.networks.state_dict().items():
         assert torch.equal(weight, other.method.networks.state_dict()[name]), name
@@ -146,7 +148,7 @@ def assert_equal(one: loop.Training, other: loop.Training) -> None:
 
 def test_memory_is_as_young_after_a_burn_in_as_at_a_start(config: Config, datasets: Datasets, tmp_path: Path) -> None:
     config = change(config, {"train.burn_in": 2, "method.ema_warmup": "tenth"})
-    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    training = start_training(config, datasets, build_method(config, 17), torch.device("cpu"))
     peers = {}
     for step in (2, 3):
         loop.train(training, Host(streams_of(datasets, config), folder=tmp_path), until=step)
@@ -159,7 +161,7 @@ def test_memory_is_as_young_after_a_burn_in_as_at_a_start(config: Config, datase
 
 def test_a_burn_in_reads_no_unlabeled_image(config: Config, datasets: Datasets, tmp_path: Path) -> None:
     config = change(config, {"train.burn_in": 2})
-    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    training = start_training(config, datasets, build_method(config, 17), torch.device("cpu"))
     streams = [set(rows) for rows in loop._rows_of_shares(training, 4)]
     assert streams == [{"labeled"}] * 2 + [{"labeled", "unlabeled"}] * 2
     training.counters = dataclasses.replace(training.counters, step=2)
@@ -171,9 +173,9 @@ def test_a_burn_in_reads_no_unlabeled_image(config: Config, datasets: Datasets, 
 def test_a_burn_in_that_leaves_no_step_is_refused(config: Config, datasets: Datasets) -> None:
     config = change(config, {"train.burn_in": 10})
     with pytest.raises(InputError, match="burn_in takes all 10 steps of the run, and leaves none"):
-        loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+        start_training(config, datasets, build_method(config, 17), torch.device("cpu"))
     supervised = dataclasses.replace(config, method=SupervisedConfig())
-    loop.start(supervised, datasets, build_method(supervised, 17), torch.device("cpu"))  # all its steps are
+    start_training(supervised, datasets, build_method(supervised, 17), torch.device("cpu"))  # all its steps are
 
 
 def test_reports_hold_what_one_needs_to_know(config: Config, datasets: Datasets, tmp_path: Path) -> None:
@@ -201,7 +203,7 @@ def test_supervised_reads_no_unlabeled_image_and_takes_as_many_steps(config: Con
 
 def test_steps_with_gradients_that_are_not_finite_change_nothing(config: Config, datasets: Datasets) -> None:
     method = build_method(config, len(datasets.skeleton))
-    training = loop.start(config, datasets, method, torch.device("cpu"))
+    training = start_training(config, datasets, method, torch.device("cpu"))
     streams = streams_of(datasets, config)
     rows = {name: stream.read(range(8)) for name, stream in streams.items()}
     losses = method.losses
@@ -214,7 +216,7 @@ def test_steps_with_gradients_that_are_not_finite_change_nothing(config: Config,
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, max_skipped_steps=2))
     training.config = config
     with pytest.raises(Diverged, match="up to step 3"):
-        loop.train(training, loop.PlainHost(streams))
+        loop.train(training, PlainHost(streams))
 
 
 def test_too_many_bad_images_stop_the_run(config: Config, drawn_root: Path, tmp_path: Path,
@@ -241,7 +243,7 @@ def test_skipped_steps_alone_are_no_divergence_and_give_no_loss(config: Config, 
     """All five steps of the epoch are skipped, of ten that may be: the networks are as they began."""
     config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1))
     method = build_method(config, len(datasets.skeleton))
-    training = loop.start(config, datasets, method, torch.device("cpu"))
+    training = start_training(config, datasets, method, torch.device("cpu"))
     losses = method.losses
     method.losses = lambda *args: {name: term * float("nan") for name, term in losses(*args).items()}
     host = Host(streams_of(datasets, config), folder=tmp_path)
@@ -272,8 +274,8 @@ def test_a_long_gradient_is_shortened_before_the_step(config: Config, datasets: 
     moments = {}
     for longest in (None, 1e-3):
         clipped = change(config, {"train.clip_norm": longest})
-        training = loop.start(clipped, datasets, build_method(clipped, 17), torch.device("cpu"))
-        loop.train(training, loop.PlainHost(streams_of(datasets, clipped)), until=1)
+        training = start_training(clipped, datasets, build_method(clipped, 17), torch.device("cpu"))
+        loop.train(training, PlainHost(streams_of(datasets, clipped)), until=1)
         states = training.optimizer.state_dict()["state"].values()
         moments[longest] = torch.cat([state["exp_avg"].flatten() for state in states]).norm()
     assert moments[None] > 10 * moments[1e-3] and float(moments[1e-3]) == pytest.approx(0.1 * 1e-3, rel=1e-3)
@@ -301,7 +303,7 @@ def test_the_speed_is_that_of_the_steps_alone(config: Config, datasets: Datasets
 
 
 def test_an_epoch_is_one_pass_over_the_larger_set(config: Config, datasets: Datasets) -> None:
-    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    training = start_training(config, datasets, build_method(config, 17), torch.device("cpu"))
     assert (len(datasets.unlabeled), config.train.batch_size, training.steps_per_epoch) == (40, 8, 5)
 
 
@@ -309,7 +311,7 @@ def test_a_worker_that_does_the_shares_of_two_takes_the_step_of_two(config: Conf
     """The gradient is the mean over the shares, whoever computes them."""
     config = dataclasses.replace(config, method=SupervisedConfig(),
                                  train=dataclasses.replace(config.train, workers=2, batch_size=4))
-    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    training = start_training(config, datasets, build_method(config, 17), torch.device("cpu"))
     streams = streams_of(datasets, config)
     shares = [{"labeled": streams["labeled"].read(range(first, first + 4))} for first in (0, 4)]
     gradients = []
@@ -335,7 +337,7 @@ def test_two_shares_a_step_make_as_many_steps_as_two_workers(config: Config, dat
 def test_an_interruption_saves_the_step_and_owes_its_evaluation(config: Config, datasets: Datasets, tmp_path: Path
                                                                 ) -> None:
     through, reports = run(config, datasets, tmp_path / "through")
-    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    training = start_training(config, datasets, build_method(config, 17), torch.device("cpu"))
     class Leaving(Host):
         def interrupted(self, step: int) -> Interruption | None:
             return Interruption.LEAVE if step == 5 else None
@@ -359,7 +361,7 @@ def test_an_evaluation_that_is_killed_costs_no_step(config: Config, datasets: Da
             raise Killed
 
     through, reports = run(config, datasets, tmp_path / "through")
-    training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+    training = start_training(config, datasets, build_method(config, 17), torch.device("cpu"))
     with pytest.raises(Killed):
         loop.train(training, Killing(streams_of(datasets, config), folder=tmp_path))
     assert checkpoints.load(tmp_path / checkpoints.folder_name(5)).counters.step == 5
@@ -376,17 +378,19 @@ from trs import checkpoint as checkpoints, config as configs, loop
 from jobs.run_folder.checkpoints import load_newest_whole
 from trs.data.datasets import load_datasets
 from trs.data.reader import read_ahead, stream_of
+from trs.host import PlainHost
 from trs.methods.build import build_method
+from trs.training import start_training
 
 folder, die_at = Path(sys.argv[1]), int(sys.argv[2])
 config = configs.load(folder / "config.yaml")
 datasets = load_datasets(config.data)
 found = load_newest_whole(folder)
-training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"), found)
+training = start_training(config, datasets, build_method(config, 17), torch.device("cpu"), found)
 streams = {"labeled": stream_of(datasets.labeled, datasets.skeleton.flip_order, config),
            "unlabeled": stream_of(datasets.unlabeled, datasets.skeleton.flip_order, config)}
 
-class Host(loop.PlainHost):
+class Host(PlainHost):
     def read(self, shares):
         for number, rows in enumerate(read_ahead(self.streams, shares), training.counters.step):
             if number == die_at:

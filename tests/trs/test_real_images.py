@@ -23,9 +23,11 @@ from trs.evaluation.coco_eval import coco_numbers
 from trs.evaluation.evaluate import require_metric
 from trs.evaluation.oks import coco_results, score_poses
 from trs.evaluation.results import write_results
+from trs.host import Metrics, PlainHost
 from trs.methods.build import build_method
 from trs.presets import PRESETS
 from trs.skeleton import AIC, MPII
+from trs.training import start_training
 
 
 def small(preset: str, root: Path, **data: object) -> Config:
@@ -39,7 +41,7 @@ def small(preset: str, root: Path, **data: object) -> Config:
 
 
 @dataclasses.dataclass
-class KeepingHost(loop.PlainHost):
+class KeepingHost(PlainHost):
     """A host that writes predictions into a folder."""
 
     folder: Path = Path()
@@ -48,8 +50,8 @@ class KeepingHost(loop.PlainHost):
         write_results(self.folder, predictor, results)
 
 
-def train(config: Config, datasets: Datasets, folder: Path) -> loop.Metrics:
-    training = loop.start(config, datasets, build_method(config, len(datasets.skeleton)), torch.device("cpu"))
+def train(config: Config, datasets: Datasets, folder: Path) -> Metrics:
+    training = start_training(config, datasets, build_method(config, len(datasets.skeleton)), torch.device("cpu"))
     streams = {name: stream_of(people, datasets.skeleton.flip_order, config)
                for name, people in (("labeled", datasets.labeled), ("unlabeled", datasets.unlabeled))}
     host = KeepingHost(streams, folder=folder)

@@ -26,6 +26,8 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from trs import bad_images, config as configs, loop
+from trs.host import PlainHost
+from trs.training import start_training
 from trs.data.datasets import load_datasets
 from trs.data.reader import stream_of
 from trs.errors import Diverged, Interrupted, Interruption
@@ -73,7 +75,7 @@ def state(training):
                             training.optimizer.state_dict()["state"].items() for name, value in values.items()})}
 
 
-class Host(loop.PlainHost):
+class Host(PlainHost):
     leave_at = None
 
     def wrap(self, networks):
@@ -86,7 +88,7 @@ class Host(loop.PlainHost):
 
 def train(config, leave_at=None):
     method = build_method(config, len(datasets.skeleton))
-    training = loop.start(config, datasets, method, torch.device("cpu"))
+    training = start_training(config, datasets, method, torch.device("cpu"))
     losses = method.losses
 
     def with_nan(forward, labeled, unlabeled, step, *rest):

@@ -16,12 +16,12 @@ import torchvision
 from safetensors.torch import save_file
 
 from tests.pipes import make_pipe
-from trs import loop
 from trs.config import Config, SupervisedConfig
 from trs.data.datasets import Datasets
 from trs.errors import InputError
 from trs.methods.build import build_method
 from trs.models.backbone import build_backbone
+from trs.training import start_training
 from trs.warm_start import check_fit
 
 
@@ -42,7 +42,7 @@ def supervised(config: Config, datasets: Datasets, tmp_path: Path) -> list[Path]
     runs = []
     for seed in (1, 2):
         run = dataclasses.replace(config, method=SupervisedConfig(), train=dataclasses.replace(config.train, seed=seed))
-        training = loop.start(run, datasets, build_method(run, len(datasets.skeleton)), torch.device("cpu"))
+        training = start_training(run, datasets, build_method(run, len(datasets.skeleton)), torch.device("cpu"))
         training.save(tmp_path / f"run{seed}" / "checkpoint_00000001")
         runs.append(tmp_path / f"run{seed}")
     return runs

@@ -12,10 +12,10 @@ import torch
 from jobs.config import Job
 from jobs.paper import figures
 from jobs.run_folder.layout import write_run
-from trs import loop
 from trs.config import Config, DualConfig, SSPCMConfig, TRSConfig
 from trs.data.datasets import Datasets
 from trs.methods.build import build_method
+from trs.training import start_training
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def runs(config: Config, datasets: Datasets, tmp_path: Path) -> dict[str, Path]:
         folder = folders[method.name] = tmp_path / method.name
         changed = dataclasses.replace(config, method=method)
         write_run(Job(changed), datasets.split, folder)
-        training = loop.start(changed, datasets, build_method(changed, len(datasets.skeleton)), torch.device("cpu"))
+        training = start_training(changed, datasets, build_method(changed, len(datasets.skeleton)), torch.device("cpu"))
         training.save(folder / "checkpoint_00000000")
     return folders
 

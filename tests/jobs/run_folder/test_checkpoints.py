@@ -19,14 +19,15 @@ KILLED_WHILE_SAVING = """
 import os, signal, sys, torch
 from pathlib import Path
 from typing import Any
-from trs import checkpoint as checkpoints, config as configs, loop
+from trs import checkpoint as checkpoints, config as configs
 from trs.data.datasets import load_datasets
 from trs.methods.build import build_method
+from trs.training import start_training
 
 folder, share = Path(sys.argv[1]), float(sys.argv[2])
 config = configs.load(folder / "config.yaml")
 datasets = load_datasets(config.data)
-training = loop.start(config, datasets, build_method(config, 17), torch.device("cpu"))
+training = start_training(config, datasets, build_method(config, 17), torch.device("cpu"))
 training.counters = checkpoints.Counters(step=4)
 
 calls = 0

@@ -19,11 +19,11 @@ from jobs.training.prepare import prepare
 from jobs.training.pseudo_labels import first_stage, label_unlabeled
 from jobs.training.trainer import fit
 from trs import checkpoint as checkpoints
-from trs import loop
 from trs.config import METHOD_NAMES, Config, DataDistillConfig, TRSConfig
 from trs.data.datasets import Datasets
 from trs.data.pseudo_labels import with_labels
 from trs.methods.build import build_method
+from trs.training import start_training
 
 
 def train(config: Config, folder: Path) -> list[dict[str, float]]:
@@ -55,7 +55,7 @@ def test_two_workers_find_the_same_pseudo_labels_as_one(config: Config, datasets
     labeled = []
     for workers in (1, 2):
         folder = tmp_path / str(workers)
-        training = loop.start(first, datasets, build_method(first, len(datasets.skeleton)), torch.device("cpu"))
+        training = start_training(first, datasets, build_method(first, len(datasets.skeleton)), torch.device("cpu"))
         training.save(folder / "first_stage" / "checkpoint_00000000")
         wanted = dataclasses.replace(config, train=dataclasses.replace(config.train, workers=workers))
         labeled.append(label_unlabeled(Job(wanted, TWO_CORES), store(datasets), folder).load().unlabeled)
@@ -71,7 +71,7 @@ def test_unlabeled_people_whose_images_are_gone_are_told_at_once(config: Config,
                                                                  ) -> None:
     config = dataclasses.replace(config, method=DataDistillConfig())
     first = first_stage(Job(config)).config
-    training = loop.start(first, datasets, build_method(first, len(datasets.skeleton)), torch.device("cpu"))
+    training = start_training(first, datasets, build_method(first, len(datasets.skeleton)), torch.device("cpu"))
     training.save(tmp_path / "first_stage" / "checkpoint_00000000")
     gone = np.array([f"gone_{number}.jpg" for number in range(len(datasets.unlabeled))])
     broken = dataclasses.replace(datasets, unlabeled=dataclasses.replace(datasets.unlabeled, files=gone))

@@ -14,7 +14,9 @@ from trs.config import METHOD_NAMES, Config
 from trs.data.datasets import Datasets
 from trs.data.reader import stream_of
 from trs.evaluation.coco_eval import NAMES
+from trs.host import PlainHost
 from trs.methods.build import METHODS, build_method
+from trs.training import start_training
 
 NETWORKS = {"sspcm": {"a", "b", "c"}, "trs": {"a", "b", "reviewer_a", "reviewer_b"}, "dual": {"a", "b"},
             "mean_teacher": {"a", "teacher_a"}}
@@ -24,10 +26,10 @@ NETWORKS = {"sspcm": {"a", "b", "c"}, "trs": {"a", "b", "reviewer_a", "reviewer_
 def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, datasets: Datasets) -> None:
     config = dataclasses.replace(config, method=METHOD_NAMES[name](),
                                  train=dataclasses.replace(config.train, epochs=1, batch_size=20))
-    training = loop.start(config, datasets, build_method(config, len(datasets.skeleton)), torch.device("cpu"))
+    training = start_training(config, datasets, build_method(config, len(datasets.skeleton)), torch.device("cpu"))
     streams = {name: stream_of(people, datasets.skeleton.flip_order, config)
                for name, people in (("labeled", datasets.labeled), ("unlabeled", datasets.unlabeled))}
-    host = loop.PlainHost(streams)
+    host = PlainHost(streams)
     loop.train(training, host)
     (last,) = host.reports
     assert last["step"] == training.counters.step == 2 and np.isfinite(last["loss"]) and 0 <= last["ap"] <= 1
