@@ -30,10 +30,10 @@ def test_supervised_rows_stop_at_their_best_length() -> None:
     epochs = {" ".join((*cell.row, cell.column)): cell.run.config.train.epochs
               for name in ("table2", "table3") for cell in TABLES[name]().cells}
     # 149 passes over 1,000 labels an epoch, 29 over 5,000, 14 over 10,000, and one over all that COCO has.
-    assert [epochs[f"Supervised ResNet18 {labels}"] for labels in ("1K", "5K", "10K")] == [2, 7, 15]
-    assert epochs["Supervised ResNet50 AP"] == 200
+    assert [epochs[f"Supervised ResNet18 {labels}"] for labels in ("1K", "5K", "10K")] == [3, 12, 23]
+    assert epochs["Supervised ResNet50 AP"] == 320
     assert [epochs[f"TRS ResNet18 {labels}"] for labels in ("1K", "5K", "10K")] == [70, 100, 100]
-    assert all("Supervised rows pass 200 times" in TABLES[name]().note for name in ("table2", "table3", "table10"))
+    assert all("Supervised rows pass 320 times" in TABLES[name]().note for name in ("table2", "table3", "table10"))
 
 
 def test_a_figure_is_a_table_of_the_runs_that_it_shows() -> None:
