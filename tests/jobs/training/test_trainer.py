@@ -76,7 +76,8 @@ def test_an_evaluation_writes_one_checkpoint(config: Config, tmp_path: Path) -> 
     train(config, folder, callbacks=(Saves(),))
     seen = [json.loads(line) for line in (folder / "seen.jsonl").read_text().splitlines()]
     last = {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("checkpoint_*/state.json")}
-    assert list(seen[0]) == ["checkpoint_00000005"] and seen[1] == last  # written once, and never again
+    # Written once, and never again; Ray tells of a report when it next looks, by when the worker may be further on.
+    assert "checkpoint_00000005" in seen[0] and seen[1] == last
     assert last["checkpoint_00000005"] == seen[0]["checkpoint_00000005"]
 
 
