@@ -124,7 +124,7 @@ def _coco(labels: str, label: str, backbones: tuple[str, ...] = ("ResNet18", "Re
 
 
 def _on_coco(base: Config, label: str, backbones: tuple[str, ...]) -> Run:
-    """A method on a preset's people; a supervised training stops where it has stopped gaining."""
+    """A method on a preset's people; a supervised training stops after `SUPERVISED_PASSES`."""
     method, levels = METHODS[label]
     names = tuple(BACKBONES[name] for name in backbones)
     run = _change(base, method, model={"levels": levels, "backbones": names})
