@@ -46,7 +46,22 @@ def test_a_figure_is_a_table_of_the_runs_that_it_shows() -> None:
 
 def test_our_own_study_leaves_room_on_two_cores() -> None:
     for name, make in TABLES.items():
-        assert (make().cluster.cpus_per_worker < 1) == (name in ("lspet", "baseline", "gain"))
+        assert (make().cluster.cpus_per_worker < 1) == (name in ("lspet", "baseline", "gain", "pretrained"))
+
+
+@pytest.mark.parametrize("name", ["gain", "pretrained"])
+def test_what_unlabeled_images_bring_is_measured_at_equal_labels_and_batches(name: str) -> None:
+    table = TABLES[name]()
+    runs = {cell.row: cell.run.config for cell in table.cells}
+    assert table.compared_with is not None
+    against = runs[table.compared_with]
+    assert {cell.metric for cell in table.cells} == {"test_ap", "test_pck", "test_ap_ensemble"}
+    for row, config in runs.items():
+        assert (config.data, config.view, config.train.batch_size) == (
+            against.data, against.view, against.train.batch_size), row
+        if row[0].startswith("TRS"):  # every difference is the method's, and its burn-in is a part of its steps
+            assert config.model == against.model and config.train.epochs == against.train.epochs
+            assert config.train.learning_rate == against.train.learning_rate
 
 
 def test_a_run_is_called_by_the_first_cell_that_shows_it(config: Config) -> None:
