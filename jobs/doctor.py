@@ -24,8 +24,9 @@ def main(arguments: list[str]) -> None:
     connect()
     faults = 0
     for finding in examine(command.job, datasets, command.folder):
-        print(f"{'ok   ' if finding.fault is None else 'FAULT'}  {finding.about}"
-              f"{'' if finding.fault is None else f': {finding.fault}'}", flush=True)
+        said = finding.fault or finding.note
+        print(f"{'ok   ' if finding.fault is None else 'FAULT'}  {finding.about}{f': {said}' if said else ''}",
+              flush=True)
         faults += finding.fault is not None
     if faults:
         raise InputError(f"{faults} of the checks found a fault; nothing was started")

@@ -15,7 +15,7 @@ from jobs import cli
 from jobs import config as jobs_config
 from jobs.cluster import checks
 from jobs.cluster.connect import connect
-from jobs.cluster.resources import concurrency, share_cores
+from jobs.cluster.resources import Room, room_for, share_cores
 from jobs.cluster.stopping import run_aside, stop_gently
 from jobs.config import ClusterConfig, Job
 from jobs.paper.gains import gains_of
@@ -86,19 +86,19 @@ def main(arguments: list[str]) -> None:
     job = Job(runs[0].config, table.cluster)
     check(runs, folder)
     connect()
-    concurrent = concurrency(job, command.concurrent)
-    table = dataclasses.replace(table, cluster=share_cores(job, concurrent).cluster)
+    room = room_for(job, command.concurrent)
+    table = dataclasses.replace(table, cluster=share_cores(job, room()).cluster)
     datasets = load_datasets(job.config.data)
     checks.require(job, datasets, folder.find(runs[0]))
     folder.path.mkdir(parents=True, exist_ok=True)
     left = sum(folder.result(run) is None for run in runs)
-    print(f"{table.caption}: {len(runs)} trainings, {len(runs) - left} done, {concurrent} at a time -> {folder.path}",
+    print(f"{table.caption}: {len(runs)} trainings, {len(runs) - left} done, {room} -> {folder.path}",
           flush=True)
     cli.tell_notes(datasets.notes)
     done = False
     try:
         with stop_gently(folder.path):
-            failures = _train(table, command.table, runs, folder, concurrent)
+            failures = _train(table, command.table, runs, folder, room)
         write(table, command.table, folder, gains_of(table, folder, datasets))
         done = True
     finally:
@@ -123,7 +123,7 @@ def continued(table: Table, folder: RunsFolder) -> Table:
     return table.changed(as_0_1_trained)
 
 
-def _train(table: Table, name: str, runs: list[Run], folder: RunsFolder, concurrent: int) -> list[Run]:
+def _train(table: Table, name: str, runs: list[Run], folder: RunsFolder, room: Room) -> list[Run]:
     """Train what is left, say so and write the table after each training; those that failed."""
     titles, left = table.titles(), sum(folder.result(run) is None for run in runs)
     ended, began = list[Ended](), time.monotonic()
@@ -138,7 +138,7 @@ def _train(table: Table, name: str, runs: list[Run], folder: RunsFolder, concurr
         write(table, name, folder)
 
     write(table, name, folder)
-    run_aside(lambda: train_all(runs, folder, table.cluster, concurrent, tell))
+    run_aside(lambda: train_all(runs, folder, table.cluster, room, tell))
     return [end.run for end in ended if end.failure is not None]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jobs.cluster.resources import Room
 from jobs.cluster.stopping import run_aside, stop_gently
 from jobs.config import Job
 from jobs.paper.runs import Run, RunsFolder
@@ -91,7 +92,7 @@ def for_as_long(sorts: list[Sort], seconds: dict[str, float]) -> list[Sort]:
     return found
 
 
-def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, concurrent: int) -> Confirmed:
+def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, room: Room) -> Confirmed:
     """Train what is not trained yet, and write `confirmed.json`.
 
     Args:
@@ -99,7 +100,7 @@ def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, concur
         job: what its trials share.
         datasets: of the search; whom it measures on is the same for all seeds.
         seeds: N, apart from the search's own.
-        concurrent: trainings at a time.
+        room: for trainings at a time.
 
     Raises:
         InputError: there is nothing to confirm, or a training has failed.
@@ -112,7 +113,7 @@ def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, concur
         runs = [tuple(Run(sort.config).repeated(number) for number in range(1, seeds + 1)) for sort in some]
         names = {run: f"{sort.name}, seed {number}" for sort, each in zip(some, runs, strict=True)
                  for number, run in enumerate(each, 1)}
-        _train(names, folder, job, concurrent)
+        _train(names, folder, job, room)
         return runs
 
     runs = train(sorts)
@@ -127,11 +128,11 @@ def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, concur
     return found
 
 
-def _train(names: dict[Run, str], folder: RunsFolder, job: Job, concurrent: int) -> None:
+def _train(names: dict[Run, str], folder: RunsFolder, job: Job, room: Room) -> None:
     """Train what is left, and say so."""
     left = sum(folder.result(run) is None for run in names)
     done, began, failures = len(names) - left, time.monotonic(), list[Ended]()
-    print(f"confirming: {len(names)} trainings, {done} done, {concurrent} at a time -> {folder.path}", flush=True)
+    print(f"confirming: {len(names)} trainings, {done} done, {room} -> {folder.path}", flush=True)
 
     def tell(end: Ended) -> None:
         nonlocal done
@@ -143,7 +144,7 @@ def _train(names: dict[Run, str], folder: RunsFolder, job: Job, concurrent: int)
               f"about {duration(seconds)} left", flush=True)
 
     with stop_gently(folder.path):
-        run_aside(lambda: train_all(names, folder, job.cluster, concurrent, tell))
+        run_aside(lambda: train_all(names, folder, job.cluster, room, tell))
     if failures:
         raise InputError(f"{len(failures)} of the trainings that confirm failed, the first because "
                          f"{failures[0].failure}; the same command tries them again")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import optuna
 
 from jobs.training.datasets import store
@@ -15,25 +17,25 @@ from tune.study import StudyPruner, StudySearcher, trials_left
 from tune.trial import run_trial
 
 
-def run(search: Search, datasets: Datasets, study: optuna.Study, concurrent: int) -> None:
+def run(search: Search, datasets: Datasets, study: optuna.Study, room: Callable[[], int]) -> None:
     """Run what is left of a search; asked to stop, it returns early, with the study as it is then.
 
     Args:
         search: the search.
         datasets: that all trials share.
         study: new, or of an earlier start.
-        concurrent: trials at a time.
+        room: how many trials there may be at a time, asked before each start.
     """
     samples = trainings_left(search, study)
     if samples == 0:
         return
     people = Validation.loaded(search.folder, search.config.data, datasets)
-    searcher = StudySearcher(study, search, concurrent,
+    searcher = StudySearcher(study, search, room,
                              before_end=lambda trial: keep_poses(search.folder, trial, people))
     shared = {"search": search, "stored": store(datasets)}
     with report_live(search, samples) as callback:
         # Each may want a burn-in of its own; the searcher knows when there is nothing left.
-        train_many(run_trial, shared, searcher, search.folder, 2 * samples, concurrent, [callback],
+        train_many(run_trial, shared, searcher, search.folder, 2 * samples, room, [callback],
                    StudyPruner(searcher))
 
 

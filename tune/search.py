@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from jobs import cli
 from jobs.cluster import checks
 from jobs.cluster.connect import connect
-from jobs.cluster.resources import concurrency, share_cores
+from jobs.cluster.resources import room_for, share_cores
 from jobs.cluster.stopping import Stopped, run_aside, stop_gently
 from jobs.run_folder.layout import write_run
 from jobs.training.prepare import prepare
@@ -62,9 +62,9 @@ def main(arguments: list[str]) -> None:
     datasets = prepare(job.config, folder)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     connect()
-    concurrent = concurrency(job, command.concurrent)
+    room = room_for(job, command.concurrent)
     checks.require(job, datasets, folder)
-    job = share_cores(job, min(concurrent, plan.trials + plan.reference))
+    job = share_cores(job, min(room(), plan.trials + plan.reference))
     write_run(job, datasets.split, folder)
     search = Search(folder, job, plan, space)
     save_search(search, datasets.skeleton)
@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> None:
         # Not one that would wait forever: who asks for one trial gets the defaults alone.
         for point in without_mixing(defaults, space)[: plan.trials - 1]:
             study.enqueue_trial(point)
-    print(f"{command.title}: {plan.trials} trials, {concurrent} at a time, of {job.config.train.epochs} epochs on "
+    print(f"{command.title}: {plan.trials} trials, {room}, of {job.config.train.epochs} epochs on "
           f"{len(datasets.labeled)} labeled and {len(datasets.unlabeled)} unlabeled people -> {folder}", flush=True)
     cli.tell_notes(datasets.notes)
     print("searched: " + "  ".join(f"{name}={text}" for name, text in describe(space).items()), flush=True)
@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> None:
     ended_by: Exception = InputError(f"Ray Tune has ended early; see its files in {folder / 'ray'}")
     try:
         with stop_gently(folder):
-            run_aside(lambda: run(search, datasets, study, concurrent))
+            run_aside(lambda: run(search, datasets, study, room))
     except Stopped as stopped:
         ended_by = stopped
     compare(read_leaderboard(folder), Validation.loaded(folder, job.config.data, datasets))
@@ -95,5 +95,5 @@ def main(arguments: list[str]) -> None:
     if all(trial.state is TrialState.FAIL for trial in study.get_trials(deepcopy=False)):
         raise InputError(f"every trial failed; the lines above say why, the trials lie in {folder / TRIALS}")
     if command.confirm:
-        confirm(read_leaderboard(folder), job, datasets, command.confirm, concurrent)
+        confirm(read_leaderboard(folder), job, datasets, command.confirm, room)
         compare(read_leaderboard(folder), Validation.loaded(folder, job.config.data, datasets))

@@ -181,16 +181,16 @@ class StudySearcher(StatelessSearcher):
         study: from `open_study`.
         search: whose trials these are. While it is being stopped nothing new starts, and what ends early stays to be
             resumed.
-        concurrent: trials at a time: so many may wait for a burn-in, and no more is asked for before anything is known.
+        room: trials at a time: so many may wait for a burn-in, and no more is asked for before anything is known.
         before_end: called with a trial before its end is recorded, after which the study takes nothing more.
     """
 
-    def __init__(self, study: optuna.Study, search: Search, concurrent: int = 1,
+    def __init__(self, study: optuna.Study, search: Search, room: Callable[[], int] = lambda: 1,
                  before_end: Callable[[optuna.trial.Trial], object] = lambda trial: None) -> None:
         super().__init__(metric=search.config.eval.metric, mode="max")
         self.study, self.search, self.before_end = study, search, before_end
         self.reference_waits = search.reference_is_left()
-        self.concurrent = concurrent
+        self.room = room
         self.left = trials_left(study, search.plan.trials)
         self.waiting = [live(study, trial) for trial in running(study)]
         self.asked: dict[str, optuna.trial.Trial] = {}
@@ -214,7 +214,7 @@ class StudySearcher(StatelessSearcher):
             self.reference_waits = False
             return {"name": SUPERVISED, "values": {}}
         none_is_ready = all(self._must_wait(trial) for trial in self.waiting)
-        if none_is_ready and len(self.waiting) < min(self.left, self.concurrent):
+        if none_is_ready and len(self.waiting) < min(self.left, self.room()):
             self.waiting.append(self._ask())
         for trial in self.waiting:
             suggestion = {"name": trial_name(trial.number), "values": dict(trial.params)}

@@ -21,7 +21,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from jobs.cluster.ray_private import dashboard_address
-from jobs.cluster.resources import require_resources
+from jobs.cluster.resources import require_resources, waits_for_nodes
 from jobs.config import WINDOW_BYTES, Job
 from trs.data.datasets import Datasets
 from trs.errors import InputError
@@ -41,11 +41,13 @@ class Finding:
     about: what was looked at.
     fault: what is wrong with it in a sentence, or None.
     stops: whether a training must not start with it.
+    note: what is told of it where nothing is wrong.
     """
 
     about: str
     fault: str | None
     stops: bool = True
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,11 @@ def examine(job: Job, datasets: Datasets, folder: Path) -> Iterator[Finding]:
         datasets: that it reads.
         folder: of the run or search; the one above it must exist or be possible to make.
     """
-    yield Finding("resources", _fault_of(lambda: require_resources(job)))
-    yield Finding("object store", _object_store(job))
+    fault = _fault_of(lambda: require_resources(job))
+    waits = None if fault is not None else waits_for_nodes(job)
+    yield Finding("resources", fault, note=waits)
+    if waits is None:  # else nodes that are still to come hold most of it
+        yield Finding("object store", _object_store(job))
     yield from _dashboard()
     files = sorted({str(Path(people.root, str(people.files[0]))) for people in
                     (datasets.labeled, datasets.unlabeled, datasets.val) if len(people)})
@@ -79,12 +84,14 @@ def examine(job: Job, datasets: Datasets, folder: Path) -> Iterator[Finding]:
 
 
 def require(job: Job, datasets: Datasets, folder: Path) -> None:
-    """Raises InputError with the first fault that must stop a training; others are printed."""
+    """Raises InputError with the first fault that must stop a training; others are printed, and notes."""
     for finding in examine(job, datasets, folder):
         if finding.fault is not None and finding.stops:
             raise InputError(finding.fault)
         if finding.fault is not None:
             print(f"WARNING: {finding.fault}", file=sys.stderr, flush=True)
+        if finding.note is not None:
+            print(finding.note, flush=True)
 
 
 def _fault_of(check: Callable[[], object]) -> str | None:

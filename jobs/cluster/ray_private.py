@@ -10,8 +10,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import ray
-from ray._private.state import state
 from ray._private.worker import get_dashboard_url
+from ray.autoscaler.v2.utils import is_autoscaler_v2
 from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import get_or_create_autoscaling_coordinator
 from ray.train._internal.session import get_session
 from ray.train.torch.config import _TorchBackend
@@ -28,8 +28,8 @@ else:
     from ray.train.torch import TorchTrainer
 
 __all__ = [
-    "FailureConfig", "Result", "RunConfig", "ScalingConfig", "SignalledBackend", "TorchTrainer", "autoscaler_limits",
-    "dashboard_address", "is_being_drained", "pin_autoscaling_coordinator", "put_report_queue_here",
+    "FailureConfig", "Result", "RunConfig", "ScalingConfig", "SignalledBackend", "TorchTrainer",
+    "dashboard_address", "has_autoscaler", "is_being_drained", "pin_autoscaling_coordinator", "put_report_queue_here",
     "quieten_token_notice"]
 
 
@@ -47,12 +47,13 @@ def pin_autoscaling_coordinator() -> None:
     get_or_create_autoscaling_coordinator()
 
 
-def autoscaler_limits() -> dict[str, float]:
-    """The resources that the autoscaler may grow the cluster to; empty where it reports none.
+def has_autoscaler() -> bool:
+    """Whether the cluster was started with an autoscaler of Ray's second generation, as `ray up` and KubeRay start it.
 
-    The public call that #49501 asks for does not exist; #49568 brought this one.
+    No public call says so, and none tells what it may add: `get_max_resources_from_cluster_config` (#49568) answers
+    nothing in Ray 2.60, whose autoscaler reports no configuration (#49501).
     """
-    return {name: float(amount) for name, amount in (state.get_max_resources_from_cluster_config() or {}).items()}
+    return bool(is_autoscaler_v2(fetch_from_server=True))
 
 
 def is_being_drained() -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import loky
 import ray
 
-from jobs.cluster.ray_private import ScalingConfig, autoscaler_limits
+from jobs.cluster.growth import capacity, growth, nodes
+from jobs.cluster.ray_private import ScalingConfig
 from jobs.config import ClusterConfig, Job
 from trs.errors import InputError
 
@@ -17,10 +19,8 @@ DRIVER = {"node:__internal_head__": 1e-3}
 the head, which outlives the nodes that come and go, and with it the training survives their loss."""
 
 
-def resources() -> dict[str, float]:
-    """Add up the CPUs and GPUs that the cluster holds, or may grow to where its autoscaler can add nodes."""
-    held, limit = ray.cluster_resources(), autoscaler_limits()
-    return {name: max(held.get(name, 0.0), limit.get(name, 0.0)) for name in ("CPU", "GPU")}
+Nodes = list[dict[str, float]]
+"""The resources of each node, by Ray's names."""
 
 
 def cpus_needed(job: Job, workers: int) -> float:
@@ -32,33 +32,87 @@ def require_resources(job: Job) -> None:
     """Refuse a training that the cluster can never run, instead of waiting for ever.
 
     Raises:
-        InputError: with what is asked for and what there is.
+        InputError: with what is asked for and what there is, or may be.
     """
-    cluster = job.cluster
-    there, workers = resources(), cluster.min_workers or job.config.train.workers
-    for name, wanted in (("CPU", cpus_needed(job, workers)), ("GPU", float(workers * cluster.use_gpu))):
-        if wanted > there[name] + 1e-6:
-            raise InputError(
-                f"one training asks for {wanted:g} {name}s ({workers} workers), the cluster has "
-                f"{there[name]:g}; lower train.workers, --cpus-per-worker or --data-cpus")
-    places = worker_places(job)
-    if places is not None and places < workers:
-        gpu = " and a GPU" if cluster.use_gpu else ""
-        raise InputError(f"{workers} workers of {cluster.cpus_per_worker:g} CPUs{gpu} each are asked for, and the "
-                         f"cluster's nodes have room for {places}; lower train.workers or --cpus-per-worker")
+    there = capacity()
+    fault = None if there is None else lack(job, there)
+    if fault is not None:
+        raise InputError(fault)
 
 
-def worker_places(job: Job) -> int | None:
-    """Count the workers that fit on the nodes, each whole on one; None where an autoscaler may add others."""
-    if autoscaler_limits():
+def waits_for_nodes(job: Job) -> str | None:
+    """Say what a training waits for where the autoscaler must add nodes before it can start."""
+    if growth() is None or lack(job, nodes()) is None:
         return None
+    held = f"{_sum(nodes(), 'CPU'):g} CPUs" + (f" and {_sum(nodes(), 'GPU'):g} GPUs" if job.cluster.use_gpu else "")
+    doubt = "" if capacity() is not None else "; whether it has nodes that are large enough cannot be seen from here"
+    return f"the cluster has {held} now, and one training waits until its autoscaler has added nodes{doubt}"
+
+
+def lack(job: Job, there: Nodes) -> str | None:
+    """What nodes lack for one training, in a sentence with the remedy; None where it fits."""
+    cluster, workers = job.cluster, job.cluster.min_workers or job.config.train.workers
+    for name, wanted in (("CPU", cpus_needed(job, workers)), ("GPU", float(workers * cluster.use_gpu))):
+        if wanted > _sum(there, name) + 1e-6:
+            remedy = "lower train.workers, --cpus-per-worker or --data-cpus" if name == "CPU" else (
+                "lower train.workers" if _sum(there, name) else "leave out --use-gpu")
+            return (f"one training asks for {wanted:g} {name}s ({workers} workers), the cluster has "
+                    f"{_sum(there, name):g}; {remedy}")
+    places = worker_places(job, there)
+    if places < workers:
+        gpu = " and a GPU" if cluster.use_gpu else ""
+        return (f"{workers} workers of {cluster.cpus_per_worker:g} CPUs{gpu} each are asked for, and the "
+                f"cluster's nodes have room for {places}; lower train.workers or --cpus-per-worker")
+    return None
+
+
+def worker_places(job: Job, there: Nodes) -> int:
+    """Count the workers that fit on nodes, each whole on one."""
     wanted = _of_worker(job)
-    return sum(min(int((node["Resources"].get(name, 0.0) + 1e-6) // amount) for name, amount in wanted.items())
-               for node in ray.nodes() if node["Alive"])
+    return sum(min(int((node.get(name, 0.0) + 1e-6) // amount) for name, amount in wanted.items()) for node in there)
 
 
-def concurrency(job: Job, wanted: int | None) -> int:
-    """Count the trainings of one kind that the cluster can really run at a time.
+def fitting(job: Job, there: Nodes) -> int:
+    """Count the trainings of one kind that nodes can run at a time; one that runs with fewer workers counts as none."""
+    workers = job.config.train.workers
+    by_cpus = int((_sum(there, "CPU") + 1e-6) // cpus_needed(job, workers))
+    return min(by_cpus, worker_places(job, there) // workers)
+
+
+def _sum(there: Nodes, name: str) -> float:
+    return sum(node.get(name, 0.0) for node in there)
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many trainings of one kind run at a time: it follows the nodes that come and go.
+
+    job: of one of them.
+    wanted: at most; None leaves it to the cluster.
+    grows: whether an autoscaler adds nodes for trainings that wait.
+    """
+
+    job: Job
+    wanted: int | None
+    grows: bool
+
+    def __call__(self) -> int:
+        """As many as the nodes of now hold, and at least one; where it grows also some that wait, and make it grow."""
+        fit = max(1, fitting(self.job, nodes()))
+        if self.grows:
+            # A cluster doubles with what waits; who names a number gets all of it at once.
+            there, fit = capacity(), self.wanted or 2 * fit
+            fit = fit if there is None else max(1, min(fit, fitting(self.job, there)))
+        return min(fit, self.wanted) if self.wanted else fit
+
+    def __str__(self) -> str:
+        """What a search says of itself."""
+        now = f"{self()} at a time"
+        return f"{now}, more as the cluster grows" if self.grows and self.wanted is None else now
+
+
+def room_for(job: Job, wanted: int | None) -> Room:
+    """The room for trainings of one kind.
 
     Raises:
         InputError: not even one fits, or less than one is wanted.
@@ -66,14 +120,7 @@ def concurrency(job: Job, wanted: int | None) -> int:
     if wanted is not None and wanted < 1:
         raise InputError(f"--concurrent must be at least 1, got {wanted}")
     require_resources(job)
-    workers, there, places = job.config.train.workers, resources(), worker_places(job)
-    fit = int((there["CPU"] + 1e-6) // cpus_needed(job, workers))
-    if job.cluster.use_gpu:
-        fit = min(fit, int(there["GPU"] // workers))
-    if places is not None:
-        fit = min(fit, places // workers)
-    fit = max(1, fit)  # one of fewer workers, with min_workers
-    return min(fit, wanted) if wanted else fit
+    return Room(job, wanted, growth() is not None)
 
 
 def scaling(job: Job) -> ScalingConfig:
@@ -102,8 +149,8 @@ def share_cores(job: Job, concurrent: int = 1) -> Job:
     if cluster.threads is not None:
         return job
     reserved = max(1, int(cluster.cpus_per_worker))
-    nodes = [_cores(node) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0.0) >= 1]
-    shared = int(min(nodes) // -(-workers // len(nodes))) if nodes else 0  # what an autoscaler adds is not known yet
+    cores = [_cores(node) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0.0) >= 1]
+    shared = int(min(cores) // -(-workers // len(cores))) if cores else 0  # what an autoscaler adds is not known yet
     threads = reserved if cluster.use_gpu else max(reserved, shared)
     return dataclasses.replace(job, cluster=dataclasses.replace(cluster, threads=threads))
 

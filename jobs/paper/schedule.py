@@ -32,7 +32,7 @@ class Ended:
     seconds: float
 
 
-def train_all(runs: Iterable[Run], folder: RunsFolder, cluster: ClusterConfig, concurrent: int,
+def train_all(runs: Iterable[Run], folder: RunsFolder, cluster: ClusterConfig, room: Callable[[], int],
               tell: Callable[[Ended], None]) -> None:
     """Train what is not done yet, and first what it starts from; what starts from a failed run fails with it.
 
@@ -42,7 +42,7 @@ def train_all(runs: Iterable[Run], folder: RunsFolder, cluster: ClusterConfig, c
         runs: to be trained.
         folder: of the runs' folders.
         cluster: the machines of each.
-        concurrent: runs at a time.
+        room: how many runs there may be at a time, asked before each start.
         tell: called with each run that has ended, but for those that were asked to stop.
 
     Raises:
@@ -53,7 +53,7 @@ def train_all(runs: Iterable[Run], folder: RunsFolder, cluster: ClusterConfig, c
     if not queue.waiting:
         return
     jobs = {folder.find(run).name: Job(folder.config(run), cluster) for run in queue.waiting}
-    train_many(_train, {"jobs": jobs, "folder": folder.path}, _Searcher(queue), folder.path, len(jobs), concurrent,
+    train_many(_train, {"jobs": jobs, "folder": folder.path}, _Searcher(queue), folder.path, len(jobs), room,
                [_Listener(queue)])
     if (queue.waiting or queue.running) and not queue.stops():
         raise InputError(f"Ray Tune has ended early; see its files in {folder.path / 'ray'}")

@@ -16,7 +16,7 @@ from jobs.cluster.resources import DRIVER
 
 
 def train_many(driver: Callable[..., None], shared: Mapping[str, Any], searcher: Searcher, folder: Path, samples: int,
-               concurrent: int, callbacks: Sequence[ray.tune.Callback] = (),
+               room: Callable[[], int], callbacks: Sequence[ray.tune.Callback] = (),
                scheduler: TrialScheduler | None = None) -> None:
     """Run what a searcher hands out, until it has no more; Ray Tune's own files lie in `folder/ray`.
 
@@ -30,16 +30,29 @@ def train_many(driver: Callable[..., None], shared: Mapping[str, Any], searcher:
             `Searcher.FINISHED`.
         folder: on storage that every node sees.
         samples: suggestions at most, at least one.
-        concurrent: drivers at a time.
+        room: how many drivers there may be now; asked again before each start.
         callbacks: hear what drivers report, and how they end.
         scheduler: ends drivers early; by default none is.
     """
     ray.tune.Tuner(
         ray.tune.with_resources(ray.tune.with_parameters(driver, **shared), DRIVER),
-        tune_config=ray.tune.TuneConfig(search_alg=ConcurrencyLimiter(searcher, max_concurrent=concurrent),
+        tune_config=ray.tune.TuneConfig(search_alg=_Limiter(searcher, room),
                                         scheduler=scheduler, num_samples=samples),
         run_config=ray.tune.RunConfig(name="ray", storage_path=str(folder), verbose=0,
                                       callbacks=[*callbacks, _Silence()])).fit()
+
+
+class _Limiter(ConcurrencyLimiter):
+    """Tune's limit of how many run at a time, asked for anew each time."""
+
+    def __init__(self, searcher: Searcher, room: Callable[[], int]) -> None:
+        super().__init__(searcher, max_concurrent=room())
+        self.room = room
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """A suggestion, where there is room for one more."""
+        self.max_concurrent = self.room()
+        return super().suggest(trial_id)
 
 
 class _Silence(TrialProgressCallback):

@@ -1,0 +1,139 @@
+"""Trainings and searches on a cluster whose nodes do not exist yet: a real autoscaler adds them, on this machine."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import ray
+
+from jobs import config as jobs_config
+from jobs.config import ClusterConfig, Job
+from tests.faults.conftest import free_port
+from trs.config import Config
+
+pytestmark = pytest.mark.long
+ROOT = Path(__file__).resolve().parents[2]
+HEAD = "f" * 51 + "00000"
+"""Ray's provider of nodes on one machine knows its head by this."""
+NOT_NEEDED = ("setup_commands", "head_setup_commands", "worker_setup_commands", "initialization_commands",
+              "head_start_ray_commands", "worker_start_ray_commands", "cluster_synced_files", "rsync_exclude",
+              "rsync_filter")
+CPUS = 3
+"""Of a node that the autoscaler adds."""
+
+
+@dataclass
+class Growing:
+    """A cluster of a head without CPUs, to which Ray's autoscaler adds nodes of CPUS, at most three."""
+
+    folder: Path
+    address: str
+    environment: dict[str, str]
+
+    def run(self, *arguments: str, seconds: float = 600) -> tuple[int, str]:
+        """The exit code and the words of `python ARGUMENTS` on this cluster."""
+        done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=os.environ | self.environment, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds)
+        return done.returncode, done.stdout
+
+    def processes(self) -> list[psutil.Process]:
+        """All that belong to it."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if any(str(self.folder) in word for word in process.cmdline()):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def raylets(self) -> list[psutil.Process]:
+        """The processes that keep its nodes, the head's among them."""
+        return [process for process in self.processes() if process.name() == "raylet"]
+
+    def close(self) -> None:
+        """End them."""
+        for end in (psutil.Process.terminate, psutil.Process.kill):
+            left = self.processes()
+            for process in left:
+                try:
+                    end(process)
+                except psutil.Error:
+                    continue
+            psutil.wait_procs(left, timeout=10)
+
+
+@pytest.fixture
+def growing() -> Iterator[Growing]:
+    folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: paths of sockets may not exceed 107 characters
+    host, port = ray.util.get_node_ip_address(), free_port()
+    address = f"{host}:{port}"
+    (folder / "cluster.json").write_text(json.dumps({
+        "cluster_name": "growing", "max_workers": 3, "head_node_type": "ray.head.default", "upscaling_speed": 1.0,
+        "provider": {"type": "external", "launch_multiple": True, "head_node_id": HEAD, "disable_node_updaters": True,
+                     "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
+                     "disable_launch_config_check": True, "foreground_node_launch": True, "gcs_address": address},
+        "available_node_types": {
+            "ray.head.default": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
+            "worker": {"resources": {"CPU": CPUS, "object_store_memory": 2 * 10**8}, "node_config": {},
+                       "min_workers": 0, "max_workers": 3}},
+        "idle_timeout_minutes": 5, "auth": {"ssh_user": "nobody"},
+        **{name: [] for name in NOT_NEEDED},
+        "file_mounts": {}, "file_mounts_sync_continuously": False}))
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 64}
+    head = subprocess.Popen(
+        [str(Path(sys.executable).with_name("ray")), "start", "--head", "--num-cpus=0", f"--port={port}",
+         f"--dashboard-port={free_port()}", "--object-store-memory=300000000",
+         f"--autoscaling-config={folder / 'cluster.json'}", f"--temp-dir={folder}", "--block"],
+        env=os.environ | token | {
+            "RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1", "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_enable_autoscaler_v2": "1", "RAY_CLOUD_INSTANCE_ID": HEAD, "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD},
+        stdout=(folder / "head.log").open("w"), stderr=subprocess.STDOUT)
+    made = Growing(folder, address, token | {"RAY_ADDRESS": address})
+    try:
+        end = time.monotonic() + 180
+        while "Ray runtime started" not in (folder / "head.log").read_text():
+            assert head.poll() is None and time.monotonic() < end, (folder / "head.log").read_text()
+            time.sleep(0.5)
+        yield made
+    finally:
+        made.close()
+        head.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def config_file(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trainings of one worker, 20 steps in 2 epochs; one fits on a node."""
+    train = dataclasses.replace(config.train, epochs=2, batch_size=4)
+    file = tmp_path_factory.mktemp("config") / "config.yaml"
+    jobs_config.save(Job(dataclasses.replace(config, train=train),
+                         ClusterConfig(cpus_per_worker=1.2, data_cpus=0.8, checkpoint_every=3)), file)
+    return file
+
+
+def test_what_asks_for_nodes_gets_them(growing: Growing, config_file: Path, tmp_path: Path) -> None:
+    common = ("--config", str(config_file), "--out", str(tmp_path))
+    code, said = growing.run("-m", "jobs.doctor", *common)
+    assert code == 0 and "has 0 CPUs now, and one training waits until its autoscaler has added nodes" in said, said
+    code, said = growing.run("-m", "jobs.train", *common, "--name", "run")
+    assert code == 0 and "0 CPUs now" in said, said
+    code, said = growing.run("run_tune.py", *common, "--name", "search", "--trials", "3", "--space",
+                             "method.unsup_weight=0.1..1")
+    assert code == 0 and "more as the cluster grows" in said, said
+    rows = list(csv.DictReader((tmp_path / "search" / "leaderboard.csv").open()))
+    assert len(rows) == 4 and all(row["status"] in ("complete", "pruned", "reference") for row in rows), rows
+    assert len(growing.raylets()) > 2, "trials that waited have added no second node"
