@@ -120,7 +120,7 @@ def test_a_training_that_fails_is_told_and_the_others_go_on(drawn_root: Path, tm
     follower = Run(whole.config, (spoilt,))
     last = Run(whole.config, (follower,))
     ended: list[Ended] = []
-    train_all([last], folder, made.cluster, 2, ended.append)
+    train_all([last], folder, made.cluster, lambda: 2, ended.append)
     assert [end.run for end in ended] == [spoilt, follower, last]
     assert [end.failure == "a run that it starts from has failed" for end in ended] == [False, True, True]
     assert "mistake.txt" in (ended[0].failure or "")

@@ -82,7 +82,7 @@ MUTANTS = [
     *in_file("tune/study.py", "tests/tune/test_study.py",
         ("a burn-in comes once", "            if folder not in self.burning.values():\n", "            if True:\n",
          "test_trials_that_agree_wait_for_one_burn_in"),
-        ("nothing is asked for before anything is known", "min(self.left, self.concurrent)", "self.left",
+        ("nothing is asked for before anything is known", "min(self.left, self.room())", "self.left",
          "test_trials_that_agree_wait_for_one_burn_in"),
         ("a burn-in that failed is not repeated", "shared.is_done or shared.folder in self.tried", "shared.is_done",
          "test_a_burn_in_that_failed_is_not_tried_for_each_trial_anew")),

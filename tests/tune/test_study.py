@@ -210,7 +210,8 @@ def test_an_evaluation_without_a_score_is_a_failure(study: optuna.Study, tmp_pat
 
 def with_burn_in(study: optuna.Study, folder: Path, trials: int, *space: str) -> StudySearcher:
     config = change(demo(), {"train.burn_in": 20})
-    return StudySearcher(study, Search(folder, Job(config), Plan(trials, reference=False), parse_space(space)), 2)
+    search = Search(folder, Job(config), Plan(trials, reference=False), parse_space(space))
+    return StudySearcher(study, search, room=lambda: 2)
 
 
 def finish(burn_in: BurnIn | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import loky
@@ -18,52 +19,42 @@ def job(workers: int = 1, **machines: Any) -> Job:
     return Job(Config(train=TrainConfig(workers=workers)), ClusterConfig(**machines))
 
 
-def test_what_the_autoscaler_may_add_counts_as_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster.ray, "cluster_resources", lambda: {"memory": 1.0})  # a head without CPUs
-    monkeypatch.setattr(cluster, "autoscaler_limits", lambda: {"CPU": 64.0, "GPU": 8.0})
-    cluster.require_resources(job(workers=8, use_gpu=True))
-    with pytest.raises(InputError, match=r"asks for 9 GPUs \(9 workers\), the cluster has 8"):
-        cluster.require_resources(job(workers=9, use_gpu=True))
-    monkeypatch.setattr(cluster, "autoscaler_limits", dict)
-    monkeypatch.setattr(cluster.ray, "nodes", lambda: [])
-    with pytest.raises(InputError, match="the cluster has 0"):
-        cluster.require_resources(job())
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_training_that_can_never_fit_is_refused_with_the_difference() -> None:
     with pytest.raises(InputError, match=r"asks for 225 CPUs \(100 workers\), the cluster has 8"):
-        cluster.concurrency(job(workers=100, cpus_per_worker=2, data_cpus=0.25), None)
+        cluster.room_for(job(workers=100, cpus_per_worker=2, data_cpus=0.25), None)
 
 
-def test_workers_must_fit_on_whole_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    small, lost = {"Alive": True, "Resources": {"CPU": 2.0, "GPU": 1.0}}, {"Alive": False, "Resources": {"CPU": 64.0}}
-    monkeypatch.setattr(cluster.ray, "nodes", lambda: [small] * 4 + [lost])
-    monkeypatch.setattr(cluster.ray, "cluster_resources", lambda: {"CPU": 8.0, "GPU": 4.0})
-    monkeypatch.setattr(cluster, "autoscaler_limits", dict)
-    cluster.require_resources(job(workers=4, cpus_per_worker=1.5, data_cpus=0.5))
-    with pytest.raises(InputError, match=r"2 workers of 3 CPUs each are asked for, .* room for 0"):
-        cluster.require_resources(job(workers=2, cpus_per_worker=3, data_cpus=0.5))
-    assert cluster.concurrency(job(cpus_per_worker=1.2, data_cpus=0.1), None) == 4
-    assert cluster.concurrency(job(workers=2, cpus_per_worker=0.5, data_cpus=0.1, use_gpu=True), None) == 2
-    monkeypatch.setattr(cluster.ray, "nodes", lambda: [{"Alive": True, "Resources": {"CPU": 8.0}}])
-    assert cluster.concurrency(job(workers=2, cpus_per_worker=1.2, data_cpus=0.1), None) == 3
-    monkeypatch.setattr(cluster.ray, "nodes", lambda: [small] * 4)
+def test_workers_must_fit_on_whole_nodes() -> None:
+    small = [{"CPU": 2.0, "GPU": 1.0}] * 4
+    assert cluster.lack(job(workers=4, cpus_per_worker=1.5, data_cpus=0.5), small) is None
+    said = cluster.lack(job(workers=2, cpus_per_worker=3, data_cpus=0.5), small)
+    assert said is not None and re.search(r"2 workers of 3 CPUs each are asked for, .* room for 0", said)
+    assert cluster.fitting(job(cpus_per_worker=1.2, data_cpus=0.1), small) == 4
+    assert cluster.fitting(job(workers=2, cpus_per_worker=0.5, data_cpus=0.1, use_gpu=True), small) == 2
+    assert cluster.fitting(job(workers=2, cpus_per_worker=1.2, data_cpus=0.1), [{"CPU": 8.0}]) == 3
     elastic = job(workers=8, min_workers=3, cpus_per_worker=1.2, data_cpus=0.1)
-    assert cluster.concurrency(elastic, None) == 1
-    with pytest.raises(InputError, match=r"asks for 10\.4 CPUs \(8 workers\)"):
-        cluster.concurrency(cluster.all_or_none(elastic), None)
+    assert cluster.lack(elastic, small) is None and cluster.fitting(elastic, small) == 0
+    said = cluster.lack(cluster.all_or_none(elastic), small)
+    assert said is not None and "asks for 10.4 CPUs (8 workers), the cluster has 8" in said
+
+
+def test_a_remedy_works_in_the_case_at_hand() -> None:
+    nodes = [{"CPU": 8.0, "GPU": 2.0}]
+    assert (cluster.lack(job(workers=3, use_gpu=True, cpus_per_worker=1, data_cpus=0.1), nodes) or "").endswith(
+        "asks for 3 GPUs (3 workers), the cluster has 2; lower train.workers")
+    assert (cluster.lack(job(use_gpu=True), [{"CPU": 8.0}]) or "").endswith("the cluster has 0; leave out --use-gpu")
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_concurrency_is_what_the_cluster_holds() -> None:
     training = job(workers=2, cpus_per_worker=1, data_cpus=0.5)
-    assert cluster.concurrency(training, None) == 2
-    assert cluster.concurrency(training, 1) == 1
+    assert cluster.room_for(training, None)() == 2 and cluster.room_for(training, 1)() == 1
+    assert str(cluster.room_for(training, None)) == "2 at a time"
     with pytest.raises(InputError, match="must be at least 1"):
-        cluster.concurrency(training, 0)
+        cluster.room_for(training, 0)
 
 
 @pytest.mark.slow
