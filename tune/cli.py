@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from tune.study import STUDY_FILE
+from tune.storage import STUDY_FILE
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,17 @@ from jobs import config as jobs_config
 from jobs.config import Job
 from jobs.run_folder.layout import CONFIG_FILE, METRICS_FILE, MISTAKE_FILE
 from jobs.run_folder.metrics import Metrics, metrics_fault, read_metrics
+from jobs.run_folder.suggestion import read_suggestion
 from trs.config import Config
 from trs.errors import InputError
 from trs.evaluation.protocol import ENSEMBLE, METRIC_NAMES, TEST
 from trs.files import is_finite
 from tune.confirmed import Confirmed, read_confirmed
-from tune.plan import SUPERVISED, TRIALS, trial_job
+from tune.identity import disagreement, identities
+from tune.plan import SUPERVISED, TRIALS, trial_job, trial_name
 from tune.space import Space, Values
-from tune.study import BASELINE, STUDY_FILE, read_study, trial_name
+from tune.storage import STUDY_FILE, read_study
+from tune.study import BASELINE
 
 Status = Literal["complete", "pruned", "failed", "running", "reference"]
 
@@ -262,7 +265,7 @@ def read_leaderboard(folder: Path) -> Leaderboard:
     job = jobs_config.load(folder / CONFIG_FILE)
     metric = job.config.eval.metric
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in _STATUS]
-    entries = [_entry(folder, trial, metric) for trial in trials]
+    entries = [_entry(folder, trial, metric, identities(study)) for trial in trials]
     if (run := folder / TRIALS / SUPERVISED).is_dir():
         status: Status = "failed" if (run / MISTAKE_FILE).exists() else "reference"
         entries.append(Entry(SUPERVISED, status, {}, read_metrics(run), metric, fault=metrics_fault(run)))
@@ -271,12 +274,17 @@ def read_leaderboard(folder: Path) -> Leaderboard:
     return Leaderboard(folder, job, study, space, entries, read_confirmed(folder))
 
 
-def _entry(folder: Path, trial: FrozenTrial, metric: str) -> Entry:
+def _entry(folder: Path, trial: FrozenTrial, metric: str, known: list[str]) -> Entry:
     name = trial_name(trial.number)
     run, status = folder / TRIALS / name, _STATUS[trial.state]
-    return Entry(name, status, dict(trial.params), read_metrics(run), metric, BASELINE in trial.user_attrs,
-                 told=trial.value if status == "complete" and is_finite(trial.value) else None,
-                 fault=None if status == "running" else metrics_fault(run))  # which may be writing a line now
+    written, values = read_suggestion(run), dict(trial.params)
+    contradiction = disagreement(run, known, name, values)
+    fault = None if status == "running" else metrics_fault(run)  # which may be writing a line now
+    # What a run was trained with its worker knows, and the study may not.
+    return Entry(name, status, values if written is None else dict(written.values), read_metrics(run), metric,
+                 BASELINE in trial.user_attrs,
+                 told=trial.value if status == "complete" and is_finite(trial.value) and not contradiction else None,
+                 fault="; ".join(each for each in (contradiction, fault) if each) or None)
 
 
 def as_csv(board: Leaderboard) -> str:

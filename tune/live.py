@@ -21,9 +21,8 @@ from jobs.run_folder.layout import BAD_IMAGES_FILE, MISTAKE_FILE
 from jobs.run_folder.metrics import Metrics, read_metrics
 from trs.evaluation.protocol import METRIC_NAMES
 from tune.leaderboard import Layout, short_names, value_text
-from tune.plan import SUPERVISED, TRIALS, Search
+from tune.plan import SUPERVISED, TRIALS, Search, trial_name
 from tune.space import Values
-from tune.study import trial_name
 
 _FAILED = "FAILED"
 _ENDED_ROWS = 12

@@ -64,12 +64,14 @@ class Search:
     folder: absolute.
     job: what its trials share, before their suggestions change it.
     space: the searched ranges.
+    identities: who it is, and then whom it was copied from, see `tune.identity`.
     """
 
     folder: Path
     job: Job
     plan: Plan
     space: Space
+    identities: tuple[str, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -106,6 +108,11 @@ class Search:
         metrics = read_metrics(run)
         done = bool(metrics) and metrics[-1]["epoch"] >= self.config.train.epochs
         return self.reference and not done and not (run / MISTAKE_FILE).exists()
+
+
+def trial_name(number: int) -> str:
+    """Name the study's trial with this number."""
+    return f"{number:04d}"
 
 
 def trial_job(job: Job, name: str, values: Values) -> Job:

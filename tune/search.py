@@ -18,13 +18,15 @@ from jobs.run_folder.layout import write_run
 from jobs.training.prepare import prepare
 from trs.errors import InputError
 from tune.confirm import confirm
+from tune.identity import identities, require_whole, settle
 from tune.leaderboard import read_leaderboard
 from tune.plan import TRIALS, Plan, Search, load_plan, save_search
 from tune.publish.files import compare
 from tune.report.gallery import Validation
 from tune.runner import run, trainings_left
 from tune.space import check_space, chosen_space, describe, get, paper_defaults, without_mixing
-from tune.study import BASELINE, open_study
+from tune.storage import open_study
+from tune.study import BASELINE
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ def main(arguments: list[str]) -> None:
         raise InputError("--confirm must not be negative")
     plan, space = load_plan(folder) if command.resume else (
         command.plan, chosen_space(job.config, list(command.space), command.space_file))
+    if command.resume:
+        require_whole(folder)
     check_space(job.config, space)
     defaults = paper_defaults(job.config, space)
     datasets = prepare(job.config, folder)
@@ -69,6 +73,10 @@ def main(arguments: list[str]) -> None:
     search = Search(folder, job, plan, space)
     save_search(search, datasets.skeleton)
     study = open_study(folder, search.grace_epochs, plan.reduction_factor)
+    told = settle(study, folder)
+    search = dataclasses.replace(search, identities=tuple(identities(study)))
+    if told is not None:
+        print(told, flush=True)
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial(defaults, user_attrs={BASELINE: True})
         # Not one that would wait forever: who asks for one trial gets the defaults alone.

@@ -9,143 +9,26 @@ ones.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import sqlite3
-import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from jobs.run_folder.metrics import read_metrics
 from jobs.training.many import StatelessSearcher
-from trs.errors import InputError, printable
-from trs.files import open_regular
 from tune.burn_in import burn_in
 from tune.optuna_private import live
-from tune.plan import SUPERVISED, Search
+from tune.plan import SUPERVISED, Search, trial_name
 
-STUDY_FILE = "study.db"
 BASELINE = "baseline"
 """User attribute of the trial that runs the paper's defaults."""
-
-
-class Halving(optuna.pruners.SuccessiveHalvingPruner):
-    """Successive halving among the trials that have not failed.
-
-    Optuna's compares a trial with whatever has reached its rung, also with what a trial reported before it diverged.
-    """
-
-    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Whether successive halving ends a trial after what it has reported."""
-        return super().prune(cast(optuna.Study, _WithoutFailed(study)), trial)
-
-
-class _WithoutFailed:
-    """A study, but for the trials that have failed."""
-
-    def __init__(self, study: optuna.Study) -> None:
-        self.study = study
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.study, name)
-
-    def get_trials(self, deepcopy: bool = True) -> list[FrozenTrial]:
-        return [trial for trial in self.study.get_trials(deepcopy) if trial.state is not TrialState.FAIL]
-
-
-def open_study(folder: Path, grace_epochs: int, reduction_factor: int) -> optuna.Study:
-    """Open the study of a search's folder, new or resumed; it prunes as ASHA does, Optuna's successive halving.
-
-    Raises:
-        InputError: the folder holds something else under the study's name, or a damaged one.
-    """
-    file = folder / STUDY_FILE
-    with _told(file):
-        if file.exists():
-            _require_study(file, may_be_new=True)
-        study = optuna.create_study(
-            storage=f"sqlite:///{file}", study_name=folder.name, direction="maximize", load_if_exists=True,
-            pruner=Halving(min_resource=grace_epochs, reduction_factor=reduction_factor))
-        study.get_trials(deepcopy=False)
-    return study
-
-
-def read_study(folder: Path) -> optuna.Study:
-    """Open an existing study, to look at.
-
-    Raises:
-        InputError: there is none, it is damaged, or it is of a folder of another name.
-    """
-    file = folder / STUDY_FILE
-    with _told(file):
-        _require_study(file)
-        try:
-            study = optuna.load_study(storage=f"sqlite:///{file}", study_name=folder.name)
-        except KeyError as error:
-            raise InputError(f"{file} holds no search named {folder.name!r}: the folder was renamed; give it its old "
-                             "name again") from error
-        study.get_trials(deepcopy=False)
-    return study
-
-
-@contextlib.contextmanager
-def _told(file: Path) -> Iterator[None]:
-    """Tell in a sentence what the readers of a database stumble upon where it is none, or damaged."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # SQLite's, SQLAlchemy's and Optuna's, and what damaged values lead to
-        if "is locked" in str(error):
-            raise  # that is not the file's fault
-        # SQLAlchemy puts the statement behind its driver's own words, the system the name behind its own.
-        said = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
-        reason = printable(str(said).strip().partition("\n")[0])
-        if isinstance(error, RuntimeError) and "version" in reason:
-            raise InputError(f"{file} is of another version of Optuna ({reason.partition('. ')[0]}); install that one"
-                             ) from error
-        raise InputError(f"{file} cannot be read as the study of a search ({reason}); restore it from a copy, or start "
-                         "the search anew under another name") from error
-
-
-_TABLES = {"studies", "study_directions", "trials", "trial_params", "trial_values", "trial_intermediate_values",
-           "trial_user_attributes", "trial_system_attributes", "version_info"}
-"""What Optuna's database holds, among others."""
-
-
-def _require_study(file: Path, may_be_new: bool = False) -> None:
-    """Raise an error unless a file is a database of Optuna's, which would else make one of whatever it is.
-
-    Args:
-        file: that is there.
-        may_be_new: whether it may be empty, as a search leaves it that is killed when it begins.
-    """
-    with open_regular(file) as opened:
-        beginning = opened.read(16)
-    if may_be_new and not beginning:
-        return
-    if beginning != b"SQLite format 3\0":
-        raise ValueError("it is no database")
-    address = f"file:{urllib.parse.quote(str(file))}?mode=rw"  # a search that was killed may have left a journal
-    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=60)) as database:
-        tables = {name for name, in database.execute("select name from sqlite_master where type = 'table'")}
-        damage, = next(database.execute("pragma quick_check(1)"))
-        if damage != "ok":
-            raise ValueError(damage)
-        if "studies" not in tables and (tables or not may_be_new):
-            raise ValueError("it is a database of something else")
-        begun = bool(tables) and database.execute("select count(*) from studies").fetchone() > (0,)
-    missing = _TABLES - tables
-    if begun and missing:  # Optuna would make them anew, without what they held
-        raise ValueError(f"its table {min(missing)} is missing")
 
 
 def sampler(seed: int, number: int) -> optuna.samplers.BaseSampler:
@@ -167,11 +50,6 @@ def trials_left(study: optuna.Study, wanted: int) -> int:
     """Count the trials still to run, those that were interrupted included."""
     ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
     return max(0, wanted - len(ended))
-
-
-def trial_name(number: int) -> str:
-    """Name the study's trial with this number."""
-    return f"{number:04d}"
 
 
 class StudySearcher(StatelessSearcher):

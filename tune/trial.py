@@ -14,6 +14,7 @@ from jobs.training.trainer import fit
 from trs.errors import InputError
 from trs.files import write_text
 from tune.burn_in import burn_in
+from tune.identity import require_own, suggestion_of
 from tune.plan import Search, trial_job
 
 
@@ -35,10 +36,11 @@ def run_trial(suggestion: dict[str, Any], search: Search, stored: StoredDatasets
         fit(shared.job, stored, shared.folder, stop=stop, until=shared.job.config.train.burn_in)
         return
     job, run = trial_job(search.job, name, values), search.run_folder(name)
+    require_own(run, search.identities, name, values)
     write_run(job, stored.split, run)
     if shared is not None and not shared.is_done:
         write_text(run / MISTAKE_FILE, shared.mistake)
         raise InputError(shared.mistake)
     put_report_queue_here()
     fit(job, stored, run, callbacks=[TuneReportCallback()], stop=stop,
-        burned_in=None if shared is None else shared.state)
+        burned_in=None if shared is None else shared.state, suggestion=suggestion_of(search.identities, name, values))

@@ -13,6 +13,7 @@ from jobs.cluster.failures import Failures
 from jobs.cluster.ray_private import FailureConfig, Result, RunConfig, TorchTrainer
 from jobs.cluster.resources import scaling
 from jobs.config import Job
+from jobs.run_folder.suggestion import Suggestion
 from jobs.training.datasets import StoredDatasets
 
 
@@ -26,6 +27,7 @@ class Assignment:
     stop: the file that asks the work to save and end.
     checkpoint: whose networks are looked at, where nothing is trained; in a training, the shared burn-in's.
     until: the step to end at, see `trs.loop.train`.
+    suggestion: that is trained, where a search has made it.
     """
 
     job: Job
@@ -34,6 +36,7 @@ class Assignment:
     stop: Path | None = None
     checkpoint: Path | None = None
     until: int | None = None
+    suggestion: Suggestion | None = None
 
     def settings(self) -> dict[str, Any]:
         """Wrap it for Ray Train, which hands its workers a dictionary."""

@@ -20,6 +20,7 @@ from jobs.cluster.resources import scaling
 from jobs.cluster.stopping import TorchConfig
 from jobs.config import Job
 from jobs.run_folder.layout import FIRST_STAGE, STOP_FILE, write_run
+from jobs.run_folder.suggestion import Suggestion
 from jobs.training.assignment import Assignment
 from jobs.training.datasets import StoredDatasets
 from jobs.training.pseudo_labels import first_stage, label_unlabeled
@@ -28,7 +29,8 @@ from trs.errors import InputError
 
 
 def fit(job: Job, stored: StoredDatasets, folder: Path, callbacks: Iterable[ray.train.UserCallback] = (),
-        stop: Path | None = None, burned_in: Path | None = None, until: int | None = None) -> None:
+        stop: Path | None = None, burned_in: Path | None = None, until: int | None = None,
+        suggestion: Suggestion | None = None) -> None:
     """Train in `folder`: checkpoints lie there, and a run that was interrupted there is resumed.
 
     A method with a first stage runs that before, in a folder of its own below.
@@ -41,6 +43,7 @@ def fit(job: Job, stored: StoredDatasets, folder: Path, callbacks: Iterable[ray.
         stop: the file that asks the run to save and end early, without an error; by default `stop` in `folder`.
         burned_in: the checkpoint that it goes on from, see `jobs.training.burn_in`; None burns in by itself.
         until: the step to end at, see `trs.loop.train`.
+        suggestion: that is trained, where a search has made it; the worker states it in the run's folder.
 
     Raises:
         InputError: a mistake of the user's that a worker found, or more failures than `max_failures`.
@@ -61,7 +64,7 @@ def fit(job: Job, stored: StoredDatasets, folder: Path, callbacks: Iterable[ray.
     judge = Failures(folder, job.cluster.max_failures)
     while True:
         try:
-            _trainer(Assignment(job, stored, folder, stop, burned_in, until), callbacks).fit()
+            _trainer(Assignment(job, stored, folder, stop, burned_in, until, suggestion), callbacks).fit()
             return
         except ray.train.TrainingFailedError as error:
             mistake = find_mistake(error)

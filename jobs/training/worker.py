@@ -20,6 +20,7 @@ from jobs.run_folder.checkpoints import load_newest_whole, prune
 from jobs.run_folder.layout import BAD_IMAGES_FILE, EVENTS_FILE, FAILURES_FILE, append_line, write_down
 from jobs.run_folder.metrics import MetricsLog, best_step, known
 from jobs.run_folder.progress import Progress
+from jobs.run_folder.suggestion import write_suggestion
 from jobs.training.assignment import Assignment
 from jobs.training.reading import StoredStream, read_shares
 from trs import checkpoint as checkpoints
@@ -56,6 +57,8 @@ def _train(assignment: Assignment) -> None:
     torch.set_num_threads(threads_of(job.cluster))
     write_down("trs.bad_images", folder / BAD_IMAGES_FILE, each_once=True)
     write_down("jobs", folder / EVENTS_FILE)
+    if assignment.suggestion is not None and ray.train.get_context().get_world_rank() == 0:
+        write_suggestion(folder, assignment.suggestion)
     datasets = assignment.datasets.load()
     method = build_method(job.config, len(datasets.skeleton))
     burned_in = checkpoints.load(assignment.checkpoint) if assignment.checkpoint is not None else None

@@ -24,7 +24,8 @@ from tests.benchmarks.ratios import Ratio, show
 from trs.config import Config, TrainConfig
 from tune.plan import Plan, Search
 from tune.space import Values, parse_space
-from tune.study import StudySearcher, open_study
+from tune.storage import open_study
+from tune.study import StudySearcher
 
 SPACE = parse_space(["method.ema_momentum=0.9,0.97,0.99,0.997,0.999,0.9995", "method.unsup_weight=0.1..10:log",
                      "method.mix_count=0..9", "train.learning_rate=1e-4..1e-1:log"])

@@ -22,7 +22,7 @@ from jobs import config as jobs_config
 from jobs.config import ClusterConfig, Job
 from jobs.run_folder.metrics import read_metrics
 from trs.config import Config
-from tune.study import read_study
+from tune.storage import read_study
 
 pytestmark = pytest.mark.long
 SOAK_SECONDS = int(os.environ.get("TRS_SOAK_SECONDS", "60"))

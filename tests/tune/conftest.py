@@ -26,9 +26,10 @@ from trs.evaluation.results import write_results
 from trs.presets import demo
 from tune import compare
 from tune import search as searches
-from tune.plan import SKELETON_FILE, SUPERVISED, TRIALS, Plan, Search, save_search, trial_job
+from tune.plan import SKELETON_FILE, SUPERVISED, TRIALS, Plan, Search, save_search, trial_job, trial_name
 from tune.space import default_space, paper_defaults, parse_space
-from tune.study import BASELINE, open_study, trial_name
+from tune.storage import open_study
+from tune.study import BASELINE
 
 EPOCHS = 8
 SPACE = parse_space(["method.ema_momentum=0.9,0.97,0.99,0.999", "method.unsup_weight=0.1..10:log",

@@ -27,7 +27,7 @@ from tune.publish.servers import _free, refresh, serve
 from tune.publish.tensorboard import FOLDER as HPARAMS
 from tune.report.gallery import Validation
 from tune.report.page import REPORT_FILE
-from tune.study import read_study
+from tune.storage import read_study
 
 SEEN = """const nodes = root => [...root.querySelectorAll('*')].flatMap(
     node => [node, ...(node.shadowRoot ? nodes(node.shadowRoot) : [])]);

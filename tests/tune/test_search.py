@@ -21,7 +21,7 @@ from trs.config import Config
 from trs.errors import InputError
 from tune import search
 from tune.plan import SUPERVISED, Plan, Search
-from tune.study import STUDY_FILE, read_study
+from tune.storage import STUDY_FILE, read_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 

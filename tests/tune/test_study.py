@@ -16,7 +16,8 @@ from trs.presets import demo
 from tune.burn_in import BurnIn, burn_in
 from tune.plan import SUPERVISED, TRIALS, Plan, Search
 from tune.space import parse_space
-from tune.study import BASELINE, StudySearcher, open_study, trials_left
+from tune.storage import open_study
+from tune.study import BASELINE, StudySearcher, trials_left
 
 SPACE = parse_space(["method.unsup_weight=0.1..10:log", "method.mix_count=0..9"])
 

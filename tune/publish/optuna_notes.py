@@ -13,9 +13,8 @@ from optuna_dashboard import get_note, save_note
 from trs.visualize import write_jpeg
 from tune.leaderboard import Entry, Leaderboard
 from tune.optuna_private import live
-from tune.plan import TRIALS
+from tune.plan import TRIALS, trial_name
 from tune.report.gallery import Validation, contact_sheet, protocol_of
-from tune.study import trial_name
 
 ARTIFACTS = "artifacts"
 """Folder of the images, in the search's."""

@@ -19,7 +19,7 @@ from tune.leaderboard import Leaderboard
 from tune.publish.optuna_notes import ARTIFACTS, write_notes
 from tune.publish.tensorboard import write_hparams
 from tune.report.gallery import Validation
-from tune.study import STUDY_FILE
+from tune.storage import STUDY_FILE, address
 
 HOST = "127.0.0.1"
 
@@ -44,7 +44,7 @@ def serve(folder: Path, optuna_port: int, tensorboard_port: int) -> Iterator[dic
     ports = {"optuna-dashboard": first, "TensorBoard": _free(tensorboard_port if tensorboard_port != first else 0)}
     commands = {
         "optuna-dashboard": ["-c", "from optuna_dashboard._cli import main; main()",
-                             f"sqlite:///{folder / STUDY_FILE}", "--artifact-dir", str(folder / ARTIFACTS), "--quiet"],
+                             address(folder / STUDY_FILE), "--artifact-dir", str(folder / ARTIFACTS), "--quiet"],
         "TensorBoard": ["-m", "tensorboard.main", "--logdir", str(folder), "--reload_interval", "15"]}
     with contextlib.ExitStack() as stack:
         for name, arguments in commands.items():

@@ -21,7 +21,8 @@ from tune.plan import SKELETON_FILE, TRIALS, Plan, Search
 from tune.publish.optuna_notes import keep_poses
 from tune.report.gallery import Validation, read_skeleton
 from tune.space import parse_space
-from tune.study import StudySearcher, read_study
+from tune.storage import read_study
+from tune.study import StudySearcher
 
 ROWS = [((0.999, 0.5, 5), TrialState.RUNNING, 3, 0.2)]
 _listeners: list[list[str]] = []

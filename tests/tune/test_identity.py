@@ -1,0 +1,198 @@
+"""A search knows itself wherever it lies, and lists each trial under what it was trained with."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import shutil
+import sqlite3
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from jobs import config as jobs_config
+from jobs.config import Job
+from jobs.run_folder.layout import CONFIG_FILE
+from jobs.run_folder.suggestion import SUGGESTION_FILE, write_suggestion
+from trs.errors import InputError
+from trs.presets import demo
+from tune.identity import HOME, ORIGIN, identities, require_whole, settle, suggestion_of
+from tune.leaderboard import read_leaderboard
+from tune.plan import TRIALS, trial_name
+from tune.space import parse_space
+from tune.storage import STUDY_FILE, open_study, read_study
+
+SPACE = parse_space(["method.unsup_weight=0.1..10:log", "method.mix_count=0..9"])
+
+
+def resume(folder: Path, trials: int = 1) -> str | None:
+    """What a search does with its study: it knows itself, then trains some more; what was told."""
+    if (folder / STUDY_FILE).exists():
+        require_whole(folder)
+    folder.mkdir(exist_ok=True)
+    jobs_config.save(Job(demo()), folder / CONFIG_FILE)
+    study = open_study(folder, 1, 2)
+    told = settle(study, folder)
+    for _ in range(trials):
+        trial = study.ask(SPACE)
+        train(folder, study, trial)
+        study.tell(trial, 0.5)
+    return told
+
+
+def train(folder: Path, study: optuna.Study, trial: optuna.trial.Trial) -> None:
+    run = folder / TRIALS / trial_name(trial.number)
+    run.mkdir(parents=True)
+    write_suggestion(run, suggestion_of(identities(study), trial_name(trial.number), dict(trial.params)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A search of three trials."""
+    resume(tmp_path / "first", 3)
+    return tmp_path / "first"
+
+
+def known(folder: Path) -> list[str]:
+    return identities(read_study(folder))
+
+
+def listed(folder: Path) -> dict[str, Any]:
+    return {entry.name: entry.values for entry in read_leaderboard(folder).entries}
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A folder of another file system."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as made:
+        yield Path(made)
+
+
+@pytest.mark.parametrize("name", ["second", "a b", "wärme", "what?", "100%20", "{x}", "#1"])
+def test_a_search_of_another_name_is_the_same(folder: Path, name: str) -> None:
+    before, values = known(folder), listed(folder)
+    there = folder.rename(folder.with_name(name))
+    assert resume(there) is None and known(there) == before
+    assert listed(there).items() > values.items() and len(listed(there)) == 4
+
+
+def test_a_search_that_was_moved_to_another_disk_is_the_same(folder: Path, elsewhere: Path) -> None:
+    before = known(folder)
+    there = Path(shutil.move(folder, elsewhere / "moved"))
+    assert resume(there) is None and known(there) == before
+    assert read_study(there).user_attrs[HOME]["path"] == str(there)
+
+
+def test_a_search_seen_through_a_link_is_the_same(folder: Path) -> None:
+    before = known(folder)
+    link = folder.with_name("link")
+    link.symlink_to(folder)
+    assert resume(link) is None and known(folder) == before
+
+
+@pytest.mark.parametrize("other_disk", [False, True])
+def test_a_copy_becomes_a_search_of_its_own_and_says_of_what(folder: Path, elsewhere: Path, other_disk: bool) -> None:
+    before, values = known(folder), listed(folder)
+    copy = Path(shutil.copytree(folder, (elsewhere if other_disk else folder.parent) / "copy"))
+    told = resume(copy)
+    assert told == f"{copy} is a copy of {folder} and goes on as a search of its own"
+    assert known(folder) == before and known(copy)[1:] == before and known(copy)[0] not in before
+    assert read_study(copy).user_attrs[ORIGIN] == str(folder)
+    assert resume(copy) is None, "it is told once"
+    assert listed(copy).items() > values.items() and listed(folder) == values
+
+
+def test_what_a_worker_wrote_is_listed_and_what_the_study_says_against_it_is_told(folder: Path) -> None:
+    run, other = (folder / TRIALS / name for name in ("0001", "0002"))
+    trained = json.loads((other / SUGGESTION_FILE).read_text())
+    (run / SUGGESTION_FILE).write_text(json.dumps({**trained, "trial": "0001"}))
+    board = read_leaderboard(folder)
+    entry = next(entry for entry in board.entries if entry.name == "0001")
+    assert entry.values == trained["values"]
+    assert any("trials/0001" in told and "it was trained with method.mix_count" in told for told in board.doubts)
+    with pytest.raises(InputError, match=r"trials/0001: it was trained with .*restore both from one copy"):
+        require_whole(folder)
+
+
+@pytest.mark.parametrize(("change", "sentence"), [
+    ({"trial": "0007"}, "trial 0007 was trained there"), ({"search": "f" * 32}, "a trial of another search")])
+def test_a_run_of_somewhere_else_is_refused(folder: Path, change: dict[str, str], sentence: str) -> None:
+    file = folder / TRIALS / "0001" / SUGGESTION_FILE
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(InputError, match=sentence):
+        require_whole(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"search": 1, "trial": "0001", "values": {}}', b"\xff"])
+def test_a_damaged_statement_is_told_in_a_sentence(folder: Path, content: bytes) -> None:
+    (folder / TRIALS / "0001" / SUGGESTION_FILE).write_bytes(content)
+    with pytest.raises(InputError, match=r"suggestion\.json .*; restore it from a copy"):
+        require_whole(folder)
+
+
+@pytest.mark.parametrize("lose", ["gone", "empty"])
+def test_a_lost_study_is_never_made_anew_over_trials(folder: Path, lose: str) -> None:
+    file = folder / STUDY_FILE
+    file.unlink()
+    if lose == "empty":
+        file.touch()
+    for refuse in (lambda: require_whole(folder), lambda: open_study(folder, 1, 2)):
+        with pytest.raises(InputError, match=r"restore it from a copy"):
+            refuse()
+    assert (file.read_bytes() if file.exists() else b"") == b""
+
+
+def test_a_folder_of_two_studies_is_refused(folder: Path) -> None:
+    optuna.create_study(storage=f"sqlite:///{folder / STUDY_FILE}", study_name="second")
+    with pytest.raises(InputError, match=r"holds 2 searches \(first, second\)"):
+        read_study(folder)
+
+
+def test_a_search_of_0_1_is_known_from_its_next_write_on(folder: Path) -> None:
+    with contextlib.closing(sqlite3.connect(folder / STUDY_FILE)) as database, database:
+        database.execute("delete from study_user_attributes")
+    for file in folder.glob(f"{TRIALS}/*/{SUGGESTION_FILE}"):
+        file.unlink()
+    assert len(listed(folder)) == 3 and known(folder) == []
+    renamed = folder.rename(folder.with_name("second"))
+    assert resume(renamed) is None and len(known(renamed)) == 1 and len(listed(renamed)) == 4
+
+
+def test_whatever_is_done_to_folders_each_setting_is_what_the_worker_wrote(tmp_path: Path, elsewhere: Path) -> None:
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    draw, written = random.Random(seed), dict[str, Any]()
+
+    def look(folder: Path) -> None:
+        for name, values in listed(folder).items():
+            assert values == written[(folder / TRIALS / name / "nonce").read_text()]
+
+    def go_on(folder: Path) -> None:
+        resume(folder)
+        for run in (folder / TRIALS).iterdir():
+            if not (run / "nonce").exists():
+                (run / "nonce").write_text(uuid.uuid4().hex)
+                written[(run / "nonce").read_text()] = json.loads((run / SUGGESTION_FILE).read_text())["values"]
+
+    folders = [tmp_path / "0"]
+    go_on(folders[0])
+    for number in range(1, 41):
+        folder = draw.choice(folders)
+        new = draw.choice([tmp_path, elsewhere]) / str(number)
+        match draw.choice(["rename", "copy", "move", "resume", "look"]):
+            case "rename":
+                folders[folders.index(folder)] = folder.rename(folder.with_name(str(number)))
+            case "move":
+                folders[folders.index(folder)] = Path(shutil.move(folder, new))
+            case "copy":
+                folders.append(Path(shutil.copytree(folder, new)))
+            case "resume":
+                go_on(folder)
+        for each in folders:
+            look(each)

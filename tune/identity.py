@@ -1,0 +1,126 @@
+"""A search knows itself: its identity lies in its study, not in the name of the folder that it lies in.
+
+    renamed, moved, seen through a link, or from another machine    the same search
+    copied                                                          another one, from its first write on
+
+What was trained before a copy was made belongs to both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+
+from jobs.run_folder.suggestion import Suggestion, read_suggestion
+from trs.errors import InputError
+from tune.plan import TRIALS, trial_name
+from tune.space import Values
+from tune.storage import STUDY_FILE, read_study
+
+IDENTITY, HOME, ORIGIN = "identity", "home", "origin"
+"""User attributes of the study: who it is, where it was last written, and what it was copied from."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a search lies: a rename keeps the inode, a copy has another one."""
+
+    host: str
+    path: str
+    device: int
+    inode: int
+
+    @staticmethod
+    def of(folder: Path) -> Home:
+        """The folder itself, whatever links lead to it."""
+        there = folder.resolve()
+        status = there.stat()
+        return Home(socket.gethostname(), str(there), status.st_dev, status.st_ino)
+
+
+def settle(study: optuna.Study, folder: Path) -> str | None:
+    """Make a study, opened to be written into, know itself in the folder that it lies in by now.
+
+    Returns: what to tell: that it is a copy, and of what.
+    """
+    attrs, here = study.user_attrs, Home.of(folder)
+    if IDENTITY not in attrs:  # new, or begun by 0.1
+        study.set_user_attr(IDENTITY, [uuid.uuid4().hex])
+        study.set_user_attr(HOME, dataclasses.asdict(here))
+        return None
+    home = Home(**attrs[HOME])
+    if home == here:
+        return None
+    told = None
+    if _is_copy(home, here, attrs[IDENTITY]):
+        study.set_user_attr(IDENTITY, [uuid.uuid4().hex, *attrs[IDENTITY]])
+        study.set_user_attr(ORIGIN, home.path)
+        told = f"{folder} is a copy of {home.path} and goes on as a search of its own"
+    study.set_user_attr(HOME, dataclasses.asdict(here))
+    return told
+
+
+def identities(study: optuna.Study) -> list[str]:
+    """Who a search is, and then whom it was copied from, the last first; none where 0.1 alone has written it."""
+    return list(study.user_attrs.get(IDENTITY, []))
+
+
+def _is_copy(home: Home, here: Home, known: list[str]) -> bool:
+    """Whether a study that was last written elsewhere has been copied, rather than renamed or moved."""
+    same_place = (home.device, home.inode) == (here.device, here.inode) or home.path == here.path
+    if same_place:
+        return False
+    if (home.host, home.device) == (here.host, here.device):
+        return True  # a rename would have kept the inode
+    try:  # moved between file systems it has left its old place
+        return identities(read_study(Path(home.path)))[:1] == known[:1]
+    except InputError:
+        return False
+
+
+def suggestion_of(known: Sequence[str], name: str, values: Values) -> Suggestion:
+    """What a worker is to state in the folder of a trial, or of the reference.
+
+    Args:
+        known: the search's `identities`.
+        name: the trial's.
+        values: of the searched settings.
+    """
+    return Suggestion(known[0] if known else "", name, values)
+
+
+def disagreement(run: Path, known: Sequence[str], name: str, values: Values) -> str | None:
+    """What a run's folder states against the study's word for a trial, in a sentence, or None.
+
+    Raises:
+        InputError: what it states is damaged.
+    """
+    written = read_suggestion(run)
+    return None if written is None else suggestion_of(known, name, values).contradicted_by(written, known)
+
+
+def require_own(run: Path, known: Sequence[str], name: str, values: Values) -> None:
+    """Raise an InputError where a run's folder was trained with something else than the study says."""
+    fault = disagreement(run, known, name, values)
+    if fault is not None:
+        raise InputError(f"{run}: {fault}; study and folder do not belong together: restore both from one copy")
+
+
+def require_whole(folder: Path) -> None:
+    """Refuse to go on with a search whose study is lost or damaged, or tells of other trials than were trained.
+
+    Raises:
+        InputError: with the first trial that contradicts the study.
+    """
+    if not (folder / STUDY_FILE).exists() and not any((folder / TRIALS).glob("[0-9]*")):
+        return  # killed before its first trial
+    study = read_study(folder)
+    for trial in study.get_trials(deepcopy=False):
+        name = trial_name(trial.number)
+        require_own(folder / TRIALS / name, identities(study), name, dict(trial.params))
