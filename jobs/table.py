@@ -24,6 +24,7 @@ from jobs.paper.runs import Run, RunsFolder, check, with_starts
 from jobs.paper.schedule import Ended, train_all
 from jobs.paper.tables import TABLES, Table
 from jobs.run_folder.console import duration
+from jobs.run_folder.lease import Lease, hold
 from trs import config as configs
 from trs.config import DataConfig, EvalConfig, ModelConfig, TrainConfig, ViewConfig
 from trs.config.before import as_0_1_trained
@@ -90,16 +91,16 @@ def main(arguments: list[str]) -> None:
     table = dataclasses.replace(table, cluster=share_cores(job, room()).cluster)
     datasets = load_datasets(job.config.data)
     checks.require(job, datasets, folder.find(runs[0]))
-    folder.path.mkdir(parents=True, exist_ok=True)
     left = sum(folder.result(run) is None for run in runs)
     print(f"{table.caption}: {len(runs)} trainings, {len(runs) - left} done, {room} -> {folder.path}",
           flush=True)
     cli.tell_notes(datasets.notes)
     done = False
     try:
-        with stop_gently(folder.path):
-            failures = _train(table, command.table, runs, folder, room)
-        write(table, command.table, folder, gains_of(table, folder, datasets))
+        with hold(folder.path) as lease:
+            with stop_gently(folder.path, lease):
+                failures = _train(table, command.table, runs, folder, room, lease)
+            write(table, command.table, folder, gains_of(table, folder, datasets))
         done = True
     finally:
         if not done:
@@ -123,7 +124,8 @@ def continued(table: Table, folder: RunsFolder) -> Table:
     return table.changed(as_0_1_trained)
 
 
-def _train(table: Table, name: str, runs: list[Run], folder: RunsFolder, room: Room) -> list[Run]:
+def _train(table: Table, name: str, runs: list[Run], folder: RunsFolder, room: Room, lease: Lease
+           ) -> list[Run]:
     """Train what is left, say so and write the table after each training; those that failed."""
     titles, left = table.titles(), sum(folder.result(run) is None for run in runs)
     ended, began = list[Ended](), time.monotonic()
@@ -138,7 +140,7 @@ def _train(table: Table, name: str, runs: list[Run], folder: RunsFolder, room: R
         write(table, name, folder)
 
     write(table, name, folder)
-    run_aside(lambda: train_all(runs, folder, table.cluster, room, tell))
+    run_aside(lambda: train_all(runs, folder, table.cluster, room, tell, lease), lease)
     return [end.run for end in ended if end.failure is not None]
 
 

@@ -12,20 +12,25 @@ from jobs.cluster.resources import share_cores
 from jobs.cluster.stopping import run_aside, stop_gently
 from jobs.run_folder.console import print_progress
 from jobs.run_folder.layout import FIRST_STAGE, write_run
+from jobs.run_folder.lease import Lease, hold, require_new
 from jobs.training.datasets import store
 from jobs.training.prepare import prepare
 from jobs.training.trainer import fit
 from trs import checkpoint as checkpoints
-from trs.errors import InputError
 from trs.evaluation.protocol import protocol
 
 
 def main(arguments: list[str]) -> None:
     """Train once: one method on one dataset, on as many workers as asked for."""
     command = cli.parse(cli.Command, arguments, "python -m jobs.train")
+    if not command.resume:
+        require_new(command.folder, command.to_resume)
+    with hold(command.folder) as lease:
+        _train(command, lease)
+
+
+def _train(command: cli.Command, lease: Lease) -> None:
     job, folder = command.job, command.folder
-    if folder.exists() and not command.resume:
-        raise InputError(f"{folder} exists already: resume it with {command.to_resume}, or choose another --name")
     datasets = prepare(job.config, folder)
     connect()
     checks.require(job, datasets, folder)
@@ -39,9 +44,9 @@ def main(arguments: list[str]) -> None:
     cli.tell_notes(datasets.notes)
     done = False
     try:
-        with (stop_gently(folder), print_progress(folder / FIRST_STAGE, job.config, "first stage: "),
+        with (stop_gently(folder, lease), print_progress(folder / FIRST_STAGE, job.config, "first stage: "),
               print_progress(folder, job.config)):
-            run_aside(lambda: fit(job, store(datasets), folder))
+            run_aside(lambda: fit(job, store(datasets), folder, lease=lease), lease)
         done = True
     finally:
         if not done:

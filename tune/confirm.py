@@ -18,6 +18,7 @@ from jobs.config import Job
 from jobs.paper.runs import Run, RunsFolder
 from jobs.paper.schedule import Ended, train_all
 from jobs.run_folder.console import duration
+from jobs.run_folder.lease import Lease
 from jobs.run_folder.metrics import Metrics, read_metrics
 from trs.config import Config, change
 from trs.data.datasets import Datasets
@@ -92,7 +93,7 @@ def for_as_long(sorts: list[Sort], seconds: dict[str, float]) -> list[Sort]:
     return found
 
 
-def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, room: Room) -> Confirmed:
+def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, room: Room, lease: Lease) -> Confirmed:
     """Train what is not trained yet, and write `confirmed.json`.
 
     Args:
@@ -101,6 +102,7 @@ def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, room: 
         datasets: of the search; whom it measures on is the same for all seeds.
         seeds: N, apart from the search's own.
         room: for trainings at a time.
+        lease: of the search.
 
     Raises:
         InputError: there is nothing to confirm, or a training has failed.
@@ -113,7 +115,7 @@ def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, room: 
         runs = [tuple(Run(sort.config).repeated(number) for number in range(1, seeds + 1)) for sort in some]
         names = {run: f"{sort.name}, seed {number}" for sort, each in zip(some, runs, strict=True)
                  for number, run in enumerate(each, 1)}
-        _train(names, folder, job, room)
+        _train(names, folder, job, room, lease)
         return runs
 
     runs = train(sorts)
@@ -128,7 +130,7 @@ def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, room: 
     return found
 
 
-def _train(names: dict[Run, str], folder: RunsFolder, job: Job, room: Room) -> None:
+def _train(names: dict[Run, str], folder: RunsFolder, job: Job, room: Room, lease: Lease) -> None:
     """Train what is left, and say so."""
     left = sum(folder.result(run) is None for run in names)
     done, began, failures = len(names) - left, time.monotonic(), list[Ended]()
@@ -143,8 +145,8 @@ def _train(names: dict[Run, str], folder: RunsFolder, job: Job, room: Room) -> N
         print(f"[{done}/{len(names)}] {names[end.run]}: {'done' if end.failure is None else f'FAILED: {end.failure}'}, "
               f"about {duration(seconds)} left", flush=True)
 
-    with stop_gently(folder.path):
-        run_aside(lambda: train_all(names, folder, job.cluster, room, tell))
+    with stop_gently(folder.path, lease):
+        run_aside(lambda: train_all(names, folder, job.cluster, room, tell, lease), lease)
     if failures:
         raise InputError(f"{len(failures)} of the trainings that confirm failed, the first because "
                          f"{failures[0].failure}; the same command tries them again")

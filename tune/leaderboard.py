@@ -30,7 +30,7 @@ from tune.identity import disagreement, identities
 from tune.plan import SUPERVISED, TRIALS, trial_job, trial_name
 from tune.space import Space, Values
 from tune.storage import STUDY_FILE, read_study
-from tune.study import BASELINE
+from tune.study import BASELINE, CAUSE
 
 Status = Literal["complete", "pruned", "failed", "running", "reference"]
 
@@ -49,6 +49,7 @@ class Entry:
     baseline: it runs the paper's defaults.
     told: its final score as the study has it, once it is complete.
     fault: what is wrong with the file of its metrics.
+    cause: why it has failed, or waits for another try.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Entry:
     baseline: bool = False
     told: float | None = None
     fault: str | None = None
+    cause: str | None = None
 
     @property
     def epochs(self) -> int:
@@ -201,7 +203,9 @@ class Leaderboard:
         """What is special about a run."""
         special = {"best" if self.best and self.best.status == "complete" else "best so far": entry is self.best,
                    "paper's defaults": entry.baseline, "supervised": entry.status == "reference"}
-        return [note for note, holds in special.items() if holds]
+        why = {"failed": entry.cause, "running": entry.cause and f"waits for another try: {entry.cause}"}
+        return [note for note, holds in special.items() if holds] + [
+            note for status, note in why.items() if note and entry.status == status]
 
     @property
     def summary(self) -> str:
@@ -284,7 +288,8 @@ def _entry(folder: Path, trial: FrozenTrial, metric: str, known: list[str]) -> E
     return Entry(name, status, values if written is None else dict(written.values), read_metrics(run), metric,
                  BASELINE in trial.user_attrs,
                  told=trial.value if status == "complete" and is_finite(trial.value) and not contradiction else None,
-                 fault="; ".join(each for each in (contradiction, fault) if each) or None)
+                 fault="; ".join(each for each in (contradiction, fault) if each) or None,
+                 cause=trial.user_attrs.get(CAUSE))
 
 
 def as_csv(board: Leaderboard) -> str:

@@ -16,9 +16,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from jobs.cluster.failures import Blame
 from jobs.run_folder.console import duration, epoch_line
 from jobs.run_folder.layout import BAD_IMAGES_FILE, MISTAKE_FILE
 from jobs.run_folder.metrics import Metrics, read_metrics
+from jobs.training.many import Failure
 from trs.evaluation.protocol import METRIC_NAMES
 from tune.leaderboard import Layout, short_names, value_text
 from tune.plan import SUPERVISED, TRIALS, Search, trial_name
@@ -70,6 +72,7 @@ class SearchLines(TrialProgressCallback):
         self.rows = {path.name: row for path in sorted((search.folder / TRIALS).glob("*"))
                      if (row := _earlier(path, search)) is not None}
         self.ended, self.began = 0, time.monotonic()
+        self.failures: dict[str, Failure] = {}
 
     def tell(self, line: str, name: str) -> None:
         """Say what has happened to the run of this name."""
@@ -90,6 +93,8 @@ class SearchLines(TrialProgressCallback):
     def on_trial_result(self, iteration: int, trials: list[Trial], trial: Trial, result: Metrics, **info: Any) -> None:
         """A trial was evaluated."""
         metric, row = self.search.config.eval.metric, self._row(trial)
+        if (failure := Failure.of(result)) is not None:
+            self.failures[row.name] = failure
         if metric in result:
             row.epochs, row.score = int(result["epoch"]), result[metric]
             self.tell(epoch_line(result, self.search.config.train.epochs, metric), row.name)
@@ -111,13 +116,18 @@ class SearchLines(TrialProgressCallback):
             self._end(trial, "stopped early")
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """A trial has failed: why, or where to read it; of a burn-in the trials say so that needed it."""
+        """A trial has failed: why; of a burn-in that its settings are to blame for the trials say so that needed it."""
+        name = trial.config["name"]
+        failure = self.failures.pop(name, None) or Failure(f"its driver was lost, see {trial.local_path}/error.txt",
+                                                           Blame.MACHINE)
+        if failure.blame is not Blame.SETTINGS:
+            what = "its burn-in was" if _burns_in(trial) else "was"
+            self.tell(f"{what} broken off: {failure.why}; it is tried again, or on --resume", name)
+            return
         if _burns_in(trial):
             return
-        mistake = self.search.run_folder(trial.config["name"]) / MISTAKE_FILE
-        why = mistake.read_text() if mistake.exists() else f"see {trial.local_path}/error.txt"
         self._row(trial).score = None  # that of an earlier epoch is none of the trial's
-        self._end(trial, _FAILED, f": {why}")
+        self._end(trial, _FAILED, f": {failure.why}")
 
     def _end(self, trial: Trial, how: str, why: str = "") -> None:
         self.ended += 1

@@ -25,6 +25,7 @@ import yaml
 
 from jobs.config import Job
 from jobs.run_folder.layout import MISTAKE_FILE, STOP_FILE
+from jobs.run_folder.lease import Lease
 from jobs.run_folder.metrics import read_metrics
 from trs.config import Config, SupervisedConfig, change
 from trs.config.checks import check_values
@@ -65,6 +66,7 @@ class Search:
     job: what its trials share, before their suggestions change it.
     space: the searched ranges.
     identities: who it is, and then whom it was copied from, see `tune.identity`.
+    lease: of the command that runs it, without which nothing is written.
     """
 
     folder: Path
@@ -72,6 +74,7 @@ class Search:
     plan: Plan
     space: Space
     identities: tuple[str, ...] = ()
+    lease: Lease | None = None
 
     @property
     def config(self) -> Config:
@@ -89,6 +92,11 @@ class Search:
     def reference(self) -> bool:
         """Whether a supervised reference runs beside the trials; beside supervised ones it would be one of them."""
         return self.plan.reference and not isinstance(self.config.method, SupervisedConfig)
+
+    def require_lease(self) -> None:
+        """Raise `jobs.run_folder.lease.Lost` where the folder is another command's by now."""
+        if self.lease is not None:
+            self.lease.require()
 
     def run_folder(self, name: str) -> Path:
         """Name the folder of a trial, or of the reference."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import optuna
 
+from jobs.cluster.failures import OfMachine
 from jobs.training.datasets import store
 from jobs.training.many import train_many
 from trs.data.datasets import Datasets
@@ -13,7 +14,7 @@ from tune.live import report_live
 from tune.plan import Search
 from tune.publish.optuna_notes import keep_poses
 from tune.report.gallery import Validation
-from tune.study import StudyPruner, StudySearcher, trials_left
+from tune.study import TRIES, StudyPruner, StudySearcher, trials_left
 from tune.trial import run_trial
 
 
@@ -25,6 +26,9 @@ def run(search: Search, datasets: Datasets, study: optuna.Study, room: Callable[
         datasets: that all trials share.
         study: new, or of an earlier start.
         room: how many trials there may be at a time, asked before each start.
+
+    Raises:
+        OfMachine: the storage takes nothing more; the search can be resumed.
     """
     samples = trainings_left(search, study)
     if samples == 0:
@@ -34,9 +38,11 @@ def run(search: Search, datasets: Datasets, study: optuna.Study, room: Callable[
                              before_end=lambda trial: keep_poses(search.folder, trial, people))
     shared = {"search": search, "stored": store(datasets)}
     with report_live(search, samples) as callback:
-        # Each may want a burn-in of its own; the searcher knows when there is nothing left.
-        train_many(run_trial, shared, searcher, search.folder, 2 * samples, room, [callback],
+        # Each may want a burn-in of its own, and tries; the searcher knows when there is nothing left.
+        train_many(run_trial, shared, searcher, search.folder, 2 * TRIES * samples, room, [callback],
                    StudyPruner(searcher))
+    if searcher.gives_up is not None:
+        raise OfMachine(searcher.gives_up)
 
 
 def trainings_left(search: Search, study: optuna.Study) -> int:

@@ -12,21 +12,23 @@ from optuna.trial import TrialState
 from jobs import cli
 from jobs.cluster import checks
 from jobs.cluster.connect import connect
+from jobs.cluster.failures import OfMachine
 from jobs.cluster.resources import room_for, share_cores
-from jobs.cluster.stopping import Stopped, run_aside, stop_gently
+from jobs.cluster.stopping import run_aside, stop_gently
 from jobs.run_folder.layout import write_run
+from jobs.run_folder.lease import Lease, Lost, hold, require_new
 from jobs.training.prepare import prepare
 from trs.errors import InputError
 from tune.confirm import confirm
 from tune.identity import identities, require_whole, settle
 from tune.leaderboard import read_leaderboard
-from tune.plan import TRIALS, Plan, Search, load_plan, save_search
+from tune.plan import TRIALS, Plan, Search, load_plan, save_search, trial_name
 from tune.publish.files import compare
 from tune.report.gallery import Validation
 from tune.runner import run, trainings_left
-from tune.space import check_space, chosen_space, describe, get, paper_defaults, without_mixing
+from tune.space import Values, check_space, chosen_space, describe, get, paper_defaults, without_mixing
 from tune.storage import open_study
-from tune.study import BASELINE
+from tune.study import BASELINE, CAUSE, running
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,16 @@ class Command(Plan, cli.Command):
 def main(arguments: list[str]) -> None:
     """Search, or resume a search, and compare its trials."""
     command = cli.parse(Command, arguments, "python run_tune.py")
-    folder, job = command.folder, command.job
-    if folder.exists() and not command.resume:
-        raise InputError(f"{folder} exists already: resume it with {command.to_resume}, or choose another --name")
+    if not command.resume:
+        require_new(command.folder, command.to_resume)
     if command.confirm < 0:
         raise InputError("--confirm must not be negative")
+    with hold(command.folder) as lease:
+        _search(command, lease)
+
+
+def _search(command: Command, lease: Lease) -> None:
+    folder, job = command.folder, command.job
     plan, space = load_plan(folder) if command.resume else (
         command.plan, chosen_space(job.config, list(command.space), command.space_file))
     if command.resume:
@@ -70,18 +77,10 @@ def main(arguments: list[str]) -> None:
     checks.require(job, datasets, folder)
     job = share_cores(job, min(room(), plan.trials + plan.reference))
     write_run(job, datasets.split, folder)
-    search = Search(folder, job, plan, space)
+    search = Search(folder, job, plan, space, lease=lease)
     save_search(search, datasets.skeleton)
-    study = open_study(folder, search.grace_epochs, plan.reduction_factor)
-    told = settle(study, folder)
+    study = _study_of(search, defaults)
     search = dataclasses.replace(search, identities=tuple(identities(study)))
-    if told is not None:
-        print(told, flush=True)
-    if not study.get_trials(deepcopy=False):
-        study.enqueue_trial(defaults, user_attrs={BASELINE: True})
-        # Not one that would wait forever: who asks for one trial gets the defaults alone.
-        for point in without_mixing(defaults, space)[: plan.trials - 1]:
-            study.enqueue_trial(point)
     print(f"{command.title}: {plan.trials} trials, {room}, of {job.config.train.epochs} epochs on "
           f"{len(datasets.labeled)} labeled and {len(datasets.unlabeled)} unlabeled people -> {folder}", flush=True)
     cli.tell_notes(datasets.notes)
@@ -89,19 +88,46 @@ def main(arguments: list[str]) -> None:
     for name, value in defaults.items():
         if get(job.config, name) != value:
             print(f"the first trial runs the paper's {name}={value}, not {get(job.config, name)}", flush=True)
-    ended_by: Exception = InputError(f"Ray Tune has ended early; see its files in {folder / 'ray'}")
+    ended_by: Exception | None = None
     try:
-        with stop_gently(folder):
-            run_aside(lambda: run(search, datasets, study, room))
-    except Stopped as stopped:
-        ended_by = stopped
-    compare(read_leaderboard(folder), Validation.loaded(folder, job.config.data, datasets))
-    left = trainings_left(search, study)
-    if left:
-        print(f"stopped with {left} trainings left; resume with: python run_tune.py {command.to_resume}", flush=True)
-        raise ended_by
+        with stop_gently(folder, lease):
+            run_aside(lambda: run(search, datasets, study, room), lease)
+    except Lost:
+        raise
+    except Exception as error:  # whatever it is, what there is by now is shown, and how to go on
+        ended_by = error
+    try:
+        compare(read_leaderboard(folder), Validation.loaded(folder, job.config.data, datasets))
+        left = trainings_left(search, study)
+    except Exception as error:
+        ended_by, left = ended_by or error, 1
+    if left or ended_by is not None:
+        print(f"stopped; go on with: python run_tune.py {command.to_resume}", flush=True)
+        raise ended_by or OfMachine(_waiting(search, study))
     if all(trial.state is TrialState.FAIL for trial in study.get_trials(deepcopy=False)):
         raise InputError(f"every trial failed; the lines above say why, the trials lie in {folder / TRIALS}")
     if command.confirm:
-        confirm(read_leaderboard(folder), job, datasets, command.confirm, room)
+        confirm(read_leaderboard(folder), job, datasets, command.confirm, room, lease)
         compare(read_leaderboard(folder), Validation.loaded(folder, job.config.data, datasets))
+
+
+def _waiting(search: Search, study: optuna.Study) -> str:
+    """Why a search that was not stopped has trainings left, in a sentence."""
+    causes = [f"{trial_name(trial.number)}: {trial.user_attrs[CAUSE]}" for trial in running(study)
+              if CAUSE in trial.user_attrs]
+    return (f"{trainings_left(search, study)} trainings wait for another try"
+            f"{f', the first of trial {causes[0]}' if causes else ''}; go on with --resume")
+
+
+def _study_of(search: Search, defaults: Values) -> optuna.Study:
+    """The study of a search, which knows itself, with its first trials enqueued."""
+    study = open_study(search.folder, search.grace_epochs, search.plan.reduction_factor)
+    told = settle(study, search.folder)
+    if told is not None:
+        print(told, flush=True)
+    if not study.get_trials(deepcopy=False):
+        study.enqueue_trial(defaults, user_attrs={BASELINE: True})
+        # Not one that would wait forever: who asks for one trial gets the defaults alone.
+        for point in without_mixing(defaults, search.space)[: search.plan.trials - 1]:
+            study.enqueue_trial(point)
+    return study

@@ -10,6 +10,7 @@ ones.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,17 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from jobs.cluster.failures import Blame
 from jobs.run_folder.metrics import read_metrics
-from jobs.training.many import StatelessSearcher
+from jobs.training.many import Failure, StatelessSearcher
 from tune.burn_in import burn_in
 from tune.optuna_private import live
 from tune.plan import SUPERVISED, Search, trial_name
 
-BASELINE = "baseline"
-"""User attribute of the trial that runs the paper's defaults."""
+BASELINE, CAUSE = "baseline", "cause"
+"""User attributes of a trial: it runs the paper's defaults; why it has failed, or waits for another try."""
+TRIES = 3
+"""Of a trial that fails from no fault of its settings, in one start of a search."""
 
 
 def sampler(seed: int, number: int) -> optuna.samplers.BaseSampler:
@@ -76,6 +80,10 @@ class StudySearcher(StatelessSearcher):
         self.tried: set[Path] = set()
         self.pruned: set[str] = set()
         self.diverged: set[str] = set()
+        self.failures: dict[str, Failure] = {}
+        self.tries = Counter[str]()
+        self.reference: str | None = None
+        self.gives_up: str | None = None
 
     # Ray's annotation knows no FINISHED.
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
@@ -86,10 +94,10 @@ class StudySearcher(StatelessSearcher):
         Returns: `name` and `values` of a trial, and `burns_in` where it is its burn-in that is asked for; None where
             all that is left waits; or the end.
         """
-        if self.search.is_stopping():
+        if self.search.is_stopping() or self.gives_up:
             return Searcher.FINISHED
         if self.reference_waits:
-            self.reference_waits = False
+            self.reference_waits, self.reference = False, trial_id
             return {"name": SUPERVISED, "values": {}}
         none_is_ready = all(self._must_wait(trial) for trial in self.waiting)
         if none_is_ready and len(self.waiting) < min(self.left, self.room()):
@@ -116,6 +124,7 @@ class StudySearcher(StatelessSearcher):
         return self._burn_in_left(trial) in self.burning.values()
 
     def _ask(self) -> optuna.trial.Trial:
+        self.search.require_lease()
         trials = self.study.get_trials(deepcopy=False)
         asked = sum(trial.state != TrialState.WAITING for trial in trials)  # the enqueued defaults wait
         self.study.sampler = sampler(self.search.config.train.seed, asked)
@@ -133,27 +142,53 @@ class StudySearcher(StatelessSearcher):
         if value is None or not math.isfinite(value):
             self.diverged.add(trial_id)
             return True
+        self.search.require_lease()
         trial.report(value, epoch)
         if epoch < self.search.config.train.epochs and trial.should_prune() and BASELINE not in trial.user_attrs:
             self.pruned.add(trial_id)
             return True
         return False
 
+    def hear(self, trial_id: str, failure: Failure) -> None:
+        """Note what a trial is about to fail from."""
+        self.failures[trial_id] = failure
+
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Record how a trial ended."""
+        """Record how a trial ended; one that failed from no fault of its settings is tried again, now or on a resume.
+
+        In the study such a trial has not ended.
+        """
+        # A driver that was lost itself has said nothing.
+        failure = self.failures.pop(trial_id, Failure("its driver was lost", Blame.MACHINE)) if error else None
+        again = failure is not None and failure.blame is not Blame.SETTINGS
         if trial_id in self.burning:
-            self.tried.add(self.burning.pop(trial_id))
+            folder = self.burning.pop(trial_id)
+            if not (again and self._may_try(folder.name, failure)):
+                self.tried.add(folder)
+        if trial_id == self.reference:
+            self.reference_waits = again and self._may_try(SUPERVISED, failure)
         trial = self.asked.pop(trial_id, None)
         if trial is None:
             return
         stopped_early = trial_id in self.pruned | self.diverged
         if self.search.is_stopping() and not stopped_early:
             return
+        self.search.require_lease()
+        name = trial_name(trial.number)
+        written = read_metrics(self.search.run_folder(name))
+        whole = bool(written) and written[-1]["epoch"] >= self.search.config.train.epochs
+        if failure is not None:
+            trial.set_user_attr(CAUSE, failure.why)
+        if again and not stopped_early and not whole:
+            if self._may_try(name, failure):
+                self.waiting.append(trial)
+                self.left += 1
+            return
         reported = dict(self.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
-        failed = error or trial_id in self.diverged
+        failed = (failure is not None and not whole) or trial_id in self.diverged
         if not stopped_early and not failed:
             # Epochs that a search wrote just before it was killed never came to Tune.
-            for metrics in read_metrics(self.search.run_folder(trial_name(trial.number))):
+            for metrics in written:
                 epoch, score = int(metrics["epoch"]), metrics.get(self.search.config.eval.metric)
                 if epoch not in reported and score is not None:
                     reported[epoch] = score
@@ -166,6 +201,14 @@ class StudySearcher(StatelessSearcher):
         else:
             self.study.tell(trial, reported[max(reported)])
 
+    def _may_try(self, name: str, failure: Failure | None) -> bool:
+        """Whether to try what has failed once more; a storage that takes nothing ends the search, to be resumed."""
+        if failure is not None and failure.blame is Blame.STORAGE:
+            self.gives_up = failure.why
+            return False
+        self.tries[name] += 1
+        return self.tries[name] < TRIES
+
 
 class StudyPruner(FIFOScheduler):
     """Ray Tune's scheduler that asks the study's pruner after every report."""
@@ -176,6 +219,8 @@ class StudyPruner(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Stop the trial, or let it run."""
+        if (failure := Failure.of(result)) is not None:
+            self.searcher.hear(trial.trial_id, failure)
         metric = self.searcher.search.config.eval.metric
         stop = metric in result and self.searcher.should_prune(trial.trial_id, int(result["epoch"]), result[metric])
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE

@@ -10,6 +10,7 @@ from jobs.cluster.connect import quieten
 from jobs.cluster.ray_private import put_report_queue_here
 from jobs.run_folder.layout import MISTAKE_FILE, STOP_FILE, write_run
 from jobs.training.datasets import StoredDatasets
+from jobs.training.many import telling_failures
 from jobs.training.trainer import fit
 from trs.errors import InputError
 from trs.files import write_text
@@ -19,6 +20,12 @@ from tune.plan import Search, trial_job
 
 
 def run_trial(suggestion: dict[str, Any], search: Search, stored: StoredDatasets) -> None:
+    """Train one suggestion, and report what it fails from."""
+    with telling_failures():
+        _run(suggestion, search, stored)
+
+
+def _run(suggestion: dict[str, Any], search: Search, stored: StoredDatasets) -> None:
     """Train one suggestion in `trials/NAME`; a trial that was interrupted is resumed from its last checkpoint.
 
     Args:
@@ -28,12 +35,14 @@ def run_trial(suggestion: dict[str, Any], search: Search, stored: StoredDatasets
         stored: the datasets that all trials share.
     """
     quieten()
+    search.require_lease()
     name, values, stop = suggestion["name"], suggestion["values"], search.folder / STOP_FILE
     shared = burn_in(search, name, values)
     if suggestion.get("burns_in"):
         assert shared is not None
         write_run(shared.job, stored.split, shared.folder)
-        fit(shared.job, stored, shared.folder, stop=stop, until=shared.job.config.train.burn_in)
+        fit(shared.job, stored, shared.folder, stop=stop, until=shared.job.config.train.burn_in,
+            lease=search.lease)
         return
     job, run = trial_job(search.job, name, values), search.run_folder(name)
     require_own(run, search.identities, name, values)
@@ -43,4 +52,5 @@ def run_trial(suggestion: dict[str, Any], search: Search, stored: StoredDatasets
         raise InputError(shared.mistake)
     put_report_queue_here()
     fit(job, stored, run, callbacks=[TuneReportCallback()], stop=stop,
-        burned_in=None if shared is None else shared.state, suggestion=suggestion_of(search.identities, name, values))
+        burned_in=None if shared is None else shared.state, suggestion=suggestion_of(search.identities, name, values),
+        lease=search.lease)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,21 @@ from jobs.run_folder.layout import EVENTS_FILE, FAILURES_FILE, MISTAKE_FILE, app
 from trs import checkpoint as checkpoints
 from trs.errors import InputError, Interrupted, Unexpected
 from trs.files import write_text
+
+
+class Blame(Enum):
+    """What a failure is to be blamed on: settings, and faults of the code, are met again by every try."""
+
+    SETTINGS = "settings"
+    MACHINE = "machine"
+    """A lost process or node, memory, resources that were waited for in vain."""
+    STORAGE = "storage"
+    """A full disk, a folder that cannot be written: whatever is tried next would meet it too."""
+
+
+class OfMachine(InputError):
+    """A failure that the settings are not to blame for: the same may end well another time."""
+
 
 _STORAGE = {errno.ENOSPC: "make room and resume", errno.EDQUOT: "make room and resume",
             errno.EROFS: "choose another --out", errno.EACCES: "choose another --out or --data.root"}
@@ -34,16 +50,39 @@ def find_mistake(error: BaseException | None) -> str | None:
 
     That is what the user can mend, and an error that nobody expected at a place that is known.
     """
-    while error is not None:
-        if isinstance(error, InputError | Unexpected):
-            return sentence(error)
-        if isinstance(error, OSError) and error.errno in _STORAGE:
-            return f"{error.filename or 'the storage'} cannot be written: {error.strerror}; {_STORAGE[error.errno]}"
-        for failure in getattr(error, "worker_failures", {}).values():
-            if (found := find_mistake(failure)) is not None:
-                return found
-        error = _inside(error) or getattr(error, "controller_failure", None) or error.__cause__
+    for each in _behind(error):
+        if isinstance(each, InputError | Unexpected):
+            return sentence(each)
+        if _is_of_storage(each):
+            assert isinstance(each, OSError) and each.errno is not None
+            return f"{each.filename or 'the storage'} cannot be written: {each.strerror}; {_STORAGE[each.errno]}"
     return None
+
+
+def blame(error: BaseException | None) -> Blame:
+    """What a failure is to be blamed on, wherever Ray has wrapped it."""
+    found: Blame | None = None
+    for each in _behind(error):
+        if _is_of_storage(each):
+            return Blame.STORAGE
+        if isinstance(each, OfMachine):
+            found = Blame.MACHINE
+        elif isinstance(each, InputError | Unexpected):
+            return found or Blame.SETTINGS
+    return found or Blame.MACHINE
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that it comes from: of several workers, of a task, of Ray Train's controller."""
+    while error is not None:
+        yield error
+        for failure in getattr(error, "worker_failures", {}).values():
+            yield from _behind(failure)
+        error = _inside(error) or getattr(error, "controller_failure", None) or error.__cause__
+
+
+def _is_of_storage(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in _STORAGE
 
 
 def would_recur(error: BaseException) -> bool:
@@ -86,19 +125,25 @@ class Failures(UserCallback):
         self.said: list[str] = []
 
     def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
-        """Note the failure; raises InputError if a restart would meet it again."""
+        """Note the failure; raises InputError if a restart would meet it again, OfMachine after too many tries."""
         errors = list(worker_exceptions.values())
         mistake = next((found for error in errors if (found := find_mistake(error)) is not None), None)
+        of_machine = mistake is not None and all(
+            blame(error) is not Blame.SETTINGS for error in errors if find_mistake(error) is not None)
         if mistake is not None and not any(isinstance(root_of(error), InputError | OSError) for error in errors):
             mistake += f" (see {FAILURES_FILE})"
         if mistake is None and not any(isinstance(error, Interrupted) or _preempted(error) for error in errors):
             blamed = blamed_of(errors)
-            mistake = (f"{Unexpected.at('in a worker', root_of(blamed))} (see {FAILURES_FILE})" if would_recur(blamed)
-                       else self._count(cause_of(errors), getattr(blamed, "__notes__", [])))
+            of_machine = not would_recur(blamed)
+            mistake = (self._count(cause_of(errors), getattr(blamed, "__notes__", [])) if of_machine else
+                       f"{Unexpected.at('in a worker', root_of(blamed))} (see {FAILURES_FILE})")
         if mistake is not None:
             with contextlib.suppress(OSError):  # the mistake may be a storage that is full
-                write_text(self.folder / MISTAKE_FILE, mistake)
-            raise InputError(mistake)
+                if of_machine:
+                    append_line(self.folder / EVENTS_FILE, mistake)
+                else:
+                    write_text(self.folder / MISTAKE_FILE, mistake)
+            raise (OfMachine if of_machine else InputError)(mistake)
 
     def _count(self, cause: str, notes: list[str]) -> str | None:
         """What to say if it is one failure too many.

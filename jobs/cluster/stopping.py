@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -26,9 +26,10 @@ import ray.train.torch
 
 from jobs.cluster.ray_private import SignalledBackend, is_being_drained
 from jobs.run_folder.layout import STOP_FILE
+from jobs.run_folder.lease import Lease
 from trs.errors import Interruption
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS, _LOOK_SECONDS = 0.5, 2.0
 _terminated = threading.Event()
 
 
@@ -44,8 +45,12 @@ class Stopped(Exception):
 
 
 @contextlib.contextmanager
-def stop_gently(folder: Path) -> Iterator[None]:
+def stop_gently(folder: Path, lease: Lease) -> Iterator[None]:
     """While the context lasts, the first signal asks the workers below `folder` to save and end, the second ends all.
+
+    Args:
+        folder: of the runs.
+        lease: of this command; who has lost it leaves the next holder's file alone.
 
     Raises:
         Stopped: when the context is left after a signal.
@@ -68,15 +73,19 @@ def stop_gently(folder: Path) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        file.unlink(missing_ok=True)
+        if not lease.is_lost:
+            file.unlink(missing_ok=True)
     if heard:
         raise Stopped(heard[0])
 
 
-def run_aside(work: Callable[[], None]) -> None:
+def run_aside(work: Callable[[], None], lease: Lease) -> None:
     """Do the work in another thread, and wait for its end or its error.
 
     In the main one Ray Train and Ray Tune would take Ctrl-C for themselves, and end without a checkpoint.
+
+    Raises:
+        Lost: the folder that the work writes is another command's by now, or gone; the work is left where it is.
     """
     ended: Future[None] = Future()
 
@@ -88,6 +97,10 @@ def run_aside(work: Callable[[], None]) -> None:
             ended.set_exception(error)
 
     threading.Thread(target=do, daemon=True).start()
+    while not wait([ended], timeout=_LOOK_SECONDS).done:
+        lease.require()
+    if ended.exception() is not None:
+        lease.require()  # what it has failed from may be that
     ended.result()
 
 

@@ -12,12 +12,12 @@ import ray.tune
 from ray.tune.experiment import Trial
 
 from jobs.cluster.connect import quieten
-from jobs.cluster.failures import find_mistake
 from jobs.config import ClusterConfig, Job
 from jobs.paper.runs import Run, RunsFolder, with_starts
 from jobs.run_folder.layout import STOP_FILE, write_run
+from jobs.run_folder.lease import Lease
 from jobs.training.datasets import store
-from jobs.training.many import StatelessSearcher, train_many
+from jobs.training.many import Failure, StatelessSearcher, telling_failures, train_many
 from jobs.training.prepare import prepare
 from jobs.training.trainer import fit
 from trs.errors import InputError
@@ -33,7 +33,7 @@ class Ended:
 
 
 def train_all(runs: Iterable[Run], folder: RunsFolder, cluster: ClusterConfig, room: Callable[[], int],
-              tell: Callable[[Ended], None]) -> None:
+              tell: Callable[[Ended], None], lease: Lease) -> None:
     """Train what is not done yet, and first what it starts from; what starts from a failed run fails with it.
 
     When the folder holds the file that asks to stop, no further run starts, and this returns early.
@@ -44,6 +44,7 @@ def train_all(runs: Iterable[Run], folder: RunsFolder, cluster: ClusterConfig, r
         cluster: the machines of each.
         room: how many runs there may be at a time, asked before each start.
         tell: called with each run that has ended, but for those that were asked to stop.
+        lease: of the command that holds the folder, or one above it.
 
     Raises:
         InputError: Ray Tune has ended before the runs have.
@@ -53,27 +54,20 @@ def train_all(runs: Iterable[Run], folder: RunsFolder, cluster: ClusterConfig, r
     if not queue.waiting:
         return
     jobs = {folder.find(run).name: Job(folder.config(run), cluster) for run in queue.waiting}
-    train_many(_train, {"jobs": jobs, "folder": folder.path}, _Searcher(queue), folder.path, len(jobs), room,
-               [_Listener(queue)])
+    shared = {"jobs": jobs, "folder": folder.path, "lease": lease}
+    train_many(_train, shared, _Searcher(queue), folder.path, len(jobs), room, [_Listener(queue)])
     if (queue.waiting or queue.running) and not queue.stops():
         raise InputError(f"Ray Tune has ended early; see its files in {folder.path / 'ray'}")
 
 
-_FAILURE = "failure"
-
-
-def _train(suggestion: dict[str, str], jobs: dict[str, Job], folder: Path) -> None:
+def _train(suggestion: dict[str, str], jobs: dict[str, Job], folder: Path, lease: Lease) -> None:
     quieten()
     job, run = jobs[suggestion["name"]], folder / suggestion["name"]
-    try:
+    with telling_failures():
+        lease.require()
         datasets = prepare(job.config, run)
         write_run(job, datasets.split, run)
-        fit(job, store(datasets), run, stop=folder / STOP_FILE)
-    except Exception as error:
-        # Tune's callbacks hear that a trial has failed, but not from what.
-        last_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
-        ray.tune.report({_FAILURE: find_mistake(error) or last_line})
-        raise
+        fit(job, store(datasets), run, stop=folder / STOP_FILE, lease=lease)
 
 
 class Queue:
@@ -153,8 +147,8 @@ class _Listener(ray.tune.Callback):
     def on_trial_result(self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any],
                         **info: Any) -> None:
         """A run says what it fails from."""
-        if _FAILURE in result:
-            self.failures[trial.config["name"]] = result[_FAILURE]
+        if (failure := Failure.of(result)) is not None:
+            self.failures[trial.config["name"]] = failure.why
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A run has come to its end, or was asked to stop."""

@@ -11,6 +11,8 @@
     mistake.txt          what ended the run and would end it again, until the user has changed something
     bad_images.txt       images that cannot be used, and why, a line each
     first_stage/         the run of a method's first stage; with it pseudo_labels.npz
+    suggestion.json      in a search: what the worker has trained, see `jobs.run_folder.suggestion`
+    lease.json           the command that holds the folder, see `jobs.run_folder.lease`
     stop                 there while the run is asked to save and end
 """
 

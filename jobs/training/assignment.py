@@ -13,6 +13,7 @@ from jobs.cluster.failures import Failures
 from jobs.cluster.ray_private import FailureConfig, Result, RunConfig, TorchTrainer
 from jobs.cluster.resources import scaling
 from jobs.config import Job
+from jobs.run_folder.lease import Lease
 from jobs.run_folder.suggestion import Suggestion
 from jobs.training.datasets import StoredDatasets
 
@@ -28,6 +29,7 @@ class Assignment:
     checkpoint: whose networks are looked at, where nothing is trained; in a training, the shared burn-in's.
     until: the step to end at, see `trs.loop.train`.
     suggestion: that is trained, where a search has made it.
+    lease: of the command; a worker writes nothing once that is lost.
     """
 
     job: Job
@@ -37,6 +39,12 @@ class Assignment:
     checkpoint: Path | None = None
     until: int | None = None
     suggestion: Suggestion | None = None
+    lease: Lease | None = None
+
+    def require_lease(self) -> None:
+        """Raise `jobs.run_folder.lease.Lost` where the folder is another command's by now."""
+        if self.lease is not None:
+            self.lease.require()
 
     def settings(self) -> dict[str, Any]:
         """Wrap it for Ray Train, which hands its workers a dictionary."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
+from jobs.cluster.failures import Blame, blame, find_mistake
 from jobs.cluster.resources import DRIVER
+from jobs.run_folder.lease import Lost
 
 
 def train_many(driver: Callable[..., None], shared: Mapping[str, Any], searcher: Searcher, folder: Path, samples: int,
@@ -40,6 +44,35 @@ def train_many(driver: Callable[..., None], shared: Mapping[str, Any], searcher:
                                         scheduler=scheduler, num_samples=samples),
         run_config=ray.tune.RunConfig(name="ray", storage_path=str(folder), verbose=0,
                                       callbacks=[*callbacks, _Silence()])).fit()
+
+
+_FAILURE, _BLAME = "failure", "blame"
+
+
+@contextlib.contextmanager
+def telling_failures() -> Iterator[None]:
+    """Report what a driver fails from: Tune's callbacks hear that it has failed, and not why."""
+    try:
+        yield
+    except Lost:
+        raise  # its command is gone, and nothing is written any more
+    except Exception as error:
+        last_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        ray.tune.report({_FAILURE: find_mistake(error) or last_line, _BLAME: blame(error).value})
+        raise
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a driver has failed from, in a sentence, and what that is to be blamed on."""
+
+    why: str
+    blame: Blame
+
+    @staticmethod
+    def of(result: dict[str, Any]) -> Failure | None:
+        """What a driver's report says of its failure, if it is one of that kind."""
+        return Failure(result[_FAILURE], Blame(result[_BLAME])) if _FAILURE in result else None
 
 
 class _Limiter(ConcurrencyLimiter):

@@ -14,12 +14,14 @@ from typing import Any
 import ray
 import ray.train
 
-from jobs.cluster.failures import Failures, find_mistake
+from jobs.cluster.failures import Blame, Failures, OfMachine, blame, find_mistake
 from jobs.cluster.ray_private import FailureConfig, RunConfig, TorchTrainer
 from jobs.cluster.resources import scaling
 from jobs.cluster.stopping import TorchConfig
 from jobs.config import Job
 from jobs.run_folder.layout import FIRST_STAGE, STOP_FILE, write_run
+from jobs.run_folder.lease import Lease
+from jobs.run_folder.metrics import read_metrics
 from jobs.run_folder.suggestion import Suggestion
 from jobs.training.assignment import Assignment
 from jobs.training.datasets import StoredDatasets
@@ -30,7 +32,7 @@ from trs.errors import InputError
 
 def fit(job: Job, stored: StoredDatasets, folder: Path, callbacks: Iterable[ray.train.UserCallback] = (),
         stop: Path | None = None, burned_in: Path | None = None, until: int | None = None,
-        suggestion: Suggestion | None = None) -> None:
+        suggestion: Suggestion | None = None, lease: Lease | None = None) -> None:
     """Train in `folder`: checkpoints lie there, and a run that was interrupted there is resumed.
 
     A method with a first stage runs that before, in a folder of its own below.
@@ -44,10 +46,11 @@ def fit(job: Job, stored: StoredDatasets, folder: Path, callbacks: Iterable[ray.
         burned_in: the checkpoint that it goes on from, see `jobs.training.burn_in`; None burns in by itself.
         until: the step to end at, see `trs.loop.train`.
         suggestion: that is trained, where a search has made it; the worker states it in the run's folder.
+        lease: of the command that holds the folder, or one above it.
 
     Raises:
-        InputError: a mistake of the user's that a worker found, or more failures than `max_failures`.
-        ray.train.TrainingFailedError: the workers could not be started.
+        InputError: a mistake of the user's that a worker found, or more failures than `max_failures`; what the machine
+            is to blame for is an OfMachine.
     """
     stop = stop or folder / STOP_FILE
     if job.cluster.min_workers is not None:
@@ -57,24 +60,28 @@ def fit(job: Job, stored: StoredDatasets, folder: Path, callbacks: Iterable[ray.
     if first is not None:
         if not (folder / PSEUDO_LABELS_FILE).exists():
             write_run(first, stored.split, folder / FIRST_STAGE)
-            fit(first, stored, folder / FIRST_STAGE, stop=stop)
+            fit(first, stored, folder / FIRST_STAGE, stop=stop, lease=lease)
             if stop.exists():
                 return
         stored = label_unlabeled(job, stored, folder)
     judge = Failures(folder, job.cluster.max_failures)
     while True:
         try:
-            _trainer(Assignment(job, stored, folder, stop, burned_in, until, suggestion), callbacks).fit()
+            _trainer(Assignment(job, stored, folder, stop, burned_in, until, suggestion, lease), callbacks).fit()
             return
         except ray.train.TrainingFailedError as error:
+            if _is_done(job, folder):  # what came after its last epoch costs it nothing
+                return
             mistake = find_mistake(error)
             if mistake is not None:
-                raise InputError(mistake) from error
-            # Ray Train gives up when a machine is lost while the workers start.
-            start = getattr(error, "controller_failure", None)
-            if not isinstance(start, (ray.exceptions.RayActorError, ray.exceptions.RayTaskError)):
-                raise
-            judge.after_exception(None, {0: start})
+                raise (InputError if blame(error) is Blame.SETTINGS else OfMachine)(mistake) from error
+            # Ray Train gives up when a machine is lost, or has no memory or place left, while the workers start.
+            judge.after_exception(None, {0: getattr(error, "controller_failure", error)})
+
+
+def _is_done(job: Job, folder: Path) -> bool:
+    metrics = read_metrics(folder)
+    return bool(metrics) and metrics[-1]["epoch"] >= job.config.train.epochs
 
 
 def _trainer(assignment: Assignment, callbacks: Iterable[ray.train.UserCallback]) -> TorchTrainer:

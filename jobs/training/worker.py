@@ -57,6 +57,7 @@ def _train(assignment: Assignment) -> None:
     torch.set_num_threads(threads_of(job.cluster))
     write_down("trs.bad_images", folder / BAD_IMAGES_FILE, each_once=True)
     write_down("jobs", folder / EVENTS_FILE)
+    assignment.require_lease()
     if assignment.suggestion is not None and ray.train.get_context().get_world_rank() == 0:
         write_suggestion(folder, assignment.suggestion)
     datasets = assignment.datasets.load()
@@ -104,6 +105,7 @@ class RayHost:
     def save(self, training: Training) -> None:
         """Write a checkpoint; the newest two and the best one so far are kept."""
         if self.main:
+            self.assignment.require_lease()
             training.save(self.folder / checkpoints.folder_name(training.counters.step))
             best = best_step(self.folder, self.job.config.eval.metric)
             prune(self.folder, [] if best is None else [best])
@@ -122,6 +124,7 @@ class RayHost:
         """Append the metrics to the run's, and hand them to Ray Train, which hands them to a search."""
         measured = known(metrics)
         if self.main:
+            self.assignment.require_lease()
             self.log.write(metrics)
             self.progress.evaluated(measured, self.job.config.eval.metric)
         self.reported_step = int(measured["step"])

@@ -21,6 +21,7 @@ import ray
 
 from jobs import config as jobs_config
 from jobs.config import ClusterConfig, Job
+from jobs.run_folder.layout import read_events
 from tests.faults.conftest import free_port
 from trs.config import Config
 
@@ -43,11 +44,19 @@ class Growing:
     address: str
     environment: dict[str, str]
 
-    def run(self, *arguments: str, seconds: float = 600) -> tuple[int, str]:
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start `python ARGUMENTS` on this cluster."""
+        return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                                env=os.environ | self.environment | environment, stderr=subprocess.STDOUT)
+
+    def run(self, *arguments: str, seconds: float = 600, **environment: str) -> tuple[int, str]:
         """The exit code and the words of `python ARGUMENTS` on this cluster."""
-        done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=os.environ | self.environment, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds)
-        return done.returncode, done.stdout
+        process = self.start(*arguments, **environment)
+        try:
+            said, _ = process.communicate(timeout=seconds)
+        finally:
+            process.kill()
+        return process.returncode, said
 
     def processes(self) -> list[psutil.Process]:
         """All that belong to it."""
@@ -137,3 +146,30 @@ def test_what_asks_for_nodes_gets_them(growing: Growing, config_file: Path, tmp_
     rows = list(csv.DictReader((tmp_path / "search" / "leaderboard.csv").open()))
     assert len(rows) == 4 and all(row["status"] in ("complete", "pruned", "reference") for row in rows), rows
     assert len(growing.raylets()) > 2, "trials that waited have added no second node"
+
+
+def test_a_node_that_is_lost_on_the_way_is_replaced(growing: Growing, config_file: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = growing.start("-m", "jobs.train", "--config", str(config_file), "--out", str(tmp_path), "--name", "run")
+    end = time.monotonic() + 300
+    while not any(run.glob("checkpoint_*")):
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.1)
+    (node,) = [raylet for raylet in growing.raylets() if "--head" not in raylet.cmdline() and raylet.children()
+               and any("RayTrainWorker" in " ".join(child.cmdline()) for child in raylet.children(recursive=True))]
+    for lost in [*node.children(recursive=True), node]:
+        lost.kill()
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    assert any("the workers failed" in line for line in read_events(run))
+
+
+def test_what_the_launchers_configuration_has_no_room_for_is_refused(growing: Growing, config_file: Path, tmp_path: Path
+                                                                      ) -> None:
+    shutil.copy(growing.folder / "cluster.json", tmp_path / "ray_bootstrap_config.yaml")
+    common = ("-m", "jobs.train", "--config", str(config_file), "--out", str(tmp_path / "runs"))
+    for options, said in ((["--use-gpu"], "the cluster has 0; leave out --use-gpu"),
+                          (["--cpus-per-worker", "4"], "have room for 0; lower train.workers or --cpus-per-worker")):
+        code, words = growing.run(*common, *options, HOME=str(tmp_path))
+        assert code == 2 and said.replace("train.workers", "--train.workers") in words, words
+    assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())

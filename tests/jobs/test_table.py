@@ -11,6 +11,7 @@ from jobs import table
 from jobs.config import ClusterConfig
 from jobs.paper.runs import Run, RunsFolder, with_starts
 from jobs.paper.schedule import Ended, train_all
+from jobs.run_folder.lease import hold
 from trs.errors import InputError
 
 ARGUMENTS = ["--data.root", "somewhere"]
@@ -120,7 +121,8 @@ def test_a_training_that_fails_is_told_and_the_others_go_on(drawn_root: Path, tm
     follower = Run(whole.config, (spoilt,))
     last = Run(whole.config, (follower,))
     ended: list[Ended] = []
-    train_all([last], folder, made.cluster, lambda: 2, ended.append)
+    with hold(folder.path) as lease:
+        train_all([last], folder, made.cluster, lambda: 2, ended.append, lease)
     assert [end.run for end in ended] == [spoilt, follower, last]
     assert [end.failure == "a run that it starts from has failed" for end in ended] == [False, True, True]
     assert "mistake.txt" in (ended[0].failure or "")

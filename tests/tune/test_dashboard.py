@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import shutil
 import socket
 import time
@@ -10,6 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import pytest
@@ -72,24 +74,41 @@ def heard_at(ports: set[int]) -> set[str]:
     return heard
 
 
+def assert_guarded(address: str, path: str) -> None:
+    """Without the token, or by another name of this machine, nothing is read and nothing deleted."""
+    where = urlsplit(address)
+    token = parse_qs(where.query)["token"][0]
+    for method in ("GET", "DELETE"):
+        for host, query in ((where.netloc, ""), ("evil.example", f"?token={token}")):
+            connection = http.client.HTTPConnection("127.0.0.1", where.port, timeout=30)
+            connection.request(method, path + query, headers={"Host": host})
+            assert connection.getresponse().status == 403
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_browser_sees_a_trained_search(trained_search: Path, tmp_path: Path, browser: Any) -> None:
     """Its report, optuna-dashboard and TensorBoard."""
     folder = shutil.copytree(trained_search, tmp_path / trained_search.name)
     see(browser, f"file://{folder / REPORT_FILE}", ["paper's defaults", "Leaderboard"])
-    first = read_study(folder).get_trials()[0]
+    first_trials = read_study(folder).get_trials()
+    first = first_trials[0]
     with serve(folder, 0, 0) as addresses:
         study = read_study(folder)._study_id
         optuna, board = addresses["optuna-dashboard"], addresses["TensorBoard"]
         assert optuna.startswith("http://127.0.0.1:") and board.startswith("http://127.0.0.1:")
-        see(browser, f"{optuna}dashboard", [folder.name])
+        assert_guarded(optuna, f"/api/studies/{study}")
+        assert_guarded(board, "/data/runs")
+        assert len(read_study(folder).get_trials()) == len(first_trials), "nobody has deleted it"
+        see(browser, optuna, [folder.name])
+        browser.get(board)
+        optuna, board = (address.partition("?")[0] for address in (optuna, board))
         see(browser, f"{optuna}dashboard/studies/{study}/trials?numbers=0",
             ["Trial 0", f"AP {first.value:.3f}", "complete after 2 of", "poses.jpg"], images=1)
         see(browser, f"{board}#timeseries", ["trials/0000/tensorboard", "trials/supervised/tensorboard"])
         see(browser, f"{board}#images", ["poses"], images=2)
         see(browser, f"{board}#hparams", ["method.ema_momentum", "method.mix_count"])
-        ports = {int(address.rstrip("/").rpartition(":")[2]) for address in addresses.values()}
+        ports = {int(urlsplit(address).port or 0) for address in addresses.values()}
         assert heard_at(ports) == {"127.0.0.1"}, "nothing is heard from outside"
     with pytest.raises(OSError):
         urllib.request.urlopen(optuna, timeout=2)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from jobs.cluster.failures import Blame
 from jobs.config import Job
 from jobs.run_folder.layout import MISTAKE_FILE, STOP_FILE
 from trs.config import Config
@@ -30,6 +31,11 @@ def result(epoch: int, ap: float) -> dict[str, float]:
             "bad_images": 0, "peak_confidence": 0.5}
 
 
+def failure(why: str, blame: Blame = Blame.SETTINGS) -> dict[str, Any]:
+    """What a driver reports of its failure."""
+    return {"failure": why, "blame": blame.value}
+
+
 def search_in(folder: Path, config: Config) -> Search:
     return Search(folder, Job(config), Plan(), parse_space(["method.ema_momentum=0.9,0.999", "method.mix_count=0..9"]))
 
@@ -46,7 +52,7 @@ def tell_all(callback: SearchLines, folder: Path, config: Config) -> None:
     callback.on_trial_complete(0, [], runs["supervised"])
     callback.on_trial_result(0, [], runs["0000"], result(1, 0.25))
     (folder / TRIALS / "0001").mkdir()
-    (folder / TRIALS / "0001" / MISTAKE_FILE).write_text("the gradients of step 3 are not finite")
+    callback.on_trial_result(0, [], runs["0001"], failure("the gradients of step 3 are not finite"))
     callback.on_trial_error(0, [], runs["0001"])
 
 
@@ -63,8 +69,14 @@ def test_a_log_gets_lines(config: Config, tmp_path: Path, capsys: pytest.Capture
 
 def test_a_trial_that_fails_before_it_starts_is_told(config: Config, tmp_path: Path,
                                                      capsys: pytest.CaptureFixture[str]) -> None:
-    SearchLines(search_in(tmp_path, config), samples=4).on_trial_error(0, [], trial("0000", VALUES))
-    assert "[0000] FAILED: see /somewhere/error.txt; 1 of 4 done" in capsys.readouterr().out
+    lines = SearchLines(search_in(tmp_path, config), samples=4)
+    lines.on_trial_error(0, [], trial("0000", VALUES))
+    assert capsys.readouterr().out == ("[0000] was broken off: its driver was lost, see /somewhere/error.txt; it is "
+                                       "tried again, or on --resume\n")
+    lines.on_trial_result(0, [], trial("0000", VALUES), failure("no place was left", Blame.MACHINE))
+    lines.on_trial_error(0, [], trial("0000", VALUES))
+    assert "was broken off: no place was left; it is tried again" in capsys.readouterr().out
+    assert lines.left() == "0 of 4 done"
 
 
 def test_a_trial_that_failed_has_no_score_now_and_after_a_restart(config: Config, tmp_path: Path) -> None:
@@ -75,6 +87,7 @@ def test_a_trial_that_failed_has_no_score_now_and_after_a_restart(config: Config
     run.mkdir(parents=True)
     (run / MISTAKE_FILE).write_text("network a has diverged")
     (run / "metrics.jsonl").write_text('{"step": 5, "epoch": 1, "ap": 0.9}\n')
+    callback.on_trial_result(0, [], trial("0000", VALUES), failure("network a has diverged"))
     callback.on_trial_error(0, [], trial("0000", VALUES))
     again = SearchLines(search_in(tmp_path, config), samples=1)
     for lines in (callback, again):

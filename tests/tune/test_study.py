@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
+from jobs.cluster.failures import Blame
 from jobs.config import Job
 from jobs.run_folder.layout import METRICS_FILE, STOP_FILE
+from jobs.training.many import Failure
 from trs.config import change
 from trs.presets import demo
 from tune.burn_in import BurnIn, burn_in
 from tune.plan import SUPERVISED, TRIALS, Plan, Search
 from tune.space import parse_space
 from tune.storage import open_study
-from tune.study import BASELINE, StudySearcher, trials_left
+from tune.study import BASELINE, CAUSE, StudySearcher, trials_left
 
+LOST = Failure("ray: a node was lost", Blame.MACHINE)
+FULL = Failure("study.db cannot be written: no space left", Blame.STORAGE)
+DIVERGED = Failure("the gradients are not finite", Blame.SETTINGS)
 SPACE = parse_space(["method.unsup_weight=0.1..10:log", "method.mix_count=0..9"])
 
 
@@ -56,6 +62,7 @@ def test_a_pruned_trial_is_recorded_as_pruned_and_a_failed_one_as_failed(study: 
     assert not searcher.should_prune("a", 2, 0.15)
     for name in "abc":
         searcher.on_trial_complete(name, {})
+    searcher.hear("d", DIVERGED)
     searcher.on_trial_complete("d", error=True)
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.PRUNED,
                                                        TrialState.FAIL]
@@ -145,6 +152,73 @@ def test_successive_halving_remembers_its_rungs_over_a_restart(study: optuna.Stu
     assert again.should_prune("c", 1, 0.4)
 
 
+def test_what_failed_from_the_machine_is_tried_again_and_then_waits_for_a_resume(study: optuna.Study, tmp_path: Path
+                                                                                ) -> None:
+    searcher = searcher_of(study, tmp_path)
+    for name in "abc":
+        assert searcher.suggest(name)["name"] == "0000"
+        searcher.hear(name, LOST)
+        searcher.on_trial_complete(name, error=True)
+    assert searcher.suggest("d")["name"] == "0001", "three tries are enough for one night"
+    (first, _) = study.trials
+    assert first.state is TrialState.RUNNING and first.user_attrs[CAUSE] == LOST.why
+    assert searcher_of(study, tmp_path).suggest("a")["name"] == "0000"
+    assert trials_left(study, 2) == 2
+
+
+def test_a_driver_that_was_lost_without_a_word_is_tried_again(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path)
+    first = searcher.suggest("a")
+    searcher.on_trial_complete("a", error=True)
+    assert searcher.suggest("b") == first
+
+
+def test_a_full_disk_ends_the_search_and_fails_nobody(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path)
+    for name in "ab":
+        searcher.suggest(name)
+    searcher.hear("a", FULL)
+    searcher.on_trial_complete("a", error=True)
+    assert searcher.suggest("c") == "FINISHED" and searcher.gives_up == FULL.why
+    searcher.should_prune("b", 100, 0.5)
+    searcher.on_trial_complete("b", {})
+    assert [trial.state for trial in study.trials] == [TrialState.RUNNING, TrialState.COMPLETE]
+
+
+def test_what_its_settings_are_to_blame_for_stays_failed_and_says_why(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path)
+    searcher.suggest("a")
+    searcher.hear("a", DIVERGED)
+    searcher.on_trial_complete("a", error=True)
+    (first,) = study.trials
+    assert first.state is TrialState.FAIL and first.user_attrs[CAUSE] == DIVERGED.why
+    assert searcher.suggest("b")["name"] == "0001"
+
+
+def test_a_run_that_reached_its_last_epoch_is_complete_whatever_came_after(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path, epochs=2)
+    searcher.suggest("a")
+    run = searcher.search.run_folder("0000")
+    run.mkdir(parents=True)
+    (run / METRICS_FILE).write_text("".join(json.dumps({"epoch": epoch, "step": epoch, "ap": 0.2 * epoch}) + "\n"
+                                            for epoch in (1, 2)))
+    searcher.hear("a", LOST)
+    searcher.on_trial_complete("a", error=True)
+    (first,) = study.trials
+    assert first.state is TrialState.COMPLETE and first.value == pytest.approx(0.4)
+
+
+def test_a_reference_that_was_lost_is_tried_again(study: optuna.Study, tmp_path: Path) -> None:
+    searcher = searcher_of(study, tmp_path, reference=True)
+    for name in "ab":
+        assert searcher.suggest(name)["name"] == "supervised"
+        searcher.on_trial_complete(name, error=True)
+    searcher.suggest("c")
+    searcher.hear("c", DIVERGED)
+    searcher.on_trial_complete("c", error=True)
+    assert searcher.suggest("d")["name"] == "0000"
+
+
 def test_a_trial_that_has_run_its_last_epoch_is_complete(study: optuna.Study, tmp_path: Path) -> None:
     searcher = searcher_of(study, tmp_path, epochs=2)
     for name in "abc":
@@ -193,6 +267,7 @@ def test_a_failed_trial_has_no_score_and_prunes_nobody(study: optuna.Study, tmp_
         (tmp_path / TRIALS / f"{number:04d}").mkdir(parents=True)
         (tmp_path / TRIALS / f"{number:04d}" / METRICS_FILE).write_text(
             '{"step": 5, "epoch": 1, "ap": 0.9}\n{"step": 10, "epoch": 2, "ap": 1.0}\n')
+        searcher.hear(name, DIVERGED)
         searcher.on_trial_complete(name, error=True)
     failed = study.trials[1:4]
     assert [trial.state for trial in failed] == [TrialState.FAIL] * 3 and failed[0].intermediate_values == {1: 0.9}
@@ -248,6 +323,7 @@ def test_another_learning_rate_burns_in_for_itself(tmp_path: Path) -> None:
 def test_a_burn_in_that_failed_is_not_tried_for_each_trial_anew(tmp_path: Path) -> None:
     searcher = with_burn_in(open_study(tmp_path, 1, 2), tmp_path, 2, "method.unsup_weight=0.1..10:log")
     assert searcher.suggest("a")["burns_in"]
+    searcher.hear("a", DIVERGED)
     searcher.on_trial_complete("a", error=True)
     assert [searcher.suggest(name)["name"] for name in "bc"] == ["0000", "0001"]  # and say so themselves
 

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import secrets
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 
 from trs.errors import InputError
 from tune.leaderboard import Leaderboard
+from tune.publish import pages
+from tune.publish.guard import TOKEN
 from tune.publish.optuna_notes import ARTIFACTS, write_notes
+from tune.publish.pages import HOST
 from tune.publish.tensorboard import write_hparams
 from tune.report.gallery import Validation
-from tune.storage import STUDY_FILE, address
 
-HOST = "127.0.0.1"
-
+_ROOT = Path(__file__).resolve().parents[2]
+"""Where `tune` lies, wherever the command was called from."""
 _START_SECONDS = 60.0
 
 
@@ -34,7 +40,8 @@ def refresh(board: Leaderboard, people: Validation) -> None:
 
 @contextlib.contextmanager
 def serve(folder: Path, optuna_port: int, tensorboard_port: int) -> Iterator[dict[str, str]]:
-    """Run both servers of a search while the context lasts, on loopback only; give their addresses by name.
+    """Run both servers of a search while the context lasts, on loopback and behind a secret; give their addresses,
+    which have it, by name.
 
     Raises:
         InputError: one of them does not start.
@@ -42,15 +49,12 @@ def serve(folder: Path, optuna_port: int, tensorboard_port: int) -> Iterator[dic
     (folder / ARTIFACTS).mkdir(exist_ok=True)
     first = _free(optuna_port)
     ports = {"optuna-dashboard": first, "TensorBoard": _free(tensorboard_port if tensorboard_port != first else 0)}
-    commands = {
-        "optuna-dashboard": ["-c", "from optuna_dashboard._cli import main; main()",
-                             address(folder / STUDY_FILE), "--artifact-dir", str(folder / ARTIFACTS), "--quiet"],
-        "TensorBoard": ["-m", "tensorboard.main", "--logdir", str(folder), "--reload_interval", "15"]}
+    secret = secrets.token_urlsafe()
     with contextlib.ExitStack() as stack:
-        for name, arguments in commands.items():
-            server = stack.enter_context(_running([*arguments, "--host", HOST, "--port", str(ports[name])]))
-            _wait_for(name, server, ports[name])
-        yield {name: f"http://{HOST}:{port}/" for name, port in ports.items()}
+        for name, page in (("optuna-dashboard", "optuna"), ("TensorBoard", "tensorboard")):
+            arguments = ["-m", pages.__name__, page, str(folder), str(ports[name])]
+            _wait_for(name, stack.enter_context(_running(arguments, secret)), ports[name])
+        yield {name: f"http://{HOST}:{port}/?{TOKEN}={secret}" for name, port in ports.items()}
 
 
 def _free(port: int) -> int:
@@ -72,9 +76,11 @@ class _Server:
 
 
 @contextlib.contextmanager
-def _running(arguments: list[str]) -> Iterator[_Server]:
+def _running(arguments: list[str], secret: str) -> Iterator[_Server]:
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    environment = os.environ | {pages.SECRET: secret, "PYTHONPATH": path}
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen([sys.executable, *arguments], stdout=said, stderr=said)
+        process = subprocess.Popen([sys.executable, *arguments], stdout=said, stderr=said, env=environment)
         try:
             yield _Server(process, said)
         finally:
@@ -91,7 +97,9 @@ def _wait_for(name: str, server: _Server, port: int) -> None:
     while time.monotonic() < end and server.process.poll() is None:
         try:
             asking.open(f"http://{HOST}:{port}/", timeout=5).close()
-            return
+        except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.FORBIDDEN:  # the guard is there
+                return
         except OSError:
             time.sleep(0.2)
     server.said.seek(0)

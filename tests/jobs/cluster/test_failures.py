@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from ray.data.exceptions import SystemException
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
 
-from jobs.cluster.failures import Failures, cause_of, find_mistake, would_recur
+from jobs.cluster.failures import Blame, Failures, OfMachine, blame, cause_of, find_mistake, would_recur
 from jobs.run_folder.layout import read_events
 from trs.errors import Diverged, InputError, Interrupted, Unexpected
 
@@ -41,7 +41,9 @@ def test_failures_count_only_in_a_row_without_a_newer_checkpoint(tmp_path: Path)
         fail(failures, RuntimeError("a node is gone"))
     with pytest.raises(InputError, match="failed 3 times in a row from the same checkpoint"):
         fail(failures, RuntimeError("a node is gone"))
-    assert read_events(tmp_path) == ["the workers failed: RuntimeError: a node is gone"] * 9
+    *lines, last = read_events(tmp_path)
+    assert lines == ["the workers failed: RuntimeError: a node is gone"] * 9 and "failed 3 times in a row" in last
+    assert not (tmp_path / "mistake.txt").exists(), "it may end well another time"
 
 
 def test_what_was_announced_counts_never(tmp_path: Path) -> None:
@@ -51,6 +53,18 @@ def test_what_was_announced_counts_never(tmp_path: Path) -> None:
         fail(failures, error)
     with pytest.raises(InputError, match="failed 1 times"):
         fail(failures, WorkerHealthCheckFailedError("gone", RayActorError()))
+
+
+def test_a_failure_is_blamed_on_settings_machine_or_storage_wherever_ray_has_wrapped_it() -> None:
+    full, diverged = OSError(errno.ENOSPC, "No space left on device", "/shared/a"), Diverged("not finite")
+    for error, blamed in ((full, Blame.STORAGE), (diverged, Blame.SETTINGS), (RuntimeError("gloo"), Blame.MACHINE),
+                          (OfMachine("failed 4 times"), Blame.MACHINE), (Unexpected("KeyError"), Blame.SETTINGS)):
+        assert blame(error) is blame(ControllerError(error)) is blamed
+        assert blame(WorkerGroupError("failed", {0: RuntimeError(), 1: error})) is blamed
+        again = OfMachine("in a sentence") if blamed is not Blame.SETTINGS else InputError("in a sentence")
+        again.__cause__ = ControllerError(error)
+        assert blame(again) is blamed, "as a training raises it"
+    assert blame(ControllerError(OutOfMemoryError("killed by Ray's memory monitor"))) is Blame.MACHINE
 
 
 def test_a_mistake_is_found_wherever_ray_has_wrapped_it() -> None:

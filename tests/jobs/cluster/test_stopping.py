@@ -7,18 +7,27 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from jobs.cluster.stopping import STOP_FILE, Stopped, StopSignal, run_aside, stop_gently
+from jobs.run_folder.lease import Lease, Lost, hold
 from trs.errors import Interruption
 
 
+@pytest.fixture
+def lease(tmp_path: Path) -> Iterator[Lease]:
+    with hold(tmp_path) as held:
+        yield held
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_asks_the_workers_and_the_second_ends_all(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_first_signal_asks_the_workers_and_the_second_ends_all(tmp_path: Path, lease: Lease, number: signal.Signals
+                                                                    ) -> None:
     before = [signal.getsignal(heard) for heard in (signal.SIGINT, signal.SIGTERM)]
-    with pytest.raises(Stopped) as stopped, stop_gently(tmp_path):
+    with pytest.raises(Stopped) as stopped, stop_gently(tmp_path, lease):
         assert not (tmp_path / STOP_FILE).exists()
         os.kill(os.getpid(), number)
         assert StopSignal(tmp_path / STOP_FILE)() is Interruption.STOP
@@ -30,20 +39,21 @@ def test_the_first_signal_asks_the_workers_and_the_second_ends_all(tmp_path: Pat
     assert not (tmp_path / STOP_FILE).exists()
 
 
-def test_without_a_signal_nothing_is_asked_and_an_old_file_is_forgotten(tmp_path: Path) -> None:
+def test_without_a_signal_nothing_is_asked_and_an_old_file_is_forgotten(tmp_path: Path, lease: Lease) -> None:
     (tmp_path / STOP_FILE).touch()
-    with stop_gently(tmp_path):
+    with stop_gently(tmp_path, lease):
         assert not (tmp_path / STOP_FILE).exists()
 
 
-def test_an_error_is_not_hidden_by_the_stop(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="out of memory"), stop_gently(tmp_path):
+def test_an_error_is_not_hidden_by_the_stop(tmp_path: Path, lease: Lease) -> None:
+    with pytest.raises(RuntimeError, match="out of memory"), stop_gently(tmp_path, lease):
         os.kill(os.getpid(), signal.SIGTERM)
         raise RuntimeError("out of memory")
     assert not (tmp_path / STOP_FILE).exists()
 
 
-def test_work_aside_ends_as_it_would_here_and_lets_signals_be_heard_meanwhile(tmp_path: Path) -> None:
+def test_work_aside_ends_as_it_would_here_and_lets_signals_be_heard_meanwhile(tmp_path: Path,
+                                                                                      lease: Lease) -> None:
     def until_asked() -> None:
         assert threading.current_thread() is not threading.main_thread()
         os.kill(os.getpid(), signal.SIGINT)
@@ -52,7 +62,19 @@ def test_work_aside_ends_as_it_would_here_and_lets_signals_be_heard_meanwhile(tm
             assert time.monotonic() < end, "the main thread has not heard the signal"
             time.sleep(0.01)
 
-    with pytest.raises(Stopped), stop_gently(tmp_path):
-        run_aside(until_asked)
+    with pytest.raises(Stopped), stop_gently(tmp_path, lease):
+        run_aside(until_asked, lease)
     with pytest.raises(ZeroDivisionError):
-        run_aside(lambda: operator.truediv(1, 0))
+        run_aside(lambda: operator.truediv(1, 0), lease)
+
+
+def test_work_whose_folder_is_another_commands_is_left_and_so_is_that_commands_file(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    done = threading.Event()
+    with (pytest.raises(Lost, match="is gone: it was moved or deleted"), hold(tmp_path / "run") as lease,
+          stop_gently(tmp_path / "run", lease)):
+        (tmp_path / "run").rename(tmp_path / "moved")
+        (tmp_path / "moved" / STOP_FILE).touch()
+        run_aside(lambda: done.wait(60) and None, lease)
+    done.set()
+    assert (tmp_path / "moved" / STOP_FILE).exists() and not (tmp_path / "run").exists()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import ray.train
 
+from jobs.cluster.failures import OfMachine
 from jobs.config import TWO_CORES, Job
 from jobs.run_folder.layout import read_events, write_run
 from jobs.run_folder.metrics import read_metrics
@@ -89,7 +90,7 @@ def test_killed_after_an_epoch_and_resumed_it_ends_in_the_same_weights(trained: 
         def after_report(self, run_context, metrics, checkpoint):
             raise SystemError("the machine is gone")
 
-    with pytest.raises(ray.train.TrainingFailedError):
+    with pytest.raises(OfMachine, match=r"failed 1 times in a row .* SystemError: the machine is gone"):
         train(config, folder, callbacks=(Kill(),), max_failures=0)
     assert len(read_metrics(folder)) >= 1
     train(config, folder)

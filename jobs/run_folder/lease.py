@@ -1,0 +1,251 @@
+"""One command at a time holds a run's or a search's folder.
+
+The holder writes down who it is, and every few seconds that it still is: a heart that beats. Who finds a lease looks
+for its process, if that is of this machine, or else whether its heart beats. A holder that was suspended for so long
+that another command has taken over finds that out before it writes anything more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import fcntl
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from trs.errors import InputError, printable
+from trs.files import read_json, write_text
+
+LEASE_FILE, _LOCK_FILE = "lease.json", ".lease.lock"
+BEAT_SECONDS = 5.0
+"""Between two beats. A heart that has not beaten while somebody watched it for PATIENCE_SECONDS has stopped."""
+PATIENCE_SECONDS = 30.0
+
+
+class Lost(InputError):
+    """Another command holds the folder by now."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a folder.
+
+    host: the machine's name.
+    machine: what tells it from others of that name, and from itself before it was started again.
+    process: its number, and when it began, in seconds since 1970.
+    since: when it took the folder, for people.
+    path, inode: of the folder. In a copy both are others, and the lease is nobody's; on another machine the path may be
+        another one, and where a bucket is mounted the inode.
+    token: known to it alone.
+    beat: counts up.
+    """
+
+    host: str
+    machine: str
+    process: int
+    began: float
+    since: str
+    path: str
+    inode: int
+    token: str
+    beat: int = 0
+
+    @staticmethod
+    def of_here(folder: Path) -> Holder:
+        """This process, about to hold a folder."""
+        now = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
+        return Holder(socket.gethostname(), _machine(), os.getpid(), psutil.Process().create_time(), now,
+                      str(folder.resolve()), folder.stat().st_ino, secrets.token_hex(8))
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"process {self.process} on {printable(self.host)}, since {printable(self.since)}"
+
+    @property
+    def runs(self) -> bool | None:
+        """Whether its process runs; None where that cannot be seen: on another machine, and while it is suspended."""
+        if (self.host, self.machine) != (socket.gethostname(), _machine()):
+            return None
+        try:
+            process = psutil.Process(self.process)
+            if abs(process.create_time() - self.began) > 1 or process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            return None if process.status() == psutil.STATUS_STOPPED else True
+        except psutil.NoSuchProcess:
+            return False
+
+
+def _machine() -> str:
+    """Linux's number of this start of the machine, and of the processes' names for one another, as a container has."""
+    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.stat('/proc/self/ns/pid').st_ino}"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What a command holds; it travels to its workers, and is asked before everything that any of them writes."""
+
+    folder: Path
+    holder: Holder
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another command has taken the folder over, or it is gone; a lease that was deleted comes again."""
+        found = read(self.folder) if self.folder.is_dir() else None
+        return not self.folder.is_dir() or (found is not None and found.token != self.holder.token)
+
+    def require(self) -> None:
+        """Raise an error unless the folder is still held.
+
+        Raises:
+            Lost: with what has become of it.
+        """
+        if self.is_lost:
+            raise Lost(_sentence(self.folder))
+
+
+@contextlib.contextmanager
+def hold(folder: Path) -> Iterator[Lease]:
+    """Hold a folder while the context lasts; what it has made for that goes again where nothing was begun.
+
+    Raises:
+        InputError: another command holds it.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lease, ended = Lease(folder, take(folder)), threading.Event()
+        beating = threading.Thread(target=_beat, args=(lease, ended), daemon=True)
+        beating.start()
+        try:
+            yield lease
+        finally:
+            ended.set()
+            beating.join()
+            with contextlib.suppress(OSError, InputError), _alone(folder):
+                if not lease.is_lost:
+                    (folder / LEASE_FILE).unlink()
+                    (folder / _LOCK_FILE).unlink()
+    finally:
+        with contextlib.suppress(OSError):  # something has begun there, or beside it
+            for each in made:
+                each.rmdir()
+
+
+def _beat(lease: Lease, ended: threading.Event) -> None:
+    beats = 0
+    while not ended.wait(BEAT_SECONDS):
+        beats += 1
+        with contextlib.suppress(OSError, InputError), _alone(lease.folder):  # a full disk ends nothing
+            if lease.is_lost:
+                return
+            _write(lease.folder, dataclasses.replace(lease.holder, beat=beats))
+
+
+def require_new(folder: Path, to_resume: str) -> None:
+    """Refuse a folder that is there already.
+
+    Args:
+        folder: of a run that is to begin.
+        to_resume: the options that resume what lies there.
+
+    Raises:
+        InputError: it says who holds it, or how to go on with it.
+    """
+    if not folder.exists():
+        return
+    holder = read(folder)
+    if holder is not None and holder.runs:
+        raise InputError(f"{folder} is held by {holder}; wait for its end, or choose another --name")
+    raise InputError(f"{folder} exists already: resume it with {to_resume}, or choose another --name")
+
+
+def take(folder: Path) -> Holder:
+    """Take a folder whose holder, if it had one, has died.
+
+    Raises:
+        InputError: it is held.
+    """
+    before = read(folder)
+    if before is not None and _lives(folder, before):
+        raise InputError(f"{folder} is held by {before}; wait for its end, or end it")
+    with _alone(folder):
+        if read(folder) != before:
+            raise InputError(f"{folder} was taken this moment by another command; wait for its end, or end it")
+        mine = Holder.of_here(folder)
+        _write(folder, mine)
+    return mine
+
+
+def read(folder: Path) -> Holder | None:
+    """Who a folder says it is held by; nobody in a copy of a folder that was held."""
+    try:
+        content = read_json(folder / LEASE_FILE)
+        holder = Holder(**content)
+    except (OSError, ValueError, TypeError):  # none, or cut short by a disk that was full
+        return None
+    is_copy = holder.path != str(folder.resolve()) and holder.inode != folder.stat().st_ino
+    return None if is_copy else holder
+
+
+def _sentence(folder: Path) -> str:
+    """Why a holder has lost its folder."""
+    if not folder.is_dir():
+        return f"{folder} is gone: it was moved or deleted; resume it from where it lies now"
+    holder = read(folder)
+    taken = "nobody holds it" if holder is None else f"it is held by {holder}"
+    return f"{folder} was taken over while this command was suspended: {taken}; this command writes nothing more"
+
+
+def _lives(folder: Path, holder: Holder) -> bool:
+    if holder.runs is not None:
+        return holder.runs
+    print(f"{folder} is held by {holder}; for {PATIENCE_SECONDS:.0f} s a sign of life is waited for", flush=True)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        if read(folder) != holder:
+            return read(folder) is not None
+        time.sleep(0.2)
+    return False
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other command takes the folder meanwhile, or writes its beat, which takes either of them a moment.
+
+    Raises:
+        InputError: another one does for long: it was suspended at it.
+    """
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        with (folder / _LOCK_FILE).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.05)
+                continue
+            if _is_at(file, folder / _LOCK_FILE):  # else the holder before has taken it away with its lease
+                yield
+                return
+    raise InputError(f"{folder} is held by {read(folder)}, which is suspended while it writes that down; end it")
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _write(folder: Path, holder: Holder) -> None:
+    write_text(folder / LEASE_FILE, json.dumps(dataclasses.asdict(holder)))

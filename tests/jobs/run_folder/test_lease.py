@@ -1,0 +1,173 @@
+"""One command at a time holds a folder: real processes, suspended and killed, and a machine of another name."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jobs.run_folder.lease import LEASE_FILE, Lost, hold, read, take
+from trs.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[3]
+HOLDER = """
+import sys, time
+from pathlib import Path
+from jobs.run_folder import lease
+lease.BEAT_SECONDS, lease.PATIENCE_SECONDS = 0.2, 3.0
+with lease.hold(Path(sys.argv[1])) as held:
+    print("held", flush=True)
+    for line in sys.stdin:
+        held.require()
+        print("still held", flush=True)
+"""
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.run_folder.lease.BEAT_SECONDS", 0.2)
+    monkeypatch.setattr("jobs.run_folder.lease.PATIENCE_SECONDS", 3.0)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a process that holds a folder, with words before its command."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(folder: Path, *before: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen([*before, sys.executable, "-c", HOLDER, str(folder)], cwd=ROOT, text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+
+def says(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_a_second_command_says_who_holds_the_folder(tmp_path: Path, start: Start) -> None:
+    first = start(tmp_path)
+    assert says(first) == "held"
+    with pytest.raises(InputError, match=rf"is held by process {first.pid} on \S+, since 20.*; wait for its end"):
+        take(tmp_path)
+    assert first.stdin is not None
+    first.stdin.close()
+    assert first.wait(30) == 0 and read(tmp_path) is None, "who ends well leaves nothing"
+    with hold(tmp_path):
+        pass
+
+
+def test_a_dead_holder_holds_nothing(tmp_path: Path, start: Start) -> None:
+    first = start(tmp_path)
+    assert says(first) == "held"
+    first.kill()
+    first.wait()
+    assert (tmp_path / LEASE_FILE).exists()
+    with hold(tmp_path) as lease:
+        lease.require()
+
+
+def test_a_number_of_a_process_that_another_one_has_by_now_holds_nothing(tmp_path: Path) -> None:
+    with hold(tmp_path) as lease:
+        earlier = dataclasses.replace(lease.holder, began=lease.holder.began - 1000)
+    (tmp_path / LEASE_FILE).write_text(json.dumps(dataclasses.asdict(earlier)))
+    assert take(tmp_path).token != earlier.token
+
+
+def test_a_suspended_holder_loses_the_folder_and_writes_nothing_more(tmp_path: Path, start: Start) -> None:
+    first = start(tmp_path)
+    assert says(first) == "held"
+    first.send_signal(signal.SIGSTOP)
+    while psutil.Process(first.pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
+    with hold(tmp_path) as lease:
+        first.send_signal(signal.SIGCONT)
+        assert first.stdin is not None
+        first.stdin.write("write\n")
+        first.stdin.flush()
+        assert first.wait(30) != 0
+        assert first.stderr is not None
+        assert "taken over while this command was suspended: it is held by process" in first.stderr.read()
+        lease.require()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a machine another name")
+def test_a_holder_on_another_machine_lives_while_its_heart_beats(tmp_path: Path, start: Start) -> None:
+    there = start(tmp_path, "unshare", "--uts", "sh", "-c", 'hostname elsewhere; exec "$@"', "sh")
+    if says(there) != "held":
+        pytest.skip("this machine does not let root give it another name")
+    with pytest.raises(InputError, match="on elsewhere, since"):
+        take(tmp_path)
+    there.kill()
+    there.wait()
+    assert take(tmp_path).host != "elsewhere"
+
+
+def test_a_copy_of_a_held_folder_is_held_by_nobody(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "first").mkdir()
+    assert says(start(tmp_path / "first")) == "held"
+    copy = Path(shutil.copytree(tmp_path / "first", tmp_path / "copy"))
+    with hold(copy) as lease:
+        lease.require()
+
+
+def test_a_folder_that_was_moved_away_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    with hold(tmp_path / "first") as lease:
+        (tmp_path / "first").rename(tmp_path / "second")
+        with pytest.raises(Lost, match="is gone: it was moved or deleted"):
+            lease.require()
+    assert not (tmp_path / "first").exists()
+
+
+def test_one_of_many_that_come_at_once_gets_it(tmp_path: Path, start: Start) -> None:
+    many = [start(tmp_path) for _ in range(6)]
+    first = [says(process) for process in many]
+    assert first.count("held") == 1, first
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"host": "a"}', b"\xff"])
+def test_a_lease_cut_short_holds_nothing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / LEASE_FILE).write_bytes(content)
+    assert take(tmp_path) == read(tmp_path)
+
+
+def test_a_lease_that_somebody_deleted_is_written_anew(tmp_path: Path) -> None:
+    with hold(tmp_path) as lease:
+        (tmp_path / LEASE_FILE).unlink()
+        lease.require()
+        end = time.monotonic() + 30
+        while read(tmp_path) is None and time.monotonic() < end:
+            time.sleep(0.05)
+        found = read(tmp_path)
+        assert found is not None and found.token == lease.holder.token
+
+
+def test_where_nothing_was_begun_nothing_is_left(tmp_path: Path) -> None:
+    with hold(tmp_path / "runs" / "first"):
+        pass
+    assert not (tmp_path / "runs").exists()
+    with hold(tmp_path / "runs" / "first"):
+        (tmp_path / "runs" / "first" / "config.yaml").touch()
+    assert (tmp_path / "runs" / "first" / "config.yaml").exists()
