@@ -28,6 +28,7 @@ from jobs.cluster.failures import find_mistake
 from jobs.cluster.stopping import Stopped
 from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import CONFIG_FILE
+from trs import presets
 from trs.config import METHOD_NAMES, Config
 from trs.config.effects import changed, require_effect
 from trs.config.files import MACHINES
@@ -114,7 +115,7 @@ def parse(kind: type[CommandType], arguments: list[str], program: str) -> Comman
                             ("epochs", int), ("workers", int)):
         first.add_argument(f"--{option}", type=convert)
     chosen, rest = first.parse_known_args(moved_options(arguments))
-    start = _starting_job(chosen)
+    start = _starting_job(chosen, rest)
     default = dataclasses.replace(kind(), **vars(chosen), settings=start.config, cluster=start.cluster)
     command = _read_options(kind, rest, program, default)
     given = [f"--{option.name}".replace("_", "-") for option in dataclasses.fields(command)
@@ -210,7 +211,16 @@ def _absolute(config: Config) -> Config:
     return dataclasses.replace(config, model=model, train=dataclasses.replace(train, init_from=starts))
 
 
-def _starting_job(chosen: argparse.Namespace) -> Job:
+def _size_of_demo(given: dict[str, Any], rest: list[str]) -> dict[str, int]:
+    """How many people are drawn, and for how many epochs, where the command line says so."""
+    peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    peek.add_argument("--data.drawn-people", "--data.drawn_people", dest="people", type=int)
+    peek.add_argument("--train.epochs", dest="epochs", type=int)
+    found = vars(peek.parse_known_args(rest)[0]) | {name: given[name] for name in ("epochs",) if name in given}
+    return {name: value for name, value in found.items() if value > 0}  # others are told with the rest
+
+
+def _starting_job(chosen: argparse.Namespace, rest: list[str]) -> Job:
     given: dict[str, Any] = vars(chosen)
     for option, names in (("preset", PRESETS), ("method", METHOD_NAMES)):
         if option in given and given[option] not in names:
@@ -219,6 +229,8 @@ def _starting_job(chosen: argparse.Namespace) -> Job:
         return jobs_config.load(given.get("out", Path("runs")) / given["resume"] / CONFIG_FILE)
     job = jobs_config.load(given["config"]) if "config" in given else jobs_config.preset(given.get("preset", "demo"))
     config = job.config
+    if "config" not in given and given.get("preset", "demo") == "demo":
+        config = presets.demo(**_size_of_demo(given, rest))
     if "method" in given and not isinstance(config.method, METHOD_NAMES[given["method"]]):
         method = METHOD_NAMES[given["method"]]()
         model = dataclasses.replace(config.model, backbones=config.model.backbones[: most_backbones(method)])

@@ -15,17 +15,22 @@ from typing import Any
 from trs.config import Config, DataConfig, EvalConfig, ModelConfig, TrainConfig, TRSConfig, ViewConfig
 
 
-def demo() -> Config:
-    """`python run_tune.py`. Drawn people and a small network: minutes on 2 cores, no download."""
+def demo(people: int = 1000, epochs: int = 5) -> Config:
+    """`python run_tune.py`. Drawn people and a small network: minutes on 2 cores, no download.
+
+    Of fewer people as large a part is kept apart to choose by, and of fewer steps as large a part burns in.
+    """
+    unlabeled, batch = 640 * people // 1000, 16
     return Config(
         data=DataConfig(
-            root="runs/drawn", drawn_people=1000, labeled_count=30, unlabeled_count=640, dev_count=200,
+            root="runs/drawn", drawn_people=people, labeled_count=30, unlabeled_count=unlabeled, dev_count=people // 5,
             input_size=(96, 64), sigma=1.0,
             train_annotations="annotations/person_keypoints_train.json", train_images="train",
             val_annotations="annotations/person_keypoints_val.json", val_images="val"),
         view=ViewConfig(scale=0.1, rotation=10),
         model=ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=32),
-        train=TrainConfig(epochs=5, batch_size=16, burn_in=50, learning_rate=4e-3, warmup_steps=40, lr_drops=(0.8,)),
+        train=TrainConfig(epochs=epochs, batch_size=batch, burn_in=epochs * -(-unlabeled // batch) // 4,
+                          learning_rate=4e-3, warmup_steps=40, lr_drops=(0.8,)),
         eval=EvalConfig(decoder="dark"))
 
 

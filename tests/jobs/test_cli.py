@@ -276,3 +276,14 @@ def test_files_that_workers_read_are_found_from_any_folder(tmp_path: Path, monke
     assert config.model.pretrained == (str(tmp_path / "weights.pth"),)
     named = cli.parse(cli.Command, ["--model.pretrained", "imagenet"], "test").settings
     assert named.model.pretrained == ("imagenet",)
+
+
+def test_a_smaller_demo_keeps_its_proportions() -> None:
+    whole = cli.parse(cli.Command, [], "python run_tune.py").settings
+    assert whole == PRESETS["demo"]() and (whole.data.dev_count, whole.train.burn_in) == (200, 50)
+    small = cli.parse(cli.Command, ["--data.drawn-people", "80", "--data.labeled-count", "24", "--epochs", "1"],
+                      "python run_tune.py").settings
+    assert (small.data.drawn_people, small.data.dev_count, small.train.burn_in) == (80, 16, 1)
+    given = cli.parse(cli.Command, ["--data.drawn-people", "80", "--data.dev-count", "7", "--train.burn-in", "0"],
+                      "python run_tune.py").settings
+    assert (given.data.dev_count, given.train.burn_in) == (7, 0)
