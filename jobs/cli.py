@@ -214,10 +214,11 @@ def _absolute(config: Config) -> Config:
 def _size_of_demo(given: dict[str, Any], rest: list[str]) -> dict[str, int]:
     """How many people are drawn, and for how many epochs, where the command line says so."""
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
-    peek.add_argument("--data.drawn-people", "--data.drawn_people", dest="people", type=int)
-    peek.add_argument("--train.epochs", dest="epochs", type=int)
-    found = vars(peek.parse_known_args(rest)[0]) | {name: given[name] for name in ("epochs",) if name in given}
-    return {name: value for name, value in found.items() if value > 0}  # others are told with the rest
+    peek.add_argument("--data.drawn-people", "--data.drawn_people", dest="people")
+    peek.add_argument("--train.epochs", dest="epochs")
+    found = vars(peek.parse_known_args(rest)[0]) | {name: str(given[name]) for name in ("epochs",) if name in given}
+    # What is no such number is told with the other options.
+    return {name: int(value) for name, value in found.items() if value.isdecimal() and int(value) > 0}
 
 
 def _starting_job(chosen: argparse.Namespace, rest: list[str]) -> Job:

@@ -95,19 +95,14 @@ def suggestion_of(known: Sequence[str], name: str, values: Values) -> Suggestion
     return Suggestion(known[0] if known else "", name, values)
 
 
-def disagreement(run: Path, known: Sequence[str], name: str, values: Values) -> str | None:
-    """What a run's folder states against the study's word for a trial, in a sentence, or None.
-
-    Raises:
-        InputError: what it states is damaged.
-    """
-    written = read_suggestion(run)
+def disagreement(written: Suggestion | None, known: Sequence[str], name: str, values: Values) -> str | None:
+    """What a run's folder states, if anything, against the study's word for a trial, in a sentence, or None."""
     return None if written is None else suggestion_of(known, name, values).contradicted_by(written, known)
 
 
 def require_own(run: Path, known: Sequence[str], name: str, values: Values) -> None:
     """Raise an InputError where a run's folder was trained with something else than the study says."""
-    fault = disagreement(run, known, name, values)
+    fault = disagreement(read_suggestion(run), known, name, values)
     if fault is not None:
         raise InputError(f"{run}: {fault}; study and folder do not belong together: restore both from one copy")
 

@@ -282,7 +282,7 @@ def _entry(folder: Path, trial: FrozenTrial, metric: str, known: list[str]) -> E
     name = trial_name(trial.number)
     run, status = folder / TRIALS / name, _STATUS[trial.state]
     written, values = read_suggestion(run), dict(trial.params)
-    contradiction = disagreement(run, known, name, values)
+    contradiction = disagreement(written, known, name, values)
     fault = None if status == "running" else metrics_fault(run)  # which may be writing a line now
     # What a run was trained with its worker knows, and the study may not.
     return Entry(name, status, values if written is None else dict(written.values), read_metrics(run), metric,
