@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +59,15 @@ class Counters:
     step: completed ones.
     bad_images: names of the images that could not be used so far, on all workers, each once.
     bad_val_images: the same of the validation set, each by what was wrong with it.
+    sums: of the loss terms since the last report, over `summed` steps: the means of an epoch are the same, whether it
+        was interrupted or not.
     """
 
     step: int = 0
     bad_images: tuple[str, ...] = ()
     bad_val_images: tuple[str, ...] = ()
+    sums: dict[str, float] = field(default_factory=dict)
+    summed: int = 0
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,9 @@ def load(folder: Path) -> Checkpoint:
 def _counters(state: dict[str, Any]) -> Counters:
     # 0.1 kept a number, of encounters: such a run counts its images anew.
     bad = state["bad_images"] if isinstance(state["bad_images"], list) else []
-    return Counters(state["step"], tuple(map(str, bad)), tuple(map(str, state.get("bad_val_images", ()))))
+    sums = {str(name): float(value) for name, value in dict(state.get("sums", {})).items()}
+    return Counters(state["step"], tuple(map(str, bad)), tuple(map(str, state.get("bad_val_images", ()))),
+                    sums, int(state.get("summed", 0)))
 
 
 def read_skeleton(folder: Path) -> Skeleton:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from trs import bad_images, schedule
+from trs.checkpoint import Counters
 from trs.config import Config
 from trs.data.batch import labeled_batch, unlabeled_batch
 from trs.data.person_table import PersonTable
@@ -57,9 +58,12 @@ def train(training: Training, host: Host, until: int | None = None) -> None:
     forward = host.wrap(training.method.trained)
     total_steps = training.total_steps
     end = total_steps if until is None else until
+    # A report that is owed since before an interruption tells the rate of the last step.
+    set_rate(training.optimizer, schedule.learning_rate(max(0, training.counters.step - 1), total_steps, config.train))
     batches = host.read(_rows_of_shares(training, end))
     clock = _Clock(total_steps, training.counters.step)
-    means, skipped = _Means(), 0
+    reported = training.counters.step == host.reported_step  # and what was summed up to there with it
+    means, skipped = _Means() if reported else _Means.of(training.counters), 0
     while True:
         if until is None and _report_is_due(training, host, total_steps):
             speed, scores = clock.read(training), _evaluate(training, host)
@@ -83,16 +87,16 @@ def train(training: Training, host: Host, until: int | None = None) -> None:
         if training.counters.step % training.steps_per_epoch == 0:
             training.method.after_epoch()
         if interruption is not None:
-            _save(training, host)
+            _save(training, host, means)
             sum_over_workers([0.0], training.device)  # no worker leaves before the state is written
             raise Interrupted(training.counters.step, stop=interruption is Interruption.STOP)
         # An evaluation may outlast the minutes that are left to a machine.
         if (training.counters.step % host.checkpoint_every == 0 or training.counters.step == end
                 or _report_is_due(training, host, total_steps)):
-            _save(training, host)
+            _save(training, host, means)
 
 
-def _save(training: Training, host: Host) -> None:
+def _save(training: Training, host: Host, means: _Means) -> None:
     """Save a state that is worth it; an evaluation follows only upon one.
 
     A huge step from finite gradients may leave weights that are not, and all later steps would be skipped.
@@ -105,6 +109,7 @@ def _save(training: Training, host: Host) -> None:
     if broken:
         raise Diverged(f"the weights after step {training.counters.step} are not finite; lower train.learning_rate or "
                        "method.unsup_weight")
+    training.counters = dataclasses.replace(training.counters, sums=means.read(), summed=means.count)
     host.save(training)
 
 
@@ -242,22 +247,33 @@ def _bfloat16(config: Config, device: torch.device) -> bool:
 
 
 class _Means:
-    """Means of the terms over an epoch; summed on the device, read once."""
+    """Means of the terms over an epoch; summed on the device, read with each checkpoint and at the end."""
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
         self.count = 0
 
+    @staticmethod
+    def of(counters: Counters) -> _Means:
+        """Those that a checkpoint holds, to be gone on with."""
+        means = _Means()
+        means.sums = {name: torch.tensor(value) for name, value in counters.sums.items()}
+        means.count = counters.summed
+        return means
+
     def add(self, terms: dict[str, Tensor]) -> None:
         self.count += 1
         for name, term in terms.items():
             # Autocast's bfloat16 has 8 bits: a sum of hundreds of terms in it stands still.
-            self.sums[name] = self.sums[name] + term if name in self.sums else term.float().clone()
+            self.sums[name] = self.sums[name].to(term.device) + term if name in self.sums else term.float().clone()
+
+    def read(self) -> dict[str, float]:
+        return {name: float(value) for name, value in self.sums.items()}
 
     def result(self) -> Metrics:
         if not self.sums:  # every step of the epoch was skipped
             return {"loss": None, "peak_confidence": None}
-        return {name: float(value) / self.count for name, value in self.sums.items()}
+        return {name: value / self.count for name, value in self.read().items()}
 
 
 class _Clock:
