@@ -16,7 +16,7 @@ from jobs import config as jobs_config
 from jobs.cluster import checks
 from jobs.cluster.connect import connect
 from jobs.cluster.resources import Room, room_for, share_cores
-from jobs.cluster.stopping import run_aside, stop_gently
+from jobs.cluster.stopping import Stop, run_aside, stop_gently
 from jobs.config import ClusterConfig, Job
 from jobs.paper.gains import gains_of
 from jobs.paper.render import draw, write
@@ -24,7 +24,9 @@ from jobs.paper.runs import Run, RunsFolder, check, with_starts
 from jobs.paper.schedule import Ended, train_all
 from jobs.paper.tables import TABLES, Table
 from jobs.run_folder.console import duration
-from jobs.run_folder.lease import Lease, hold
+from jobs.run_folder.lease import hold
+from jobs.run_folder.output import outlive_readers
+from jobs.run_folder.silence import break_silence
 from trs import config as configs
 from trs.config import DataConfig, EvalConfig, ModelConfig, TrainConfig, ViewConfig
 from trs.config.before import as_0_1_trained
@@ -86,20 +88,21 @@ def main(arguments: list[str]) -> None:
     runs = with_starts(cell.runs[number] for number in range(command.seeds) for cell in table.cells)
     job = Job(runs[0].config, table.cluster)
     check(runs, folder)
-    connect()
-    room = room_for(job, command.concurrent)
-    table = dataclasses.replace(table, cluster=share_cores(job, room()).cluster)
-    datasets = load_datasets(job.config.data)
-    checks.require(job, datasets, folder.find(runs[0]))
+    with break_silence(lambda: "Ray starts, the annotations are read, and the nodes are asked what they see"):
+        connect()
+        room = room_for(job, command.concurrent)
+        table = dataclasses.replace(table, cluster=share_cores(job, room()).cluster)
+        datasets = load_datasets(job.config.data)
+        checks.require(job, datasets, folder.find(runs[0]))
     left = sum(folder.result(run) is None for run in runs)
     print(f"{table.caption}: {len(runs)} trainings, {len(runs) - left} done, {room} -> {folder.path}",
           flush=True)
     cli.tell_notes(datasets.notes)
     done = False
     try:
-        with hold(folder.path) as lease:
-            with stop_gently(folder.path, lease):
-                failures = _train(table, command.table, runs, folder, room, lease)
+        with hold(folder.path) as lease, outlive_readers(folder.path):
+            with stop_gently(folder.path, lease) as stop:
+                failures = _train(table, command.table, runs, folder, room, stop)
             write(table, command.table, folder, gains_of(table, folder, datasets))
         done = True
     finally:
@@ -124,8 +127,7 @@ def continued(table: Table, folder: RunsFolder) -> Table:
     return table.changed(as_0_1_trained)
 
 
-def _train(table: Table, name: str, runs: list[Run], folder: RunsFolder, room: Room, lease: Lease
-           ) -> list[Run]:
+def _train(table: Table, name: str, runs: list[Run], folder: RunsFolder, room: Room, stop: Stop) -> list[Run]:
     """Train what is left, say so and write the table after each training; those that failed."""
     titles, left = table.titles(), sum(folder.result(run) is None for run in runs)
     ended, began = list[Ended](), time.monotonic()
@@ -140,7 +142,7 @@ def _train(table: Table, name: str, runs: list[Run], folder: RunsFolder, room: R
         write(table, name, folder)
 
     write(table, name, folder)
-    run_aside(lambda: train_all(runs, folder, table.cluster, room, tell, lease), lease)
+    run_aside(lambda: train_all(runs, folder, table.cluster, room, tell, stop.lease), stop)
     return [end.run for end in ended if end.failure is not None]
 
 

@@ -145,8 +145,8 @@ def _train(names: dict[Run, str], folder: RunsFolder, job: Job, room: Room, leas
         print(f"[{done}/{len(names)}] {names[end.run]}: {'done' if end.failure is None else f'FAILED: {end.failure}'}, "
               f"about {duration(seconds)} left", flush=True)
 
-    with stop_gently(folder.path, lease):
-        run_aside(lambda: train_all(names, folder, job.cluster, room, tell, lease), lease)
+    with stop_gently(folder.path, lease) as stop:
+        run_aside(lambda: train_all(names, folder, job.cluster, room, tell, lease), stop)
     if failures:
         raise InputError(f"{len(failures)} of the trainings that confirm failed, the first because "
                          f"{failures[0].failure}; the same command tries them again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,11 +18,14 @@ from rich.live import Live
 from rich.text import Text
 
 from jobs.cluster.failures import Blame
-from jobs.run_folder.console import duration, epoch_line
-from jobs.run_folder.layout import BAD_IMAGES_FILE, MISTAKE_FILE
+from jobs.cluster.waiting import goes_on
+from jobs.run_folder.console import Pace, duration, epoch_line
+from jobs.run_folder.layout import BAD_IMAGES_FILE, MISTAKE_FILE, read_events
 from jobs.run_folder.metrics import Metrics, read_metrics
+from jobs.run_folder.silence import break_silence, say
 from jobs.training.many import Failure
 from trs.evaluation.protocol import METRIC_NAMES
+from tune.burn_in import burn_in
 from tune.leaderboard import Layout, short_names, value_text
 from tune.plan import SUPERVISED, TRIALS, Search, trial_name
 from tune.space import Values
@@ -73,15 +77,42 @@ class SearchLines(TrialProgressCallback):
                      if (row := _earlier(path, search)) is not None}
         self.ended, self.began = 0, time.monotonic()
         self.failures: dict[str, Failure] = {}
+        self.paces: dict[str, Pace] = {}
+        self.events: dict[Path, int] = {}
+        self.told = self.began
 
-    def tell(self, line: str, name: str) -> None:
-        """Say what has happened to the run of this name."""
-        print(f"[{name}] {line}", flush=True)
+    def tell(self, line: str, name: str, in_its_folder: bool = False) -> None:
+        """Say what has happened to the run of this name, heard from Tune or read in its folder."""
+        self.told = time.monotonic()
+        say(f"[{name}] {line}")
+
+    def wait(self, line: str) -> None:
+        """Say how far the runs are, where nothing has happened for long."""
+        say(line)
+
+    def goes_on(self) -> str:
+        """How far the runs are."""
+        return goes_on(dict(self.paces))
+
+    def hear_events(self) -> None:
+        """Tell what has happened to the runs since the last call: restarts, damaged checkpoints."""
+        for name, pace in dict(self.paces).items():
+            for line in read_events(pace.folder)[self.events.get(pace.folder, 0):]:
+                self.events[pace.folder] = self.events.get(pace.folder, 0) + 1
+                self.tell(line, name, in_its_folder=True)
+
+    def _watch(self, trial: Trial) -> None:
+        """Follow a run that begins by its folder."""
+        name = trial.config["name"]
+        shared = burn_in(self.search, name, trial.config["values"]) if _burns_in(trial) else None
+        pace = self.paces[name] = Pace(self.search.run_folder(name) if shared is None else shared.folder)
+        self.events[pace.folder] = len(read_events(pace.folder))
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial begins."""
         self.rows.pop(trial.config["name"], None)  # one that is resumed
         row = self._row(trial)
+        self._watch(trial)
         if _burns_in(trial):
             row.status = "burning in"
             self.tell(f"burns in: {self.search.config.train.burn_in} supervised steps, for all trials that agree on "
@@ -101,6 +132,7 @@ class SearchLines(TrialProgressCallback):
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial has come to its end, was stopped early, or will be resumed with the search."""
+        self.paces.pop(trial.config["name"], None)
         if _burns_in(trial):
             self.tell("interrupted" if self.search.is_stopping() else "burned in", trial.config["name"])
             return
@@ -118,6 +150,7 @@ class SearchLines(TrialProgressCallback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial has failed: why; of a burn-in that its settings are to blame for the trials say so that needed it."""
         name = trial.config["name"]
+        self.paces.pop(name, None)
         failure = self.failures.pop(name, None) or Failure(f"its driver was lost, see {trial.local_path}/error.txt",
                                                            Blame.MACHINE)
         if failure.blame is not Blame.SETTINGS:
@@ -169,15 +202,22 @@ class LiveTable(SearchLines):
     def __init__(self, search: Search, samples: int, live: Live) -> None:
         super().__init__(search, samples)
         self.live = live
+        self.waits = ""
         self.live.update(self.table())
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the terminal out when Tune writes its callbacks down, for a resume of its own that never happens."""
         return {**vars(self), "live": None}
 
-    def tell(self, line: str, name: str) -> None:
+    def wait(self, line: str) -> None:
+        """Show it above the table until something happens."""
+        self.waits = line
+        self.live.update(self.table(), refresh=True)
+
+    def tell(self, line: str, name: str, in_its_folder: bool = False) -> None:
         """Draw the table anew; what needs a person's eye stays above it."""
-        if self.rows[name].status == _FAILED or "WARNING" in line or BAD_IMAGES_FILE in line:
+        self.told, self.waits = time.monotonic(), ""
+        if self.rows[name].status == _FAILED or "WARNING" in line or BAD_IMAGES_FILE in line or in_its_folder:
             self.live.console.print(f"[{name}] {line}", markup=False, highlight=False, style="red")
         self.live.update(self.table(), refresh=True)
 
@@ -186,7 +226,8 @@ class LiveTable(SearchLines):
         best = self.best()
         table = self.layout.draw((row, "", "bold" if row is best else "dim" if row.status == "stopped early" else "")
                                  for row in self._placed())
-        return Group(Text(f"{self.left()}   {self.headline()}".strip()), table)
+        lines = [f"{self.left()}   {self.headline()}".strip(), *([self.waits] if self.waits else [])]
+        return Group(*map(Text, lines), table)
 
     def _placed(self) -> list[Row]:
         ended = [row for row in self.rows.values() if row.status != "running"]
@@ -204,7 +245,28 @@ def report_live(search: Search, samples: int, console: Console | None = None) ->
     """Show a table where there is a terminal, lines where there is none."""
     console = console or Console(force_terminal=sys.stdout.isatty())  # FORCE_COLOR means colors, not a terminal
     if not console.is_terminal or console.is_dumb_terminal:
-        yield SearchLines(search, samples)
+        with _followed(SearchLines(search, samples)) as lines:
+            yield lines
         return
-    with Live(console=console, refresh_per_second=2, transient=False) as live:
-        yield LiveTable(search, samples, live)
+    with (Live(console=console, refresh_per_second=2, transient=False) as live,
+          _followed(LiveTable(search, samples, live)) as table):
+        yield table
+
+
+@contextlib.contextmanager
+def _followed(lines: SearchLines) -> Iterator[SearchLines]:
+    """While the context lasts, tell what the runs' folders say between the reports, and no long silence."""
+    ended = threading.Event()
+
+    def follow() -> None:
+        while not ended.wait(1.0):
+            lines.hear_events()
+
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
+    try:
+        with break_silence(lines.goes_on, lines.wait, lambda: lines.told):
+            yield lines
+    finally:
+        ended.set()
+        follower.join()

@@ -17,6 +17,8 @@ from jobs.cluster.resources import room_for, share_cores
 from jobs.cluster.stopping import run_aside, stop_gently
 from jobs.run_folder.layout import write_run
 from jobs.run_folder.lease import Lease, Lost, hold, require_new
+from jobs.run_folder.output import outlive_readers
+from jobs.run_folder.silence import break_silence
 from jobs.training.prepare import prepare
 from trs.errors import InputError
 from tune.confirm import confirm
@@ -58,7 +60,7 @@ def main(arguments: list[str]) -> None:
         require_new(command.folder, command.to_resume)
     if command.confirm < 0:
         raise InputError("--confirm must not be negative")
-    with hold(command.folder) as lease:
+    with hold(command.folder) as lease, outlive_readers(command.folder):
         _search(command, lease)
 
 
@@ -70,11 +72,13 @@ def _search(command: Command, lease: Lease) -> None:
         require_whole(folder)
     check_space(job.config, space)
     defaults = paper_defaults(job.config, space)
-    datasets = prepare(job.config, folder)
+    with break_silence(lambda: "the annotations are read"):
+        datasets = prepare(job.config, folder)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    connect()
-    room = room_for(job, command.concurrent)
-    checks.require(job, datasets, folder)
+    with break_silence(lambda: "Ray starts, and its nodes are asked what they see"):
+        connect()
+        room = room_for(job, command.concurrent)
+        checks.require(job, datasets, folder)
     job = share_cores(job, min(room(), plan.trials + plan.reference))
     write_run(job, datasets.split, folder)
     search = Search(folder, job, plan, space, lease=lease)
@@ -88,13 +92,13 @@ def _search(command: Command, lease: Lease) -> None:
     for name, value in defaults.items():
         if get(job.config, name) != value:
             print(f"the first trial runs the paper's {name}={value}, not {get(job.config, name)}", flush=True)
-    ended_by: Exception | None = None
+    ended_by: BaseException | None = None
     try:
-        with stop_gently(folder, lease):
-            run_aside(lambda: run(search, datasets, study, room), lease)
+        with stop_gently(folder, lease) as stop:
+            run_aside(lambda: run(search, datasets, study, room), stop)
     except Lost:
         raise
-    except Exception as error:  # whatever it is, what there is by now is shown, and how to go on
+    except (Exception, SystemExit) as error:  # whatever it is, what there is by now is shown, and how to go on
         ended_by = error
     try:
         compare(read_leaderboard(folder), Validation.loaded(folder, job.config.data, datasets))
@@ -102,7 +106,7 @@ def _search(command: Command, lease: Lease) -> None:
     except Exception as error:
         ended_by, left = ended_by or error, 1
     if left or ended_by is not None:
-        print(f"stopped; go on with: python run_tune.py {command.to_resume}", flush=True)
+        print(f"stopped with {left} trainings left; go on with: python run_tune.py {command.to_resume}", flush=True)
         raise ended_by or OfMachine(_waiting(search, study))
     if all(trial.state is TrialState.FAIL for trial in study.get_trials(deepcopy=False)):
         raise InputError(f"every trial failed; the lines above say why, the trials lie in {folder / TRIALS}")

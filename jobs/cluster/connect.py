@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 
 import ray
 
+from jobs.cluster.address import require_answer
+from jobs.cluster.failures import OfMachine, first_line
 from jobs.cluster.ray_private import pin_autoscaling_coordinator, quieten_token_notice
 from trs.errors import InputError
 
@@ -21,32 +24,53 @@ def connect() -> None:
     because without it Ray leaks the reservations of trials that a scheduler stopped.
 
     Raises:
-        InputError: RAY_ADDRESS is an address for submitting jobs.
+        InputError: no cluster answers at RAY_ADDRESS, it wants another token, or Ray cannot start here.
     """
     if ray.is_initialized():
         return
     quieten()
     address = os.environ.get("RAY_ADDRESS")
-    if address is None:
-        _start_here()
-    elif address.startswith("http"):
-        raise InputError(f"RAY_ADDRESS={address} is the address for submitting jobs: start this with `ray job submit`, "
-                         "or unset RAY_ADDRESS to run on this machine")
+    if address in (None, "local"):
+        try:
+            _start_here()
+        except Exception as error:  # what Ray raises where it cannot start has no type of its own
+            raise OfMachine(f"Ray cannot start on this machine ({first_line(error)}); on a busy one try again"
+                            ) from error
     else:
-        ray.init(logging_level=logging.WARNING, log_to_driver=False)
+        require_answer(address)
+        try:
+            ray.init(logging_level=logging.WARNING, log_to_driver=False)
+        except (ConnectionError, RuntimeError) as error:
+            raise InputError(f"the cluster at RAY_ADDRESS={address} cannot be joined ({first_line(error)}); start one "
+                             "with `ray start --head`, or unset RAY_ADDRESS to run on this machine") from error
     pin_autoscaling_coordinator()
 
 
 def _start_here() -> None:
     # This machine is not taken back by anybody; each training saves a process that would watch for it.
     os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
-    with address_for_children():
+    with address_for_children(), children_without_signals():
         ray.init(
             address="local",  # not whatever cluster happens to run on this machine
             logging_level=logging.WARNING, log_to_driver=False, include_dashboard=True, dashboard_host="127.0.0.1",
             # A training keeps a dozen processes, most of them idle. Ray would end idle ones above one per CPU after a
             # second, and start them anew for the next batch: on 2 cores that took more time than the training itself.
             _system_config={"num_workers_soft_limit": 32, "worker_maximum_startup_concurrency": 8})
+
+
+@contextlib.contextmanager
+def children_without_signals() -> Iterator[None]:
+    """Processes of the cluster that starts inside do not hear what is meant for the command.
+
+    `timeout` and a terminal that closes send their signal to the group of processes that the command is in, systemd
+    and SLURM to all that it has started: without a cluster nothing could be saved. Ray does the same for Ctrl-C. A
+    process inherits which signals are blocked, and the cluster's are ended by SIGKILL, at the latest with this one.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 from ray._private.worker import get_dashboard_url
+from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, without a stub
 from ray.autoscaler.v2.utils import is_autoscaler_v2
 from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import get_or_create_autoscaling_coordinator
 from ray.train._internal.session import get_session
@@ -28,7 +29,7 @@ else:
     from ray.train.torch import TorchTrainer
 
 __all__ = [
-    "FailureConfig", "Result", "RunConfig", "ScalingConfig", "SignalledBackend", "TorchTrainer",
+    "FailureConfig", "Result", "RunConfig", "ScalingConfig", "SignalledBackend", "TorchTrainer", "ask_head",
     "dashboard_address", "has_autoscaler", "is_being_drained", "pin_autoscaling_coordinator", "put_report_queue_here",
     "quieten_token_notice"]
 
@@ -36,6 +37,14 @@ __all__ = [
 def dashboard_address() -> str | None:
     """The dashboard's host and port, or None without one; no public call names it to a process that joins later."""
     return get_dashboard_url() or None
+
+
+def ask_head(address: str) -> None:
+    """Ask the head of the cluster at an address for its number; raises what Ray makes of the answer.
+
+    `ray.init` asks too, but goes on for 15 minutes where nobody answers (#22413), and with no sentence.
+    """
+    GcsClient(address=address)
 
 
 def pin_autoscaling_coordinator() -> None:

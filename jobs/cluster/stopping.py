@@ -1,7 +1,8 @@
 """How Ctrl-C and SIGTERM become a checkpoint.
 
-    SIGTERM or Ctrl-C to the command    `kill`, `ray job stop`, a pod that ends, a person: the command leaves a file in
-                                        the folder (`stop_gently`), which the workers see (`StopSignal`)
+    SIGTERM, SIGHUP or Ctrl-C           `kill`, `timeout`, `ray job stop`, a pod that ends, a terminal that closes, a
+    to the command                      person: the command leaves a file in the folder (`stop_gently`), which the
+                                        workers see (`StopSignal`)
     SIGTERM to a worker                 a machine that shuts down
     a node that is drained              `ray drain-node`, a Kubernetes pod that ends, `jobs/deploy/spot.py`
 
@@ -12,6 +13,8 @@ resumed with --resume; after the others Ray restarts it elsewhere.
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import signal
 import sys
 import threading
@@ -22,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+import ray
 import ray.train.torch
 
 from jobs.cluster.ray_private import SignalledBackend, is_being_drained
@@ -30,6 +34,11 @@ from jobs.run_folder.lease import Lease
 from trs.errors import Interruption
 
 _POLL_SECONDS, _LOOK_SECONDS = 0.5, 2.0
+_ONE_SIGNAL_SECONDS = 1.0
+"""`timeout` sends its signal to the command and at once again to the group that the command is in."""
+_LEAVE_SECONDS = 10.0
+SAVE_SECONDS = 60.0
+"""That workers have to save, once a stop is asked for: a step and a checkpoint take less, one that hangs for ever."""
 _terminated = threading.Event()
 
 
@@ -44,45 +53,73 @@ class Stopped(Exception):
         self.code = 128 + number
 
 
+@dataclass
+class Stop:
+    """What a signal has asked for.
+
+    file: that the workers see.
+    lease: of the command; who has lost it leaves the next holder's file alone.
+    number: of the signal; None as long as none was heard.
+    asked: when, by `time.monotonic`.
+    """
+
+    file: Path
+    lease: Lease
+    number: int | None = None
+    asked: float = 0.0
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        """Ask the workers to save; a second time, end the command."""
+        if self.number is None:
+            self.number, self.asked = number, time.monotonic()
+            try:
+                self.file.touch()
+            except OSError:  # a full disk: the workers cannot be asked
+                self.asked = -math.inf
+            print("saving, then stopping; a second Ctrl-C or SIGTERM ends it at once", file=sys.stderr, flush=True)
+        elif time.monotonic() - self.asked > _ONE_SIGNAL_SECONDS:
+            sys.exit(128 + number)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the workers have had their time to save."""
+        return self.number is not None and time.monotonic() - self.asked > SAVE_SECONDS
+
+
 @contextlib.contextmanager
-def stop_gently(folder: Path, lease: Lease) -> Iterator[None]:
+def stop_gently(folder: Path, lease: Lease) -> Iterator[Stop]:
     """While the context lasts, the first signal asks the workers below `folder` to save and end, the second ends all.
+
+    Signals that the command was started to ignore, as `nohup` does with SIGHUP, stay ignored.
 
     Args:
         folder: of the runs.
-        lease: of this command; who has lost it leaves the next holder's file alone.
+        lease: of this command.
 
     Raises:
         Stopped: when the context is left after a signal.
         SystemExit: the second signal.
     """
-    file = folder / STOP_FILE
-    file.unlink(missing_ok=True)
-    heard: list[int] = []
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        heard.append(number)
-        if len(heard) > 1:
-            sys.exit(128 + number)
-        file.touch()
-        print("saving, then stopping; a second Ctrl-C or SIGTERM ends it at once", file=sys.stderr, flush=True)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    stop = Stop(folder / STOP_FILE, lease)
+    stop.file.unlink(missing_ok=True)
+    before = {number: signal.signal(number, stop.hear) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+              if signal.getsignal(number) is not signal.SIG_IGN}
     try:
-        yield
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         if not lease.is_lost:
-            file.unlink(missing_ok=True)
-    if heard:
-        raise Stopped(heard[0])
+            stop.file.unlink(missing_ok=True)
+    if stop.number is not None:
+        raise Stopped(stop.number)
 
 
-def run_aside(work: Callable[[], None], lease: Lease) -> None:
+def run_aside(work: Callable[[], None], stop: Stop) -> None:
     """Do the work in another thread, and wait for its end or its error.
 
-    In the main one Ray Train and Ray Tune would take Ctrl-C for themselves, and end without a checkpoint.
+    In the main one Ray Train and Ray Tune would take Ctrl-C for themselves, and end without a checkpoint. Workers that
+    hang do not hold the end: once they have had their time to save, the cluster is left without them.
 
     Raises:
         Lost: the folder that the work writes is another command's by now, or gone; the work is left where it is.
@@ -97,11 +134,28 @@ def run_aside(work: Callable[[], None], lease: Lease) -> None:
             ended.set_exception(error)
 
     threading.Thread(target=do, daemon=True).start()
-    while not wait([ended], timeout=_LOOK_SECONDS).done:
-        lease.require()
+    try:
+        while not wait([ended], timeout=_LOOK_SECONDS).done:
+            stop.lease.require()
+            if stop.is_overdue:
+                print(f"what has not saved within {SAVE_SECONDS:.0f} s is given up: it goes on from its last "
+                      "checkpoint", file=sys.stderr, flush=True)
+                return _leave_cluster(ended)
+    except SystemExit:  # a second signal
+        _leave_cluster(ended)
+        raise
     if ended.exception() is not None:
-        lease.require()  # what it has failed from may be that
+        stop.lease.require()  # what it has failed from may be that
     ended.result()
+
+
+def _leave_cluster(ended: Future[None]) -> None:
+    """End what this command has running, while its work is still asked to stop: it starts and records nothing more."""
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # else the work's next call would start a cluster
+    leaving = threading.Thread(target=ray.shutdown, daemon=True)  # a head that hangs holds nobody either
+    leaving.start()
+    leaving.join(_LEAVE_SECONDS)
+    wait([ended], timeout=_LEAVE_SECONDS)
 
 
 @dataclass

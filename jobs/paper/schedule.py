@@ -12,10 +12,13 @@ import ray.tune
 from ray.tune.experiment import Trial
 
 from jobs.cluster.connect import quieten
+from jobs.cluster.waiting import goes_on
 from jobs.config import ClusterConfig, Job
 from jobs.paper.runs import Run, RunsFolder, with_starts
+from jobs.run_folder.console import Pace
 from jobs.run_folder.layout import STOP_FILE, write_run
 from jobs.run_folder.lease import Lease
+from jobs.run_folder.silence import break_silence
 from jobs.training.datasets import store
 from jobs.training.many import Failure, StatelessSearcher, telling_failures, train_many
 from jobs.training.prepare import prepare
@@ -55,7 +58,8 @@ def train_all(runs: Iterable[Run], folder: RunsFolder, cluster: ClusterConfig, r
         return
     jobs = {folder.find(run).name: Job(folder.config(run), cluster) for run in queue.waiting}
     shared = {"jobs": jobs, "folder": folder.path, "lease": lease}
-    train_many(_train, shared, _Searcher(queue), folder.path, len(jobs), room, [_Listener(queue)])
+    with break_silence(queue.goes_on):
+        train_many(_train, shared, _Searcher(queue), folder.path, len(jobs), room, [_Listener(queue)])
     if (queue.waiting or queue.running) and not queue.stops():
         raise InputError(f"Ray Tune has ended early; see its files in {folder.path / 'ray'}")
 
@@ -82,11 +86,16 @@ class Queue:
     def __init__(self, left: list[Run], folder: RunsFolder, tell: Callable[[Ended], None]) -> None:
         self.waiting, self.folder, self.tell = left, folder, tell
         self.running: dict[str, tuple[Run, float]] = {}
+        self.paces: dict[str, Pace] = {}
         self.undone, self.failed = set(left), set[Run]()
 
     def stops(self) -> bool:
         """Whether the runs are asked to save and end."""
         return (self.folder.path / STOP_FILE).exists()
+
+    def goes_on(self) -> str:
+        """How far those that run are."""
+        return goes_on(dict(self.paces))
 
     def start(self) -> str | None:
         """Take out the next run whose starts are done, if there is one; the name of its folder."""
@@ -95,12 +104,14 @@ class Queue:
                 self.waiting.remove(run)
                 name = self.folder.find(run).name
                 self.running[name] = run, time.monotonic()
+                self.paces[name] = Pace(self.folder.path / name)
                 return name
         return None
 
     def end(self, name: str, failure: str | None) -> None:
         """Tell of a run that has ended, and of those that cannot start any more because of it."""
         run, began = self.running.pop(name)
+        del self.paces[name]
         done = self.folder.result(run) is not None
         if not done and self.stops():
             return

@@ -6,34 +6,32 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs.run_folder.layout import BAD_IMAGES_FILE, read_events
 from jobs.run_folder.metrics import Metrics, read_metrics
 from jobs.run_folder.progress import Position, read_position
+from jobs.run_folder.silence import SILENCE_SECONDS
 from trs.config import Config
 from trs.evaluation.protocol import METRIC_NAMES
 
 _OF_SIZES = ("ap_medium", "ap_large")
 """Scores of people of a size, whose names look like those of networks."""
-SILENCE_SECONDS = 60.0
-"""Between the lines of a long epoch."""
 
 
 @contextlib.contextmanager
 def print_progress(folder: Path, config: Config, prefix: str = "") -> Iterator[None]:
     """Print a line, behind a prefix, for each epoch and each event of a run while the context lasts.
 
-    In a long epoch a line now and then says how far it is. The run's files are read rather than the workers' output,
-    which Ray would prefix with process ids and mix with its own.
+    The run's files are read rather than the workers' output, which Ray would prefix with process ids and mix with its
+    own.
     """
     ended = threading.Event()
     epochs_printed, events_printed = len(read_metrics(folder)), len(read_events(folder))
-    position = read_position(folder)
 
     def watch() -> None:
-        nonlocal epochs_printed, events_printed, position
-        said = time.monotonic()
+        nonlocal epochs_printed, events_printed
         while True:
             last = ended.wait(0.5)
             lines = read_events(folder)[events_printed:]
@@ -41,12 +39,8 @@ def print_progress(folder: Path, config: Config, prefix: str = "") -> Iterator[N
             epochs = read_metrics(folder)[epochs_printed:]
             epochs_printed += len(epochs)
             lines += [epoch_line(metrics, config.train.epochs, config.eval.metric) for metrics in epochs]
-            if not lines and time.monotonic() - said > SILENCE_SECONDS:
-                before, position = position, read_position(folder)
-                lines = [step_line(before, position)] if position else []
             for line in lines:
                 print(prefix + line, flush=True)
-                said = time.monotonic()
             if last:
                 return
 
@@ -57,6 +51,26 @@ def print_progress(folder: Path, config: Config, prefix: str = "") -> Iterator[N
     finally:
         ended.set()
         watcher.join()
+
+
+@dataclass
+class Pace:
+    """How far a run is, and how fast it has come since it was last looked at.
+
+    folder: of the run.
+    """
+
+    folder: Path
+    began: float = field(default_factory=time.time)
+    before: Position | None = None
+
+    def look(self) -> tuple[str, bool]:
+        """A line, and whether the run goes on, rather than waits or hangs."""
+        before, now = self.before, read_position(self.folder)
+        if now is None or now.time < self.began:  # its workers have not begun, or not again
+            return f"no step yet, {duration(time.time() - self.began)} after the start", False
+        self.before = now
+        return step_line(before, now), time.time() - now.time < SILENCE_SECONDS / 2
 
 
 def step_line(before: Position | None, now: Position) -> str:

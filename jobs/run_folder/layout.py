@@ -12,6 +12,7 @@
     bad_images.txt       images that cannot be used, and why, a line each
     first_stage/         the run of a method's first stage; with it pseudo_labels.npz
     suggestion.json      in a search: what the worker has trained, see `jobs.run_folder.suggestion`
+    output.txt           what was printed when nobody took the command's output any more, see `jobs.run_folder.output`
     lease.json           the command that holds the folder, see `jobs.run_folder.lease`
     stop                 there while the run is asked to save and end
 """

@@ -11,6 +11,7 @@ import pytest
 import tyro
 
 from jobs import check, cli, evaluate, explore, export, predict, score, table
+from tests.documentation.causes import causes
 from tests.documentation.commands import PAGES, ROOT, python_commands
 from trs import config as configs
 from trs.config import Config
@@ -70,3 +71,10 @@ def test_the_example_of_an_own_method_trains(drawn_root: Path, capsys: pytest.Ca
             registry.clear()
             registry.update(before)
     assert capsys.readouterr().out.startswith("AP ") and room["training"].counters.step == 2
+
+
+def test_whatever_may_end_a_search_is_tried() -> None:
+    """Tests take the exit codes of docs/searching.md from there."""
+    tests = "".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    assert len(causes()) > 10
+    assert [name for name in causes() if f'"{name}"' not in tests] == []

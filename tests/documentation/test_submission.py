@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -79,6 +81,25 @@ def submit(started: Started, program: str, coco: Path, runs: Path, *more: str) -
                        RAY_ADDRESS=started.dashboard)
 
 
+@contextlib.contextmanager
+def growing(log: Path) -> Iterator[None]:
+    """A file that grows meanwhile, as it does after `ray job submit --working-dir . ... > job.log`."""
+    ended = threading.Event()
+
+    def grow() -> None:
+        while not ended.wait(0.01):
+            with log.open("a") as file:
+                file.write("a line\n")
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join()
+
+
 def test_nobody_without_the_token_starts_a_job(started: Started) -> None:
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(f"{started.dashboard}/api/jobs/", timeout=20)
@@ -86,7 +107,8 @@ def test_nobody_without_the_token_starts_a_job(started: Started) -> None:
 
 @pytest.mark.gate
 def test_a_submitted_training_ends_with_its_checkpoint(started: Started, coco: Path, tmp_path: Path) -> None:
-    done = submit(started, "jobs.train", coco, tmp_path, "--name", "winner")
+    with growing(started.clone / "job.log"):
+        done = submit(started, "jobs.train", coco, tmp_path, "--name", "winner")
     assert done.returncode == 0, done.stdout
     assert (tmp_path / "winner" / "metrics.jsonl").exists() and list((tmp_path / "winner").glob("checkpoint_*"))
     lines = [line for line in done.stdout.splitlines() if re.search(r"epoch 1/1 .*AP", line)]

@@ -16,11 +16,13 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 from optuna.trial import TrialState
 
 from jobs import config as jobs_config
 from jobs.config import ClusterConfig, Job
 from jobs.run_folder.metrics import read_metrics
+from tests.documentation.causes import causes
 from trs.config import Config
 from tune.storage import read_study
 
@@ -82,7 +84,7 @@ def test_a_killed_search_and_its_resume_run_the_exact_number_of_trials(machines:
     study = read_study(tmp_path / "search")
     machines.wait_until(lambda: any(trial.state.is_finished() for trial in study.get_trials()))
     driver.process.kill()
-    driver.wait()
+    assert 128 - driver.wait() == causes()["SIGKILL, a power cut"].exit_code
     ended = {trial.number: trial.values for trial in read_study(tmp_path / "search").get_trials()
              if trial.state.is_finished()}
     machines.wait_until(lambda: not machines.workers())
@@ -103,14 +105,14 @@ def test_a_signal_stops_a_search_gently_and_resume_ends_it(machines: Any, config
     driver.process.send_signal(number)
     assert driver.wait() == 128 + number, driver.output()
     print(f"search {number.name}: {time.monotonic() - began:.0f} s")
-    assert "resume with: python run_tune.py --resume search" in driver.output()
+    assert "go on with: python run_tune.py --resume search" in driver.output()
     driver = resume(machines, tmp_path / "search")
     assert driver.wait() == 0, driver.output()
     assert_each_once(tmp_path / "search", 2)
 
 
-def test_a_trial_that_crashes_or_diverges_is_marked_failed_and_the_search_ends(machines: Any, config_file: Path,
-                                                                              tmp_path: Path) -> None:
+def test_a_trial_that_loses_its_worker_is_tried_again_and_one_that_diverges_fails(machines: Any, config_file: Path,
+                                                                                  tmp_path: Path) -> None:
     space = tmp_path / "space.yaml"
     space.write_text("train.learning_rate: 0.004,1e8\nmethod.unsup_weight: 0.1..1\n")
     for node in machines.others()[1:]:
@@ -120,11 +122,11 @@ def test_a_trial_that_crashes_or_diverges_is_marked_failed_and_the_search_ends(m
                     "--max-failures", "0", "--train.warmup-steps", "0", "--epochs", "1", "--space-file", str(space))
     machines.wait_until(lambda: (tmp_path / "search" / "trials" / "0000" / "progress.json").exists())
     machines.workers()[0].kill()
-    driver.wait()
+    assert driver.wait() == causes()["a trial diverges"].exit_code, driver.output()
     states = [trial.state for trial in read_study(tmp_path / "search").get_trials()]
-    assert states[0] is TrialState.FAIL and len(states) == 3
+    assert states[0] is TrialState.COMPLETE and len(states) == 3
     assert all(state.is_finished() for state in states)
-    assert "[0000] FAILED: the training has failed 1 times in a row" in driver.output()
+    assert "[0000] was broken off: the training has failed 1 times in a row" in driver.output()
     diverging = [trial for trial in read_study(tmp_path / "search").get_trials()[1:]
                  if trial.params["train.learning_rate"] == 1e8]
     assert diverging, "the seed draws one"
@@ -150,6 +152,18 @@ DETACHED = ["_AutoscalingCoordinatorActor", "_StatsActor", "TrainStateActor", "J
 """Ray's own, one of each for the whole cluster."""
 
 
+def worsen(machines: Any, chance: random.Random) -> str:
+    """Kill a worker, or lose a node and get another one."""
+    workers = machines.workers()
+    if workers and chance.random() < 0.5:
+        with contextlib.suppress(psutil.NoSuchProcess):  # its trial has ended meanwhile
+            chance.choice(workers).kill()
+        return "worker"
+    machines.lose(chance.choice(machines.others()))
+    machines.add(2)
+    return "node"
+
+
 def test_a_search_survives_the_night(machines: Any, config_file: Path, tmp_path: Path) -> None:
     """Workers and nodes vanish at random every 20 s; `TRS_SOAK_SECONDS=300` makes the night longer."""
     nodes(machines, 3)
@@ -159,18 +173,39 @@ def test_a_search_survives_the_night(machines: Any, config_file: Path, tmp_path:
     end = time.monotonic() + SOAK_SECONDS
     while time.monotonic() < end and driver.process.poll() is None:
         time.sleep(20)
-        workers = machines.workers()
-        if workers and chance.random() < 0.5:
-            with contextlib.suppress(psutil.NoSuchProcess):  # its trial has ended meanwhile
-                chance.choice(workers).kill()
-                log.append("worker")
-        else:
-            machines.lose(chance.choice(machines.others()))
-            machines.add(2)
-            log.append("node")
+        log.append(worsen(machines, chance))
     assert driver.wait(1200) == 0, driver.output()
     print(f"{trials} trials, killed: {dict(Counter(log))}")
     assert_each_once(tmp_path / "search", trials)
     left = machines.start("-c", LEFT_OVER.replace("{detached}", repr(DETACHED)))
     assert left.wait() == 0 and left.output().strip().splitlines()[-1] == "[] []", left.output()
     assert [str(path) for path in tmp_path.rglob("*") if ".partial" in path.name or "probe" in path.name] == []
+
+
+def test_a_search_that_others_resume_look_at_and_move_in_the_night(machines: Any, config_file: Path, tmp_path: Path
+                                                                   ) -> None:
+    nodes(machines, 3)
+    folder, moved = tmp_path / "search", tmp_path / "elsewhere" / "moved"
+    moved.parent.mkdir()
+    trials = SOAK_SECONDS // 5
+    driver = search(machines, config_file, folder, "--trials", str(trials), "--max-failures", "100")
+    machines.wait_until(lambda: running(folder))
+    chance, end = random.Random(1), time.monotonic() + SOAK_SECONDS
+    while time.monotonic() < end:
+        worsen(machines, chance)
+        second, look = resume(machines, folder), machines.start("-m", "tune.compare", str(folder))
+        assert second.wait() == 2 and "is held by process" in second.output(), second.output()
+        assert look.wait() == 0, look.output()
+        assert driver.process.poll() is None, driver.output()
+    folder.rename(moved)
+    assert driver.wait(30) == causes()["its folder is moved"].exit_code, driver.output()
+    assert driver.output().strip().splitlines()[-1] == (
+        f"error: {folder} is gone: it was moved or deleted; resume it from where it lies now")
+    machines.wait_until(lambda: not machines.workers())
+    ended = len([trial for trial in read_study(moved).get_trials() if trial.state.is_finished()])
+    plan = yaml.safe_load((moved / "search.yaml").read_text())
+    (moved / "search.yaml").write_text(yaml.safe_dump({**plan, "trials": ended + 2}, sort_keys=False))
+    driver = resume(machines, moved)
+    assert driver.wait(1200) == 0, driver.output()
+    assert not folder.exists()
+    assert_each_once(moved, ended + 2)

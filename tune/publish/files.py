@@ -27,12 +27,12 @@ def compare(board: Leaderboard, people: Validation | None = None) -> None:
     """
     people = people or Validation(board.folder, board.config.data)
     again = f"python -m jobs.train --config {shlex.quote(str(for_people(board.folder / BEST_FILE)))}"
+    write_text(board.folder / LEADERBOARD_FILE, as_csv(board))  # first: who is stopped has little time
     print(as_text(board), board.summary, protocol_of(board), sep="\n\n", end="\n\n")
     if board.confirmed is not None:
         print(confirmed_text(board.confirmed), end="\n\n")
     for doubt in board.doubts:
         print(f"WARNING: {doubt}")
-    write_text(board.folder / LEADERBOARD_FILE, as_csv(board))
     written = [LEADERBOARD_FILE]
     if board.best is not None:
         job = board.run_job(board.best)  # the next run counts its threads, which will not be a trial's

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cluster.stopping import STOP_FILE, Stopped, StopSignal, run_aside, stop_gently
+from jobs.cluster.stopping import SAVE_SECONDS, STOP_FILE, Stop, Stopped, StopSignal, run_aside, stop_gently
 from jobs.run_folder.lease import Lease, Lost, hold
 from trs.errors import Interruption
 
@@ -23,14 +23,16 @@ def lease(tmp_path: Path) -> Iterator[Lease]:
         yield held
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_asks_the_workers_and_the_second_ends_all(tmp_path: Path, lease: Lease, number: signal.Signals
                                                                     ) -> None:
     before = [signal.getsignal(heard) for heard in (signal.SIGINT, signal.SIGTERM)]
-    with pytest.raises(Stopped) as stopped, stop_gently(tmp_path, lease):
+    with pytest.raises(Stopped) as stopped, stop_gently(tmp_path, lease) as stop:
         assert not (tmp_path / STOP_FILE).exists()
         os.kill(os.getpid(), number)
         assert StopSignal(tmp_path / STOP_FILE)() is Interruption.STOP
+        os.kill(os.getpid(), number)  # as `timeout` does: once to the command, and at once to its group
+        stop.asked -= 2
         with pytest.raises(SystemExit) as ended:
             os.kill(os.getpid(), signal.SIGTERM)
         assert ended.value.code == 143
@@ -62,19 +64,45 @@ def test_work_aside_ends_as_it_would_here_and_lets_signals_be_heard_meanwhile(tm
             assert time.monotonic() < end, "the main thread has not heard the signal"
             time.sleep(0.01)
 
-    with pytest.raises(Stopped), stop_gently(tmp_path, lease):
-        run_aside(until_asked, lease)
+    with pytest.raises(Stopped), stop_gently(tmp_path, lease) as stop:
+        run_aside(until_asked, stop)
     with pytest.raises(ZeroDivisionError):
-        run_aside(lambda: operator.truediv(1, 0), lease)
+        run_aside(lambda: operator.truediv(1, 0), Stop(tmp_path / STOP_FILE, lease))
 
 
 def test_work_whose_folder_is_another_commands_is_left_and_so_is_that_commands_file(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     done = threading.Event()
     with (pytest.raises(Lost, match="is gone: it was moved or deleted"), hold(tmp_path / "run") as lease,
-          stop_gently(tmp_path / "run", lease)):
+          stop_gently(tmp_path / "run", lease) as stop):
         (tmp_path / "run").rename(tmp_path / "moved")
         (tmp_path / "moved" / STOP_FILE).touch()
-        run_aside(lambda: done.wait(60) and None, lease)
+        run_aside(lambda: done.wait(60) and None, stop)
     done.set()
     assert (tmp_path / "moved" / STOP_FILE).exists() and not (tmp_path / "run").exists()
+
+
+def test_a_signal_that_the_command_was_started_to_ignore_stays_ignored(tmp_path: Path, lease: Lease) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` does
+    try:
+        with stop_gently(tmp_path, lease):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not (tmp_path / STOP_FILE).exists()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_work_that_does_not_end_after_a_stop_is_left(tmp_path: Path, lease: Lease,
+                                                     capsys: pytest.CaptureFixture[str]) -> None:
+    ended = threading.Event()
+
+    def hangs() -> None:
+        assert ended.wait(120)
+
+    with pytest.raises(Stopped) as stopped, stop_gently(tmp_path, lease) as stop:
+        stop.hear(signal.SIGTERM, None)
+        stop.asked -= SAVE_SECONDS
+        run_aside(hangs, stop)
+    ended.set()
+    assert stopped.value.code == 143
+    assert "what has not saved within 60 s is given up" in capsys.readouterr().err

@@ -1,0 +1,68 @@
+"""Whether a Ray cluster answers where RAY_ADDRESS says, asked before Ray is: Ray would wait a quarter of an hour."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+
+import ray
+
+from jobs.cluster.ray_private import ask_head
+from trs.errors import InputError
+
+ANSWER_SECONDS = 10.0
+
+
+def require_answer(address: str) -> None:
+    """Refuse to join a cluster that is not there, or wants a token.
+
+    Args:
+        address: host:port of a head, ray://host:port, or auto, which Ray looks up by itself.
+
+    Raises:
+        InputError: with what to do.
+    """
+    if address.startswith("http"):
+        raise InputError(f"RAY_ADDRESS={address} is the address for submitting jobs: start this with `ray job submit`, "
+                         "or unset RAY_ADDRESS to run on this machine")
+    if address in ("auto", "local"):
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        raise InputError(f"RAY_ADDRESS={address} is no address of a cluster; it is like 10.0.0.1:6379")
+    remedy = "start the cluster with `ray start --head`, mend RAY_ADDRESS, or unset it to run on this machine"
+    try:
+        socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
+    except OSError as error:
+        raise InputError(f"no Ray cluster answers at RAY_ADDRESS={address} ({error.strerror or error}); {remedy}"
+                         ) from error
+    if not address.startswith("ray://"):
+        _require_head(address, remedy)
+
+
+def _require_head(address: str, remedy: str) -> None:
+    said: list[Exception | None] = []
+
+    def ask() -> None:
+        try:
+            ask_head(address)
+            said.append(None)
+        except Exception as error:
+            said.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)  # a head that hangs is waited for without end
+    asking.start()
+    asking.join(ANSWER_SECONDS)
+    if not said:
+        raise InputError(f"the head of the cluster at RAY_ADDRESS={address} does not answer; look at its machine, or "
+                         f"{remedy}")
+    if isinstance(said[0], ray.exceptions.AuthenticationError):
+        mode = os.environ.get("RAY_AUTH_MODE")
+        raise InputError(f"the cluster at RAY_ADDRESS={address} wants a token: " + (
+            "set RAY_AUTH_MODE=token, and it is taken from ~/.ray/auth_token" if mode != "token" else
+            "that in ~/.ray/auth_token, RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH is another one; copy the head's")
+        ) from said[0]
+    if said[0] is not None:
+        raise InputError(f"what answers at RAY_ADDRESS={address} is no Ray cluster of this version ({said[0]}); "
+                         f"{remedy}") from said[0]

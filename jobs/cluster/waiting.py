@@ -1,0 +1,40 @@
+"""What a command waits for, as far as the cluster can say, and without waiting for the cluster."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import ray
+
+from jobs.run_folder.console import Pace
+
+ANSWER_SECONDS = 5.0
+"""That the head has to answer a question."""
+
+
+def goes_on(paces: Mapping[str, Pace]) -> str:
+    """How far runs are, by their names, and where one waits or hangs, what for."""
+    looks = {name: pace.look() for name, pace in paces.items()}
+    lines = ", ".join(f"{name}: {line}" for name, (line, _) in looks.items()) or "nothing runs yet"
+    return lines if looks and all(going for _, going in looks.values()) else f"{lines}; {waits_for()}"
+
+
+def waits_for() -> str:
+    """What work that does not begin may wait for: a sentence's part, with what can be done."""
+    found = dict[str, float]()
+
+    def ask() -> None:
+        free, there = ray.available_resources(), ray.cluster_resources()
+        found.update(free=free.get("CPU", 0.0), there=there.get("CPU", 0.0), gpus=there.get("GPU", 0.0),
+                     free_gpus=free.get("GPU", 0.0))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(ANSWER_SECONDS)
+    if not found:
+        return ("the cluster's head does not answer: look at its machine, or end this with Ctrl-C, and --resume goes "
+                "on from the last checkpoint")
+    gpus = f" and {found['free_gpus']:g} of {found['gpus']:g} GPUs" if found["gpus"] else ""
+    return (f"{found['free']:g} of the cluster's {found['there']:g} CPUs{gpus} are free; `ray status` says what holds "
+            "the others")

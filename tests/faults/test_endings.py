@@ -1,0 +1,236 @@
+"""However a search is ended: there is a leaderboard, what was trained is saved, and it is said how to go on.
+
+Commands run as a user starts them, with a Ray of their own, in a group of processes of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from jobs.run_folder.metrics import read_metrics
+from tests.documentation.causes import causes
+from trs import checkpoint as checkpoints
+from tune.storage import read_study
+
+pytestmark = pytest.mark.long
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ("--preset", "demo", "--data.drawn-people", "80", "--data.labeled-count", "24", "--no-reference")
+CAUSES = causes()
+LONGEST_SILENCE = 35.0
+"""Seconds between two lines."""
+
+
+@dataclass
+class Command:
+    """A search that runs.
+
+    process: the leader of its group.
+    folder: of the search.
+    heard: the output so far, and when each piece came.
+    """
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    heard: list[tuple[float, bytes]] = field(default_factory=list)
+
+    def listen(self, condition: Callable[[], Any], seconds: float = 300) -> None:
+        """Read what it prints until a condition holds."""
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, self.said
+            if piece := self.process.stdout.read():
+                self.heard.append((time.monotonic(), piece))
+            time.sleep(0.1)
+
+    def end(self, seconds: float = 300) -> int:
+        """Its exit code, after all that it prints."""
+        self.listen(lambda: self.process.poll() is not None, seconds)
+        self.listen(lambda: True)
+        return self.process.returncode
+
+    @property
+    def said(self) -> str:
+        """What it has printed."""
+        return b"".join(piece for _, piece in self.heard).decode()
+
+    @property
+    def trains(self) -> bool:
+        """Whether a trial has come past its burn-in."""
+        return any(self.folder.glob("trials/*/progress.json"))
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that train."""
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if "RayTrainWorker" in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
+
+    def assert_saved(self, said: str | None = None) -> None:
+        """The trials that were trained have a checkpoint, the table is there, and the way on is printed last."""
+        for run in self.folder.glob("trials/*/progress.json"):
+            assert checkpoints.of_run(run.parent), run
+        assert (self.folder / "leaderboard.csv").exists()
+        assert re.search(r"stopped with \d+ trainings left; go on with: python run_tune.py --resume 's s' --out \S+$",
+                         (said or self.said).strip()), said or self.said
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Command]]:
+    """Starts a search of two trials; every process of it is gone at the end."""
+    temporary = tempfile.mkdtemp(prefix="ray-")
+    commands: list[Command] = []
+
+    def begin(*options: str, stdout: Any = subprocess.PIPE, new: bool = True, **how: Any) -> Command:
+        begins = [*SMALL, "--data.root", str(tmp_path / "people"), "--out", str(tmp_path), "--name", "s s",
+                  "--trials", "2"]
+        arguments = ["run_tune.py", *(begins if new else []), *options]
+        process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=stdout, stderr=subprocess.STDOUT,
+                                   start_new_session=True, env=os.environ | {"RAY_TMPDIR": temporary}, **how)
+        commands.append(Command(process, tmp_path / "s s"))
+        return commands[-1]
+
+    yield begin
+    for command in commands:
+        with contextlib.suppress(psutil.Error):
+            for process in [*psutil.Process(command.process.pid).children(recursive=True), command.process]:
+                with contextlib.suppress(psutil.Error, ProcessLookupError):
+                    process.kill()
+        command.process.wait()
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+@pytest.mark.parametrize(("cause", "number"), [
+    pytest.param("SIGTERM, also to all its processes", signal.SIGTERM, marks=pytest.mark.gate),
+    ("Ctrl-C", signal.SIGINT)])
+def test_a_signal_to_all_that_the_command_has_started_is_a_gentle_stop(start: Any, cause: str, number: signal.Signals
+                                                                       ) -> None:
+    """As `timeout`, systemd and SLURM send it, and twice."""
+    command = start("--epochs", "500")
+    command.listen(lambda: command.trains)
+    everyone = [command.process.pid, *(child.pid for child in
+                                       psutil.Process(command.process.pid).children(recursive=True))]
+    for process in [*everyone, command.process.pid]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
+    assert command.end() == CAUSES[cause].exit_code, command.said
+    assert "interrupted" in command.said
+    command.assert_saved()
+
+
+def test_a_second_signal_ends_at_once_and_tells_too(start: Any) -> None:
+    command = start("--epochs", "500")
+    command.listen(lambda: command.trains)
+    for worker in command.workers():
+        worker.suspend()  # else it may have saved by then
+    command.process.send_signal(signal.SIGINT)
+    command.listen(lambda: "saving, then stopping" in command.said)
+    time.sleep(2)
+    command.process.send_signal(signal.SIGINT)
+    assert command.end(60) == CAUSES["a second signal"].exit_code, command.said
+    assert "go on with: python run_tune.py --resume 's s'" in command.said
+    assert (command.folder / "leaderboard.csv").exists()
+
+
+def test_a_worker_that_hangs_is_told_and_does_not_hold_the_stop(start: Any) -> None:
+    command = start("--epochs", "500")
+    command.listen(lambda: command.trains)
+    command.listen(lambda: "epoch 1/" in command.said)
+    hung = command.workers()
+    for worker in hung:
+        worker.suspend()
+    command.listen(lambda: " s ago" in command.said, 60)
+    command.process.send_signal(signal.SIGTERM)
+    assert command.end(120) == CAUSES["a worker hangs"].exit_code, command.said
+    command.assert_saved()
+    moments = [moment for moment, _ in command.heard]
+    assert max(later - earlier for earlier, later in itertools.pairwise(moments)) < LONGEST_SILENCE
+    assert not any(worker.is_running() for worker in hung)
+
+
+@pytest.mark.gate
+def test_a_reader_that_leaves_ends_nothing(start: Any) -> None:
+    """As `| head` does."""
+    command = start("--epochs", "2")
+    command.listen(lambda: "] starts" in command.said or "burns in" in command.said)
+    command.process.stdout.close()
+    assert command.process.wait(300) == CAUSES["nobody reads its output"].exit_code
+    assert "train the best again" in (command.folder / "output.txt").read_text()
+    assert (command.folder / "leaderboard.csv").exists()
+
+
+def test_a_terminal_that_vanishes_stops_it_gently(start: Any) -> None:
+    ours, theirs = pty.openpty()
+    command = start("--epochs", "500", stdout=theirs, stdin=theirs,
+                    preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0))
+    os.close(theirs)
+    end = time.monotonic() + 300
+    while not command.trains:
+        assert time.monotonic() < end
+        os.set_blocking(ours, False)
+        with contextlib.suppress(BlockingIOError):
+            os.read(ours, 1 << 16)
+        time.sleep(0.1)
+    os.close(ours)
+    assert command.process.wait(300) == CAUSES["its terminal closes"].exit_code
+    command.assert_saved((command.folder / "output.txt").read_text())
+
+
+def test_a_head_that_dies_ends_it_and_tells_how_to_go_on(start: Any) -> None:
+    command = start("--epochs", "500")
+    command.listen(lambda: command.trains)
+    for process in psutil.Process(command.process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if process.name() == "gcs_server":
+                process.kill()  # what a search cannot do without
+    assert command.end(600) == CAUSES["Ray's head dies"].exit_code, command.said
+    assert "go on with: python run_tune.py --resume 's s'" in command.said
+    assert (command.folder / "leaderboard.csv").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that a search fills."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"only who may mount can fill a disk: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_ends_it_and_with_room_it_goes_on(start: Any, small_disk: Path) -> None:
+    command = start("--epochs", "4", "--out", str(small_disk))
+    assert command.end(600) == CAUSES["the disk is full"].exit_code, command.said
+    folder = small_disk / "s s"
+    assert "make room" in command.said and f"--resume 's s' --out {small_disk}" in command.said
+    assert not any(trial.state.is_finished() for trial in read_study(folder).get_trials())
+    subprocess.run(["mount", "-o", "remount,size=300m", small_disk], check=True)
+    again = start("--resume", "s s", "--out", str(small_disk), new=False)
+    assert again.end(600) == 0, again.said
+    trials = read_study(folder).get_trials()
+    assert len(trials) == 2 and all(trial.state.is_finished() for trial in trials)
+    assert read_metrics(folder / "trials" / "0000")[-1]["epoch"] == 4
