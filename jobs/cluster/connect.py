@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Iterator
 
+import loky
 import ray
 
 from jobs.cluster.address import require_answer
@@ -52,6 +53,8 @@ def _start_here() -> None:
     with address_for_children(), children_without_signals():
         ray.init(
             address="local",  # not whatever cluster happens to run on this machine
+            # Ray counts the machine's (#28586); `taskset`, SLURM and containers leave a process fewer.
+            num_cpus=loky.cpu_count(),
             logging_level=logging.WARNING, log_to_driver=False, include_dashboard=True, dashboard_host="127.0.0.1",
             # A training keeps a dozen processes, most of them idle. Ray would end idle ones above one per CPU after a
             # second, and start them anew for the next batch: on 2 cores that took more time than the training itself.
@@ -98,6 +101,8 @@ def quieten() -> None:
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
     # On a busy machine a worker needs more than Ray's 60 s to start; what can never fit has been refused before.
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")
+    # Ray would end this process a minute after the head has; a search still has its table to write.
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "600")
     # Tune's table repeats in every mode what our own lines say better.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     # Tune would write each trial's scores once more, as CSV, JSON and TensorBoard events.

@@ -28,7 +28,9 @@ from types import FrameType
 import ray
 import ray.train.torch
 
+from jobs.cluster.failures import OfMachine
 from jobs.cluster.ray_private import SignalledBackend, is_being_drained
+from jobs.cluster.waiting import Head
 from jobs.run_folder.layout import STOP_FILE
 from jobs.run_folder.lease import Lease
 from trs.errors import Interruption
@@ -123,6 +125,7 @@ def run_aside(work: Callable[[], None], stop: Stop) -> None:
 
     Raises:
         Lost: the folder that the work writes is another command's by now, or gone; the work is left where it is.
+        OfMachine: the cluster's head is lost.
     """
     ended: Future[None] = Future()
 
@@ -134,9 +137,14 @@ def run_aside(work: Callable[[], None], stop: Stop) -> None:
             ended.set_exception(error)
 
     threading.Thread(target=do, daemon=True).start()
+    head = Head(ended.done) if ray.is_initialized() else None
     try:
         while not wait([ended], timeout=_LOOK_SECONDS).done:
             stop.lease.require()
+            if head is not None and head.is_lost:
+                _leave_cluster(ended)
+                raise OfMachine("the cluster's head has died or hangs; what was trained goes on from its last "
+                                "checkpoint")
             if stop.is_overdue:
                 print(f"what has not saved within {SAVE_SECONDS:.0f} s is given up: it goes on from its last "
                       "checkpoint", file=sys.stderr, flush=True)

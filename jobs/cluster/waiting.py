@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 import ray
 
@@ -11,6 +12,36 @@ from jobs.run_folder.console import Pace
 
 ANSWER_SECONDS = 5.0
 """That the head has to answer a question."""
+LOST_SECONDS = 120.0
+"""Without an answer, after which a head is lost."""
+
+
+class Head:
+    """Whether the head of the cluster that this process has joined answers, asked every few seconds.
+
+    Ray would end this process, without a word of its own, after a minute without an answer (see `quieten`).
+
+    Args:
+        enough: says when nobody wants to know it any more.
+    """
+
+    def __init__(self, enough: Callable[[], bool]) -> None:
+        self.answered, self.enough = time.monotonic(), enough
+        threading.Thread(target=self._ask, daemon=True).start()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has not answered for LOST_SECONDS."""
+        return time.monotonic() - self.answered > LOST_SECONDS
+
+    def _ask(self) -> None:
+        while ray.is_initialized() and not self.enough():
+            try:
+                ray.cluster_resources()  # waits while the head hangs
+                self.answered = time.monotonic()
+            except Exception:  # whatever Ray makes of it, it is no answer
+                pass
+            time.sleep(ANSWER_SECONDS)
 
 
 def goes_on(paces: Mapping[str, Pace]) -> str:

@@ -13,6 +13,7 @@ import pty
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from typing import Any
 
 import psutil
 import pytest
+from optuna.trial import TrialState
 
 from jobs.run_folder.metrics import read_metrics
 from tests.documentation.causes import causes
@@ -33,7 +35,8 @@ from tune.storage import read_study
 
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = ("--preset", "demo", "--data.drawn-people", "80", "--data.labeled-count", "24", "--no-reference")
+SMALL = ("--preset", "demo", "--data.drawn-people", "80", "--data.labeled-count", "24", "--train.burn-in", "0",
+         "--no-reference")
 CAUSES = causes()
 LONGEST_SILENCE = 35.0
 """Seconds between two lines."""
@@ -87,6 +90,11 @@ class Command:
                 if "RayTrainWorker" in " ".join(process.cmdline()):
                     found.append(process)
         return found
+
+    def head(self) -> psutil.Process:
+        """What Ray cannot do without."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return next(process for process in children if process.name() == "gcs_server")
 
     def assert_saved(self, said: str | None = None) -> None:
         """The trials that were trained have a checkpoint, the table is there, and the way on is printed last."""
@@ -201,13 +209,42 @@ def test_a_terminal_that_vanishes_stops_it_gently(start: Any) -> None:
 def test_a_head_that_dies_ends_it_and_tells_how_to_go_on(start: Any) -> None:
     command = start("--epochs", "500")
     command.listen(lambda: command.trains)
-    for process in psutil.Process(command.process.pid).children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if process.name() == "gcs_server":
-                process.kill()  # what a search cannot do without
+    command.head().kill()
     assert command.end(600) == CAUSES["Ray's head dies"].exit_code, command.said
     assert "go on with: python run_tune.py --resume 's s'" in command.said
     assert (command.folder / "leaderboard.csv").exists()
+
+
+def test_a_head_that_hangs_is_told_and_does_not_hold_the_stop(start: Any) -> None:
+    command = start("--epochs", "500")
+    command.listen(lambda: command.trains)
+    head = command.head()
+    head.suspend()
+    command.listen(lambda: "the cluster's head does not answer" in command.said, 120)
+    command.process.send_signal(signal.SIGTERM)
+    assert command.end(150) == CAUSES["a head that hangs"].exit_code, command.said
+    command.assert_saved()
+    assert not head.is_running()
+
+
+def test_a_search_whose_processes_are_suspended_for_a_minute_goes_on(start: Any) -> None:
+    """As Ctrl-Z and `fg`, a laptop's lid, or a machine that is moved do it."""
+    command = start("--epochs", "40")
+    command.listen(lambda: command.trains)
+    everyone = [psutil.Process(command.process.pid), *psutil.Process(command.process.pid).children(recursive=True)]
+    for process in everyone:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.suspend()
+    time.sleep(60)
+    for process in reversed(everyone):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.resume()
+    if command.end(900) != 0:  # Ray may hold its own node for lost by then
+        command.assert_saved()
+        command = start("--resume", "s s", "--out", str(command.folder.parent), new=False)
+        assert command.end(900) == 0, command.said
+    assert all(trial.state.is_finished() and trial.state is not TrialState.FAIL
+               for trial in read_study(command.folder).get_trials())
 
 
 @pytest.fixture
@@ -234,3 +271,17 @@ def test_a_full_disk_ends_it_and_with_room_it_goes_on(start: Any, small_disk: Pa
     trials = read_study(folder).get_trials()
     assert len(trials) == 2 and all(trial.state.is_finished() for trial in trials)
     assert read_metrics(folder / "trials" / "0000")[-1]["epoch"] == 4
+
+
+def test_a_locked_study_is_told_and_waited_for(start: Any) -> None:
+    """A backup, or a browser of databases, holds it."""
+    command = start("--epochs", "4")
+    command.listen(lambda: command.trains)
+    with contextlib.closing(sqlite3.connect(command.folder / "study.db", isolation_level=None, timeout=60)) as other:
+        other.execute("begin exclusive")
+        command.listen(lambda: command.said.count("is locked") == 2, 120)
+        other.execute("rollback")
+    assert command.end(600) == CAUSES["the study is locked"].exit_code, command.said
+    moments = [moment for moment, _ in command.heard]
+    assert max(later - earlier for earlier, later in itertools.pairwise(moments)) < LONGEST_SILENCE
+    assert all(trial.state.is_finished() for trial in read_study(command.folder).get_trials())
