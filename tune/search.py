@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
 
 import optuna
+import tyro
 from optuna.trial import TrialState
 
 from jobs import cli
@@ -18,8 +20,10 @@ from jobs.cluster.stopping import run_aside, stop_gently
 from jobs.run_folder.layout import write_run
 from jobs.run_folder.lease import Lease, Lost, hold, require_new
 from jobs.training.prepare import prepare
+from trs.config.checks import MAY_CHANGE
 from trs.errors import InputError
 from tune.confirm import confirm
+from tune.going_on import enqueue, queued_values, require_continuable
 from tune.identity import identities, require_whole, settle
 from tune.leaderboard import read_leaderboard
 from tune.plan import TRIALS, Plan, Search, load_plan, save_search, trial_name
@@ -28,7 +32,7 @@ from tune.report.gallery import Validation
 from tune.runner import run, trainings_left
 from tune.space import Values, check_space, chosen_space, describe, get, paper_defaults, without_mixing
 from tune.storage import open_study
-from tune.study import BASELINE, CAUSE, running
+from tune.study import BASELINE, CAUSE, OWN, running
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,12 @@ class Command(Plan, cli.Command):
     """Further ranges to search, or other ones: name=low..high, name=low..high:log, name=a,b,c."""
     space_file: Path | None = None
     """A YAML file of ranges that replaces the default space."""
-    concurrent: int | None = field(default=None, metadata=cli.MAY_CHANGE)
+    concurrent: int | None = field(default=None, metadata=MAY_CHANGE)
     """Trials at a time; by default as many as the cluster holds."""
-    confirm: int = field(default=0, metadata=cli.MAY_CHANGE)
+    queue: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = field(default=(), metadata=MAY_CHANGE)
+    """Settings of a trial that is to come next, on top of --trials, such as "method.unsup_weight=2 method.mix_count=3";
+    what they leave out is sampled. May be given several times."""
+    confirm: int = field(default=0, metadata=MAY_CHANGE)
     """After the search, train the best trial, the paper's defaults and supervised training again with so many other
     seeds of labels and weights, and say what is left of the gains."""
 
@@ -49,6 +56,11 @@ class Command(Plan, cli.Command):
     def plan(self) -> Plan:
         """What was asked for."""
         return Plan(**{option.name: getattr(self, option.name) for option in dataclasses.fields(Plan)})
+
+    @classmethod
+    def resumed(cls, folder: Path) -> dict[str, Any]:
+        """The plan that a search's folder says."""
+        return vars(load_plan(folder)[0])
 
 
 def main(arguments: list[str]) -> None:
@@ -64,22 +76,25 @@ def main(arguments: list[str]) -> None:
 
 def _search(command: Command, lease: Lease) -> None:
     folder, job = command.folder, command.job
-    plan, space = load_plan(folder) if command.resume else (
-        command.plan, chosen_space(job.config, list(command.space), command.space_file))
+    plan, space = command.plan, (load_plan(folder)[1] if command.resume else
+                                 chosen_space(job.config, list(command.space), command.space_file))
     if command.resume:
         require_whole(folder)
+        require_continuable(folder, plan, space)
     check_space(job.config, space)
+    queue = queued_values(command.queue, job.config, space)
     defaults = paper_defaults(job.config, space)
     datasets = prepare(job.config, folder)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     connect()
     room = room_for(job, command.concurrent)
     checks.require(job, datasets, folder)
+    write_run(job, datasets.split, folder)  # a trial's own says its threads, which hang on how many there are at a time
     job = share_cores(job, min(room(), plan.trials + plan.reference))
-    write_run(job, datasets.split, folder)
     search = Search(folder, job, plan, space, lease=lease)
     save_search(search, datasets.skeleton)
     study = _study_of(search, defaults)
+    enqueue(study, queue)
     search = dataclasses.replace(search, identities=tuple(identities(study)))
     print(f"{command.title}: {plan.trials} trials, {room}, of {job.config.train.epochs} epochs on "
           f"{len(datasets.labeled)} labeled and {len(datasets.unlabeled)} unlabeled people -> {folder}", flush=True)
@@ -129,5 +144,5 @@ def _study_of(search: Search, defaults: Values) -> optuna.Study:
         study.enqueue_trial(defaults, user_attrs={BASELINE: True})
         # Not one that would wait forever: who asks for one trial gets the defaults alone.
         for point in without_mixing(defaults, search.space)[: search.plan.trials - 1]:
-            study.enqueue_trial(point)
+            study.enqueue_trial(point, user_attrs={OWN: True})
     return study

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import ray
 
+from jobs.cluster.ray_files import require_ray_files
 from jobs.cluster.ray_private import pin_autoscaling_coordinator, quieten_token_notice
 from trs.errors import InputError
 
@@ -38,6 +39,7 @@ def connect() -> None:
 
 
 def _start_here() -> None:
+    require_ray_files()
     # This machine is not taken back by anybody; each training saves a process that would watch for it.
     os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     with address_for_children():

@@ -6,10 +6,16 @@ requests of https://github.com/ray-project/ray.
 
 from __future__ import annotations
 
+import datetime
+import itertools
 import logging
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
+from ray._common.utils import get_default_ray_temp_dir
+from ray._private.ray_constants import DEFAULT_RUNTIME_ENV_DIR_NAME
 from ray._private.worker import get_dashboard_url
 from ray.autoscaler.v2.utils import is_autoscaler_v2
 from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import get_or_create_autoscaling_coordinator
@@ -29,13 +35,36 @@ else:
 
 __all__ = [
     "FailureConfig", "Result", "RunConfig", "ScalingConfig", "SignalledBackend", "TorchTrainer",
-    "dashboard_address", "has_autoscaler", "is_being_drained", "pin_autoscaling_coordinator", "put_report_queue_here",
-    "quieten_token_notice"]
+    "dashboard_address", "has_autoscaler", "is_being_drained", "is_in_code_of_job", "longest_socket",
+    "pin_autoscaling_coordinator", "put_report_queue_here", "quieten_token_notice", "temporary_folder"]
 
 
 def dashboard_address() -> str | None:
     """The dashboard's host and port, or None without one; no public call names it to a process that joins later."""
     return get_dashboard_url() or None
+
+
+def temporary_folder() -> Path:
+    """Where Ray keeps the sockets and logs of a cluster that it starts here: RAY_TMPDIR and TMPDIR have a say in it."""
+    return Path(get_default_ray_temp_dir())
+
+
+def longest_socket() -> Path:
+    """The longest path of a socket of a cluster that this process starts (`Node` in ray/_private/node.py).
+
+    Ray refuses one of more than 107 bytes in the middle of its start, with a traceback (verl#1120).
+    """
+    began = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
+    return temporary_folder() / f"session_{began}_{os.getpid()}" / "sockets" / "plasma_store"
+
+
+def is_in_code_of_job(folder: Path) -> bool:
+    """Whether a folder lies where Ray unpacks the code of submitted jobs, until it needs the room.
+
+    It has the name in `DEFAULT_RUNTIME_ENV_DIR_NAME` and, below it, one that `WorkingDirPlugin` knows alone.
+    """
+    parts = folder.resolve().parts
+    return (DEFAULT_RUNTIME_ENV_DIR_NAME, "working_dir_files") in itertools.pairwise(parts)
 
 
 def pin_autoscaling_coordinator() -> None:
