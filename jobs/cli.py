@@ -25,11 +25,14 @@ import tyro
 
 from jobs import config as jobs_config
 from jobs.cluster.failures import find_mistake
+from jobs.cluster.ray_private import is_in_code_of_job
 from jobs.cluster.stopping import Stopped
 from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import CONFIG_FILE
+from jobs.run_folder.paths import require_name, require_same_everywhere, resumed_folder, typed
 from trs import presets
 from trs.config import METHOD_NAMES, Config
+from trs.config.checks import MAY_CHANGE
 from trs.config.effects import changed, require_effect
 from trs.config.files import MACHINES
 from trs.config.training import most_backbones
@@ -47,10 +50,6 @@ else:
 Given: TypeAlias = dict[str, Any]
 """The fields of a section that were given on the command line, see `overrides`."""
 
-MAY_CHANGE = {"may_change": True}
-"""Metadata of a command's field that a resumed run may change."""
-
-
 @dataclass(frozen=True)
 class Command:
     """Train one method on one dataset, on as many workers as asked for."""
@@ -66,11 +65,12 @@ class Command:
     workers: int | None = None
     """Short for --train.workers."""
     name: str | None = None
-    """Name of the run's folder; by default the preset's name and the time."""
+    """Name of the run's folder in --out; by default the preset's name and the time."""
     out: Path = field(default=Path("runs"), metadata=MAY_CHANGE)
     """Folder of the runs; on a cluster, storage that every node sees."""
     resume: str | None = field(default=None, metadata=MAY_CHANGE)
-    """Resume the run of this name, under the config that lies in its folder."""
+    """Resume the run of this name, or in this folder, under the config that lies there; what does not change what is
+    learned may be given anew, such as --data.root and the machines."""
     settings: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
     cluster: Annotated[ClusterConfig, tyro.conf.arg(name="")] = field(default_factory=ClusterConfig)
 
@@ -83,7 +83,14 @@ class Command:
     def folder(self) -> Path:
         """The run's folder, absolute; without a name it has the time of the first look."""
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        return (self.out / (self.resume or self.name or f"{self.title}-{stamp}")).absolute()
+        if self.resume is not None:
+            return resumed_folder(self.out, self.resume)
+        return (self.out / (self.name or f"{self.title}-{stamp}")).absolute()
+
+    @classmethod
+    def resumed(cls, folder: Path) -> dict[str, Any]:
+        """The fields of its own, beside the training and its machines, that the folder of a run says."""
+        return {}
 
     @property
     def to_resume(self) -> str:
@@ -109,27 +116,55 @@ def parse(kind: type[CommandType], arguments: list[str], program: str) -> Comman
         InputError: a name or a config that does not exist, or a value out of range.
         SystemExit: an option that does not exist, or --help; what there is has been printed.
     """
-    require_values(arguments)
+    arguments = checked_values(arguments)
     first = argparse.ArgumentParser(program, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for option, convert in (("preset", str), ("config", Path), ("method", str), ("resume", str), ("out", Path),
                             ("epochs", int), ("workers", int)):
         first.add_argument(f"--{option}", type=convert)
     chosen, rest = first.parse_known_args(moved_options(arguments))
     start = _starting_job(chosen, rest)
-    default = dataclasses.replace(kind(), **vars(chosen), settings=start.config, cluster=start.cluster)
-    command = _read_options(kind, rest, program, default)
-    given = [f"--{option.name}".replace("_", "-") for option in dataclasses.fields(command)
-             if option.init and not option.metadata.get("may_change") and option.name not in ("settings", "cluster")
-             and getattr(command, option.name) != option.default]
-    if command.resume is not None and (command.settings != start.config or given):
-        raise InputError(f"a resumed run keeps its settings; leave out {', '.join(given) or 'the others'}, or start a "
-                         f"new run with --config {shlex.quote(str(command.folder / CONFIG_FILE))}")
-    if command.name is not None and (not command.name.isprintable() or command.name.startswith("-")):
-        raise InputError(f"--name must be printable and not begin with a dash: {printable(command.name)}")
+    begun = dataclasses.replace(kind(), settings=start.config, cluster=start.cluster)
+    if "resume" in chosen:
+        begun = dataclasses.replace(begun, **kind.resumed(resumed_folder(_out_of(chosen), chosen.resume)))
+    command = _read_options(kind, rest, program, dataclasses.replace(begun, **vars(chosen)))
+    if command.resume is not None:
+        _require_kept(command, begun)
+    if command.name is not None:
+        require_name("--name", command.name)
+    require_same_everywhere(command.folder)
+    require_lasting(command.folder)
     require_effect(changed(command.settings, start.config), command.settings)
     jobs_config.require_effect(command.cluster, [name for name, value in vars(command.cluster).items()
                                                  if value != getattr(start.cluster, name)])
     return dataclasses.replace(command, settings=_absolute(command.settings))
+
+
+def _require_kept(command: Command, begun: Command) -> None:
+    """Check that a command resumes its run with the settings that this has; others may have been given anew.
+
+    Raises:
+        InputError: with the options that may not.
+    """
+    stored = {"epochs": begun.settings.train.epochs, "workers": begun.settings.train.workers}
+    own = [option.name for option in dataclasses.fields(command) if option.init and option.name not in
+           ("settings", "cluster", "resume") and not option.metadata.get("may_change")]
+    given = [f"--{name}".replace("_", "-") for name in own
+             if getattr(command, name) not in (getattr(begun, name), stored.get(name, getattr(begun, name)))]
+    given += jobs_config.changed_for_good(command.job, begun.job)
+    if given:
+        raise InputError(f"a resumed run keeps its settings; leave out {', '.join(given)}, or start a new run with "
+                         f"--config {shlex.quote(str(command.folder / CONFIG_FILE))}")
+
+
+def require_lasting(folder: Path) -> None:
+    """Check that results are not written where Ray deletes them.
+
+    Raises:
+        InputError: a submitted job's folder lies in Ray's own copy of the code.
+    """
+    if is_in_code_of_job(folder):
+        raise InputError(f"{folder} lies in Ray's own copy of the submitted code, which other nodes do not see and Ray "
+                         "deletes; name with --out a folder on storage that every node sees")
 
 
 def _read_options(kind: type[CommandType], arguments: list[str], program: str, default: CommandType) -> CommandType:
@@ -151,18 +186,21 @@ def _read_options(kind: type[CommandType], arguments: list[str], program: str, d
     return options
 
 
-def require_values(arguments: Sequence[str]) -> None:
-    """Check that no value is empty, as one is that a shell takes from a variable which is not set.
+def checked_values(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with `~` expanded where a shell has not, see `jobs.run_folder.paths.typed`.
 
     Raises:
-        InputError: one is.
+        InputError: a value is empty, as one is that a shell takes from a variable which is not set, or is an address
+            where there is room for a path.
     """
-    option = "an argument"
+    option, checked = "an argument", list[str]()
     for argument in arguments:
         name, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
         option = name or option
         if not value.strip() and (equals or not name):
             raise InputError(f"{option} is empty: is the shell variable set that it comes from?")
+        checked.append(f"{name}{equals}{typed(option, value)}")
+    return checked
 
 
 def moved_options(arguments: list[str]) -> list[str]:
@@ -221,13 +259,18 @@ def _size_of_demo(given: dict[str, Any], rest: list[str]) -> dict[str, int]:
     return {name: int(value) for name, value in found.items() if value.isdecimal() and int(value) > 0}
 
 
+def _out_of(chosen: argparse.Namespace) -> Path:
+    out: Path = getattr(chosen, "out", Command.out)
+    return out
+
+
 def _starting_job(chosen: argparse.Namespace, rest: list[str]) -> Job:
     given: dict[str, Any] = vars(chosen)
     for option, names in (("preset", PRESETS), ("method", METHOD_NAMES)):
         if option in given and given[option] not in names:
             raise InputError(f"there is no {option} {given[option]!r}; there are {', '.join(names)}")
     if "resume" in given:
-        return jobs_config.load(given.get("out", Path("runs")) / given["resume"] / CONFIG_FILE)
+        return jobs_config.load(resumed_folder(_out_of(chosen), given["resume"]) / CONFIG_FILE)
     job = jobs_config.load(given["config"]) if "config" in given else jobs_config.preset(given.get("preset", "demo"))
     config = job.config
     if "config" not in given and given.get("preset", "demo") == "demo":
@@ -314,9 +357,9 @@ def run(main: Callable[[list[str]], None], arguments: list[str], own: type | Non
         arguments: of it.
         own: see `as_options`.
     """
+    write_anything()
     try:
-        require_values(arguments)
-        _run_to_reader(main, arguments)
+        _run_to_reader(main, checked_values(arguments))
     except KeyboardInterrupt:
         sys.exit(130)
     except Stopped as stopped:
@@ -327,6 +370,13 @@ def run(main: Callable[[list[str]], None], arguments: list[str], own: type | Non
             raise
         print(f"error: {as_options(mistake, own)}", file=sys.stderr)
         sys.exit(2)
+
+
+def write_anything() -> None:
+    """Let this process print every name, whatever encoding its output has: what that lacks is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run_to_reader(main: Callable[[list[str]], None], arguments: list[str]) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from trs import config as configs
 from trs import presets
 from trs.config import Config
-from trs.config.checks import check_fields, require, within
+from trs.config.checks import KEPT, check_fields, require, within
 from trs.config.files import of_file, plain_section, section, sections
 from trs.files import write_text
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class ClusterConfig:
     """Steps between two checkpoints within an epoch: what the loss of a machine costs at most."""
     max_failures: int = 3
     """Failures in a row without a newer checkpoint; as long as it gets further, a run may lose its machines."""
-    threads: int | None = field(default=None, metadata=within(1))
+    threads: int | None = field(default=None, metadata=KEPT | within(1))
     """Threads that a worker computes with; by default its share of the node's cores. A run keeps its number: another
     one gives other last bits."""
 
@@ -66,6 +70,26 @@ class Job:
         require(1 <= (self.cluster.min_workers or 1) <= self.config.train.workers,
                 f"cluster.min_workers must be from 1 to train.workers, {self.config.train.workers}, got "
                 f"{self.cluster.min_workers}")
+
+
+def kept_fields(settings: DataclassInstance) -> list[str]:
+    """The fields of a section that a resumed run keeps, since they change what is learned or measured."""
+    return [field.name for field in dataclasses.fields(settings)
+            if not field.metadata.get("may_change", isinstance(settings, ClusterConfig))]
+
+
+def changed_for_good(job: Job, before: Job) -> list[str]:
+    """The dotted names of the fields in which a job differs from what it resumes, although such a run keeps them."""
+    sections = [(name, getattr(job.config, name), settings) for name, settings in vars(before.config).items()]
+    return [f"{section}.{name}" for section, now, then in [*sections, ("cluster", job.cluster, before.cluster)]
+            for name in kept_fields(then) if getattr(now, name) != getattr(then, name)]
+
+
+def as_learned(config: Config) -> Config:
+    """The config with what a resumed run may change at its default: two that learn the same are equal here."""
+    kept = {name: {each: getattr(settings, each) for each in kept_fields(settings)}
+            for name, settings in vars(config).items()}
+    return Config(**{name: type(settings)(**kept[name]) for name, settings in vars(config).items()})
 
 
 WINDOW_BYTES = 64 * 2**20

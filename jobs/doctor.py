@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 
 from jobs import cli
 from jobs.cluster.checks import examine
 from jobs.cluster.connect import connect
+from jobs.cluster.ray_files import token_file, token_is_exposed
 from trs.data.datasets import load_datasets
 from trs.errors import InputError
 
@@ -28,6 +30,10 @@ def main(arguments: list[str]) -> None:
         print(f"{'ok   ' if finding.fault is None else 'FAULT'}  {finding.about}{f': {said}' if said else ''}",
               flush=True)
         faults += finding.fault is not None
+    if token_is_exposed():  # Ray leaves its file so; nothing has to wait for that
+        file = token_file()
+        print(f"WARN   token: other users of this machine can read {file}, and with it start jobs: chmod 600 "
+              f"{shlex.quote(str(file))}", flush=True)
     if faults:
         raise InputError(f"{faults} of the checks found a fault; nothing was started")
 

@@ -34,6 +34,7 @@ from trs.config.effects import changed, require_effect
 from trs.data.datasets import load_datasets
 from trs.errors import InputError
 from trs.evaluation.protocol import METRIC_NAMES
+from trs.files import read_text
 
 if TYPE_CHECKING:
     TableName = str
@@ -112,7 +113,7 @@ def main(arguments: list[str]) -> None:
         target = folder.path / f"{command.table}.png"
         draw(table, target, folder)
         print(f"image: {target}")
-    print((folder.path / f"{command.table}.md").read_text())
+    print(read_text(folder.path / f"{command.table}.md"))
     if failures:
         raise InputError(f"{len(failures)} of the trainings failed, {folder.find(failures[0])} the first; the lines "
                          "above say why; the same command tries them again")
@@ -153,7 +154,8 @@ def parse(arguments: list[str]) -> tuple[Command, Table]:
         InputError: a value out of range, or no row left.
         SystemExit: an option that does not exist, or --help.
     """
-    command = tyro.cli(Command, args=cli.moved_options(arguments), prog="python -m jobs.table")
+    command = tyro.cli(Command, args=cli.moved_options(cli.checked_values(arguments)), prog="python -m jobs.table")
+    cli.require_lasting(command.out.absolute())
     if command.seeds < 1:
         raise InputError("--seeds must be at least 1")
     table = TABLES[command.table]()

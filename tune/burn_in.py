@@ -9,6 +9,7 @@ from jobs.config import Job
 from jobs.run_folder.layout import MISTAKE_FILE
 from jobs.training.burn_in import burn_in_of, name_of, state_of
 from trs import checkpoint as checkpoints
+from trs.files import read_text
 from tune.plan import Search, trial_job
 from tune.space import Values
 
@@ -34,7 +35,7 @@ class BurnIn:
     def mistake(self) -> str:
         """Why it is not, after it was tried."""
         file = self.folder / MISTAKE_FILE
-        why = file.read_text() if file.exists() else f"see {self.folder}"
+        why = read_text(file) if file.exists() else f"see {self.folder}"
         return f"the burn-in has failed: {why}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tyro
 
+from jobs.run_folder.paths import require_text
 from tune.storage import STUDY_FILE
 
 
@@ -25,7 +26,13 @@ class SearchCommand:
         return self.folder_of(self.search)
 
     def folder_of(self, search: str) -> Path:
-        """A search's folder, absolute."""
+        """A search's folder, absolute.
+
+        Raises:
+            InputError: its name could be written into no report.
+        """
         named = self.out / search
-        return (named if (named / STUDY_FILE).exists() or not Path(search, STUDY_FILE).exists()
-                else Path(search)).absolute()
+        folder = (named if (named / STUDY_FILE).exists() or not Path(search, STUDY_FILE).exists()
+                  else Path(search)).absolute()
+        require_text(folder)
+        return folder

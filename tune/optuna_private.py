@@ -5,6 +5,8 @@ Nothing else uses what Optuna keeps to itself: what an update of Optuna may brea
 
 from __future__ import annotations
 
+from typing import Any
+
 import optuna
 from optuna.trial import FrozenTrial, Trial
 
@@ -17,3 +19,8 @@ def live(study: optuna.Study, trial: FrozenTrial) -> Trial:
     interrupted, under their old numbers.
     """
     return Trial(study, trial._trial_id)
+
+
+def asked_for(trial: FrozenTrial) -> dict[str, Any]:
+    """The settings that a trial was enqueued with (`Study.enqueue_trial`), which it has no public word for."""
+    return dict(trial.system_attrs.get("fixed_params", {}))

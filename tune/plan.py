@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -28,7 +28,7 @@ from jobs.run_folder.layout import MISTAKE_FILE, STOP_FILE
 from jobs.run_folder.lease import Lease
 from jobs.run_folder.metrics import read_metrics
 from trs.config import Config, SupervisedConfig, change
-from trs.config.checks import check_values
+from trs.config.checks import MAY_CHANGE, check_values
 from trs.config.files import of_file
 from trs.errors import InputError, printable
 from trs.files import write_text
@@ -44,8 +44,9 @@ SUPERVISED = "supervised"
 class Plan:
     """How many trials a search makes, and how soon it stops the bad ones."""
 
-    trials: int = 5
-    """Trials of the study; the first runs the paper's defaults. The supervised reference comes on top."""
+    trials: int = field(default=5, metadata=MAY_CHANGE)
+    """Trials of the study; the first runs the paper's defaults. The supervised reference comes on top, and
+    what is queued. A resumed search may have more."""
     grace_epochs: int | None = None
     """Epochs that every trial runs before it may be stopped; by default a quarter of all."""
     reduction_factor: int = 2

@@ -14,7 +14,7 @@ from tune.live import report_live
 from tune.plan import Search
 from tune.publish.optuna_notes import keep_poses
 from tune.report.gallery import Validation
-from tune.study import TRIES, StudyPruner, StudySearcher, trials_left
+from tune.study import StudyPruner, StudySearcher, trials_left
 from tune.trial import run_trial
 
 
@@ -38,9 +38,8 @@ def run(search: Search, datasets: Datasets, study: optuna.Study, room: Callable[
                              before_end=lambda trial: keep_poses(search.folder, trial, people))
     shared = {"search": search, "stored": store(datasets)}
     with report_live(search, samples) as callback:
-        # Each may want a burn-in of its own, and tries; the searcher knows when there is nothing left.
-        train_many(run_trial, shared, searcher, search.folder, 2 * TRIES * samples, room, [callback],
-                   StudyPruner(searcher))
+        # Each may want a burn-in of its own, and tries, and people queue more: the searcher knows what is left.
+        train_many(run_trial, shared, searcher, search.folder, -1, room, [callback], StudyPruner(searcher))
     if searcher.gives_up is not None:
         raise OfMachine(searcher.gives_up)
 

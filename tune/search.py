@@ -5,32 +5,37 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
 
 import optuna
+import tyro
 from optuna.trial import TrialState
 
 from jobs import cli
 from jobs.cluster import checks
 from jobs.cluster.connect import connect
 from jobs.cluster.failures import OfMachine
-from jobs.cluster.resources import room_for, share_cores
+from jobs.cluster.resources import Room, room_for, share_cores
 from jobs.cluster.stopping import run_aside, stop_gently
 from jobs.run_folder.layout import write_run
 from jobs.run_folder.lease import Lease, Lost, hold, require_new
 from jobs.run_folder.output import outlive_readers
 from jobs.run_folder.silence import break_silence
 from jobs.training.prepare import prepare
+from trs.config.checks import MAY_CHANGE
+from trs.data.datasets import Datasets
 from trs.errors import InputError
 from tune.confirm import confirm
+from tune.going_on import enqueue, queued_values, require_continuable
 from tune.identity import identities, require_whole, settle
-from tune.leaderboard import read_leaderboard
+from tune.leaderboard import Leaderboard, read_leaderboard
 from tune.plan import TRIALS, Plan, Search, load_plan, save_search, trial_name
 from tune.publish.files import compare
 from tune.report.gallery import Validation
 from tune.runner import run, trainings_left
 from tune.space import Values, check_space, chosen_space, describe, get, paper_defaults, without_mixing
 from tune.storage import open_study
-from tune.study import BASELINE, CAUSE, running
+from tune.study import BASELINE, CAUSE, OWN, running
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,12 @@ class Command(Plan, cli.Command):
     """Further ranges to search, or other ones: name=low..high, name=low..high:log, name=a,b,c."""
     space_file: Path | None = None
     """A YAML file of ranges that replaces the default space."""
-    concurrent: int | None = field(default=None, metadata=cli.MAY_CHANGE)
+    concurrent: int | None = field(default=None, metadata=MAY_CHANGE)
     """Trials at a time; by default as many as the cluster holds."""
-    confirm: int = field(default=0, metadata=cli.MAY_CHANGE)
+    queue: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = field(default=(), metadata=MAY_CHANGE)
+    """Settings of a trial that is to come next, on top of --trials, such as "method.unsup_weight=2 method.mix_count=3";
+    what they leave out is sampled. May be given several times."""
+    confirm: int = field(default=0, metadata=MAY_CHANGE)
     """After the search, train the best trial, the paper's defaults and supervised training again with so many other
     seeds of labels and weights, and say what is left of the gains."""
 
@@ -51,6 +59,11 @@ class Command(Plan, cli.Command):
     def plan(self) -> Plan:
         """What was asked for."""
         return Plan(**{option.name: getattr(self, option.name) for option in dataclasses.fields(Plan)})
+
+    @classmethod
+    def resumed(cls, folder: Path) -> dict[str, Any]:
+        """The plan that a search's folder says."""
+        return vars(load_plan(folder)[0])
 
 
 def main(arguments: list[str]) -> None:
@@ -64,13 +77,52 @@ def main(arguments: list[str]) -> None:
         _search(command, lease)
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A search that may run: checked, written down, its first trials enqueued."""
+
+    search: Search
+    datasets: Datasets
+    study: optuna.Study
+    room: Room
+
+    @property
+    def board(self) -> Leaderboard:
+        """The trials as they are now."""
+        return read_leaderboard(self.search.folder)
+
+    def compare(self) -> None:
+        """Print the leaderboard, and write it and the report."""
+        compare(self.board, Validation.loaded(self.search.folder, self.search.config.data, self.datasets))
+
+
 def _search(command: Command, lease: Lease) -> None:
-    folder, job = command.folder, command.job
-    plan, space = load_plan(folder) if command.resume else (
-        command.plan, chosen_space(job.config, list(command.space), command.space_file))
+    begun = _begin(command, lease)
+    _announce(command.title, begun)
+    ended_by: BaseException | None = None
+    try:
+        with stop_gently(command.folder, lease) as stop:
+            run_aside(lambda: run(begun.search, begun.datasets, begun.study, begun.room), stop)
+    except Lost:
+        raise
+    except (Exception, SystemExit) as error:  # whatever it is, what there is by now is shown, and how to go on
+        ended_by = error
+    _conclude(command, begun, ended_by)
+    if command.confirm:
+        confirm(begun.board, begun.search.job, begun.datasets, command.confirm, begun.room, lease)
+        begun.compare()
+
+
+def _begin(command: Command, lease: Lease) -> _Begun:
+    """Check all that can be checked, first what needs no Ray, and write down what the search is."""
+    folder, job, plan = command.folder, command.job, command.plan
+    space = (load_plan(folder)[1] if command.resume else
+             chosen_space(job.config, list(command.space), command.space_file))
     if command.resume:
         require_whole(folder)
+        require_continuable(folder, plan, space)
     check_space(job.config, space)
+    queue = queued_values(command.queue, job.config, space)
     defaults = paper_defaults(job.config, space)
     with break_silence(lambda: "the annotations are read"):
         datasets = prepare(job.config, folder)
@@ -79,40 +131,48 @@ def _search(command: Command, lease: Lease) -> None:
         connect()
         room = room_for(job, command.concurrent)
         checks.require(job, datasets, folder)
-    job = share_cores(job, min(room(), plan.trials + plan.reference))
-    write_run(job, datasets.split, folder)
-    search = Search(folder, job, plan, space, lease=lease)
+    write_run(job, datasets.split, folder)  # a trial's own says its threads, which hang on how many there are at a time
+    search = Search(folder, share_cores(job, min(room(), plan.trials + plan.reference)), plan, space, lease=lease)
     save_search(search, datasets.skeleton)
     study = _study_of(search, defaults)
-    search = dataclasses.replace(search, identities=tuple(identities(study)))
-    print(f"{command.title}: {plan.trials} trials, {room}, of {job.config.train.epochs} epochs on "
-          f"{len(datasets.labeled)} labeled and {len(datasets.unlabeled)} unlabeled people -> {folder}", flush=True)
+    enqueue(study, queue)
+    return _Begun(dataclasses.replace(search, identities=tuple(identities(study))), datasets, study, room)
+
+
+def _announce(title: str, begun: _Begun) -> None:
+    """Say what is about to be trained, on whom, and what is searched."""
+    config, datasets, search = begun.search.config, begun.datasets, begun.search
+    print(f"{title}: {search.plan.trials} trials, {begun.room}, of {config.train.epochs} epochs on "
+          f"{len(datasets.labeled)} labeled and {len(datasets.unlabeled)} unlabeled people -> {search.folder}",
+          flush=True)
     cli.tell_notes(datasets.notes)
-    print("searched: " + "  ".join(f"{name}={text}" for name, text in describe(space).items()), flush=True)
-    for name, value in defaults.items():
-        if get(job.config, name) != value:
-            print(f"the first trial runs the paper's {name}={value}, not {get(job.config, name)}", flush=True)
-    ended_by: BaseException | None = None
+    print("searched: " + "  ".join(f"{name}={text}" for name, text in describe(search.space).items()), flush=True)
+    for name, value in paper_defaults(config, search.space).items():
+        if get(config, name) != value:
+            print(f"the first trial runs the paper's {name}={value}, not {get(config, name)}", flush=True)
+
+
+def _conclude(command: Command, begun: _Begun, ended_by: BaseException | None) -> None:
+    """Show what there is by now, and how to go on where something is left.
+
+    Args:
+        command: that was given.
+        begun: the search.
+        ended_by: what has ended it early, if something has.
+
+    Raises:
+        InputError: trainings are left, or every trial has failed; else what has ended the search.
+    """
     try:
-        with stop_gently(folder, lease) as stop:
-            run_aside(lambda: run(search, datasets, study, room), stop)
-    except Lost:
-        raise
-    except (Exception, SystemExit) as error:  # whatever it is, what there is by now is shown, and how to go on
-        ended_by = error
-    try:
-        compare(read_leaderboard(folder), Validation.loaded(folder, job.config.data, datasets))
-        left = trainings_left(search, study)
+        begun.compare()
+        left = trainings_left(begun.search, begun.study)
     except Exception as error:
         ended_by, left = ended_by or error, 1
     if left or ended_by is not None:
         print(f"stopped with {left} trainings left; go on with: python run_tune.py {command.to_resume}", flush=True)
-        raise ended_by or OfMachine(_waiting(search, study))
-    if all(trial.state is TrialState.FAIL for trial in study.get_trials(deepcopy=False)):
-        raise InputError(f"every trial failed; the lines above say why, the trials lie in {folder / TRIALS}")
-    if command.confirm:
-        confirm(read_leaderboard(folder), job, datasets, command.confirm, room, lease)
-        compare(read_leaderboard(folder), Validation.loaded(folder, job.config.data, datasets))
+        raise ended_by or OfMachine(_waiting(begun.search, begun.study))
+    if all(trial.state is TrialState.FAIL for trial in begun.study.get_trials(deepcopy=False)):
+        raise InputError(f"every trial failed; the lines above say why, the trials lie in {command.folder / TRIALS}")
 
 
 def _waiting(search: Search, study: optuna.Study) -> str:
@@ -133,5 +193,5 @@ def _study_of(search: Search, defaults: Values) -> optuna.Study:
         study.enqueue_trial(defaults, user_attrs={BASELINE: True})
         # Not one that would wait forever: who asks for one trial gets the defaults alone.
         for point in without_mixing(defaults, search.space)[: search.plan.trials - 1]:
-            study.enqueue_trial(point)
+            study.enqueue_trial(point, user_attrs={OWN: True})
     return study

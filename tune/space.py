@@ -16,6 +16,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.trial import Trial
 
 from trs.config import Config, DataConfig, change
 from trs.config.checks import shown
@@ -107,6 +108,61 @@ def chosen_space(config: Config, lines: list[str], file: Path | None) -> Space:
     return space
 
 
+def parse_values(line: str) -> Values:
+    """Read the settings of one trial, in the command line's notation `name=value name=value`.
+
+    Raises:
+        InputError: a part in no such form, or two for one field.
+    """
+    values: Values = {}
+    for part in line.split():
+        name, _, text = part.partition("=")
+        if not name or not text or name in values:
+            raise InputError(f"cannot read the settings {shown(line)}; write name=value name=value, each name once")
+        try:
+            values[name] = parse_yaml(text)
+        except ValueError as error:
+            raise InputError(f"cannot read the settings {shown(line)}: {error}") from error
+    return values
+
+
+def values_fault(config: Config, space: Space, values: Values) -> str | None:
+    """What keeps settings from being a trial of a search, in words; those that are left out are sampled."""
+    for name, value in values.items():
+        if name not in space:
+            near = difflib.get_close_matches(name, space, n=1)
+            return (f"{printable(name)} is not searched" +
+                    (f"; did you mean {near[0]}?" if near else f"; searched are {', '.join(space)}"))
+        if not _takes(space[name], value):
+            return f"{printable(name)} must lie in {described(name, space[name])}, got {shown(value)}"
+    try:
+        change(config, values)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> None:
+    """Give a trial its value of a setting: what it was enqueued with, or what the sampler draws."""
+    if isinstance(distribution, CategoricalDistribution):
+        trial.suggest_categorical(name, distribution.choices)
+    elif isinstance(distribution, IntDistribution):
+        trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+    else:
+        assert isinstance(distribution, FloatDistribution)
+        trial.suggest_float(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+
+
+def _takes(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a value is one of a distribution's, and of its type."""
+    if isinstance(distribution, CategoricalDistribution):
+        return any(isinstance(choice, bool) == isinstance(value, bool) and choice == value
+                   for choice in distribution.choices)
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return (is_whole or (isinstance(value, float) and isinstance(distribution, FloatDistribution))) and _contains(
+        distribution, value)
+
+
 def describe(space: Space) -> dict[str, str]:
     """Write the space in the notation that `parse_space` reads, for people."""
     return {name: _describe(distribution) for name, distribution in space.items()}
@@ -172,7 +228,8 @@ def _describe(distribution: BaseDistribution) -> str:
     return f"{distribution.low}..{distribution.high}" + (":log" if distribution.log else "")
 
 
-def _shown(name: str, distribution: BaseDistribution) -> str:
+def described(name: str, distribution: BaseDistribution) -> str:
+    """Write a range in the notation that `parse_space` reads, for a message."""
     return printable(f"{name}={_describe(distribution)}")
 
 
@@ -209,7 +266,7 @@ def check_space(config: Config, space: Space) -> list[Config]:
             try:
                 tried.append(change(config, {name: value}))
             except InputError as error:
-                raise InputError(f"cannot search {_shown(name, distribution)}: {error}") from error
+                raise InputError(f"cannot search {described(name, distribution)}: {error}") from error
     return tried
 
 
@@ -239,7 +296,7 @@ def paper_defaults(config: Config, space: Space) -> Values:
     values = {name: get(config, name) for name in space}
     for name, distribution in space.items():
         if not _contains(distribution, values[name]):
-            raise InputError(f"the search range {_shown(name, distribution)} must contain the default, "
+            raise InputError(f"the search range {described(name, distribution)} must contain the default, "
                              f"{values[name]}, since that is the first trial")
     return values
 

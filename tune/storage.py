@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import urllib.parse
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ def read_study(folder: Path) -> optuna.Study:
 
 def address(file: Path) -> str:
     """The database's address for Optuna, whatever characters its path has: SQLAlchemy and SQLite each unquote once."""
-    return f"sqlite:///file:{urllib.parse.quote(urllib.parse.quote(str(file.absolute())))}?uri=true"
+    return f"sqlite:///file:{urllib.parse.quote(urllib.parse.quote(os.fsencode(file.absolute())))}?uri=true"
 
 
 def _name(file: Path) -> str | None:
@@ -115,7 +116,8 @@ def _require_study(file: Path, may_be_new: bool = False) -> None:
         return
     if beginning != b"SQLite format 3\0":
         raise ValueError("it is no database")
-    address = f"file:{urllib.parse.quote(str(file))}?mode=rw"  # a search that was killed may have left a journal
+    # To be written: a search that was killed may have left a journal.
+    address = f"file:{urllib.parse.quote(os.fsencode(file))}?mode=rw"
     with contextlib.closing(sqlite3.connect(address, uri=True, timeout=60)) as database:
         tables = {name for name, in database.execute("select name from sqlite_master where type = 'table'")}
         damage, = next(database.execute("pragma quick_check(1)"))

@@ -26,11 +26,13 @@ from jobs.cluster.failures import Blame
 from jobs.run_folder.metrics import read_metrics
 from jobs.training.many import Failure, StatelessSearcher
 from tune.burn_in import burn_in
-from tune.optuna_private import live
+from tune.optuna_private import asked_for, live
 from tune.plan import SUPERVISED, Search, trial_name
+from tune.space import suggest, values_fault
 
-BASELINE, CAUSE = "baseline", "cause"
-"""User attributes of a trial: it runs the paper's defaults; why it has failed, or waits for another try."""
+BASELINE, OWN, QUEUED, CAUSE = "baseline", "own", "queued", "cause"
+"""User attributes of a trial: it runs the paper's defaults; the search itself has enqueued it; a person has, and it
+comes on top; why it has failed, or waits for another try."""
 TRIES = 3
 """Of a trial that fails from no fault of its settings, in one start of a search."""
 
@@ -50,10 +52,23 @@ def running(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
+def queued(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Find the trials that wait because somebody has enqueued them, by --queue or by `optuna.Study.enqueue_trial`."""
+    return [trial for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+            if not trial.user_attrs.keys() & {BASELINE, OWN}]
+
+
+def ended(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Find the trials that have ended, but for those that were queued."""
+    return [trial for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED,
+                                                                       TrialState.FAIL))
+            if QUEUED not in trial.user_attrs]
+
+
 def trials_left(study: optuna.Study, wanted: int) -> int:
-    """Count the trials still to run, those that were interrupted included."""
-    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
-    return max(0, wanted - len(ended))
+    """Count the trials still to run, those that were interrupted included, and those that are queued on top."""
+    on_top = [trial for trial in running(study) if QUEUED in trial.user_attrs]
+    return max(0, wanted - len(ended(study))) + len(on_top) + len(queued(study))
 
 
 class StudySearcher(StatelessSearcher):
@@ -74,6 +89,7 @@ class StudySearcher(StatelessSearcher):
         self.reference_waits = search.reference_is_left()
         self.room = room
         self.left = trials_left(study, search.plan.trials)
+        self.in_queue = {trial.number for trial in queued(study)}
         self.waiting = [live(study, trial) for trial in running(study)]
         self.asked: dict[str, optuna.trial.Trial] = {}
         self.burning: dict[str, Path] = {}
@@ -87,9 +103,10 @@ class StudySearcher(StatelessSearcher):
 
     # Ray's annotation knows no FINISHED.
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
-        """Hand out the supervised reference first, then trials that were interrupted, then new ones.
+        """Hand out the supervised reference first, then trials that were interrupted, then queued and new ones.
 
-        Before the first trial that goes on from a burn-in comes the burn-in itself, and the trial waits for it.
+        What is queued while others run is handed out too. Before the first trial that goes on from a burn-in comes the
+        burn-in itself, and the trial waits for it.
 
         Returns: `name` and `values` of a trial, and `burns_in` where it is its burn-in that is asked for; None where
             all that is left waits; or the end.
@@ -99,9 +116,12 @@ class StudySearcher(StatelessSearcher):
         if self.reference_waits:
             self.reference_waits, self.reference = False, trial_id
             return {"name": SUPERVISED, "values": {}}
+        self._look_into_queue()
         none_is_ready = all(self._must_wait(trial) for trial in self.waiting)
         if none_is_ready and len(self.waiting) < min(self.left, self.room()):
-            self.waiting.append(self._ask())
+            if (asked := self._ask()) is None:
+                return self.suggest(trial_id)
+            self.waiting.append(asked)
         for trial in self.waiting:
             suggestion = {"name": trial_name(trial.number), "values": dict(trial.params)}
             folder = self._burn_in_left(trial)
@@ -113,7 +133,12 @@ class StudySearcher(StatelessSearcher):
             if folder not in self.burning.values():
                 self.burning[trial_id] = folder
                 return {**suggestion, "burns_in": True}
-        return None if self.waiting else Searcher.FINISHED
+        return None if self.waiting or self.asked or self.reference else Searcher.FINISHED
+
+    def _look_into_queue(self) -> None:
+        new = {trial.number for trial in queued(self.study)} - self.in_queue
+        self.in_queue |= new
+        self.left += len(new)
 
     def _burn_in_left(self, trial: optuna.trial.Trial) -> Path | None:
         """The folder of a trial's burn-in, if that must be trained first; one that has failed fails in the trial."""
@@ -123,12 +148,25 @@ class StudySearcher(StatelessSearcher):
     def _must_wait(self, trial: optuna.trial.Trial) -> bool:
         return self._burn_in_left(trial) in self.burning.values()
 
-    def _ask(self) -> optuna.trial.Trial:
+    def _ask(self) -> optuna.trial.Trial | None:
+        """Ask for a trial that waits, or for a new one; None after one that was queued with what it cannot have."""
         self.search.require_lease()
         trials = self.study.get_trials(deepcopy=False)
         asked = sum(trial.state != TrialState.WAITING for trial in trials)  # the enqueued defaults wait
         self.study.sampler = sampler(self.search.config.train.seed, asked)
-        return self.study.ask(self.search.space)
+        trial = self.study.ask()
+        if trial.number in self.in_queue:
+            trial.set_user_attr(QUEUED, True)
+            fault = values_fault(self.search.config, self.search.space, asked_for(trials[trial.number]))
+            if fault is not None:
+                self.left -= 1
+                trial.set_user_attr(CAUSE, f"it was queued with a setting that it cannot have: {fault}")
+                self.study.tell(trial, state=TrialState.FAIL)
+                print(f"[{trial_name(trial.number)}] FAILED: {trial.user_attrs[CAUSE]}", flush=True)
+                return None
+        for name, distribution in self.search.space.items():
+            suggest(trial, name, distribution)
+        return trial
 
     def should_prune(self, trial_id: str, epoch: int, value: float | None) -> bool:
         """Record a trial's score after an epoch; true if successive halving ends it there, or it is not a number.
@@ -166,6 +204,7 @@ class StudySearcher(StatelessSearcher):
             if not (again and self._may_try(folder.name, failure)):
                 self.tried.add(folder)
         if trial_id == self.reference:
+            self.reference = None
             self.reference_waits = again and self._may_try(SUPERVISED, failure)
         trial = self.asked.pop(trial_id, None)
         if trial is None:

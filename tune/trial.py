@@ -8,7 +8,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from jobs.cluster.connect import quieten
 from jobs.cluster.ray_private import put_report_queue_here
-from jobs.run_folder.layout import MISTAKE_FILE, STOP_FILE, write_run
+from jobs.run_folder.layout import MISTAKE_FILE, STOP_FILE, with_threads_of, write_run
 from jobs.training.datasets import StoredDatasets
 from jobs.training.many import telling_failures
 from jobs.training.trainer import fit
@@ -40,11 +40,12 @@ def _run(suggestion: dict[str, Any], search: Search, stored: StoredDatasets) -> 
     shared = burn_in(search, name, values)
     if suggestion.get("burns_in"):
         assert shared is not None
-        write_run(shared.job, stored.split, shared.folder)
-        fit(shared.job, stored, shared.folder, stop=stop, until=shared.job.config.train.burn_in,
-            lease=search.lease)
+        job = with_threads_of(shared.folder, shared.job)
+        write_run(job, stored.split, shared.folder)
+        fit(job, stored, shared.folder, stop=stop, until=job.config.train.burn_in, lease=search.lease)
         return
-    job, run = trial_job(search.job, name, values), search.run_folder(name)
+    run = search.run_folder(name)
+    job = with_threads_of(run, trial_job(search.job, name, values))
     require_own(run, search.identities, name, values)
     write_run(job, stored.split, run)
     if shared is not None and not shared.is_done:

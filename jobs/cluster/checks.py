@@ -136,7 +136,7 @@ def _nodes(folder: Path, files: list[str]) -> Iterator[Finding]:
     probe = _nearest(folder) / f".trs-probe-{uuid.uuid4().hex[:8]}"
     try:
         probe.mkdir()
-        (probe / "driver").write_text(probe.name)
+        (probe / "driver").write_text(probe.name, "utf-8")
     except OSError as error:
         yield Finding("storage", f"{folder.parent} cannot be written: {error.strerror}; choose another --out")
         return
@@ -224,7 +224,7 @@ def _version(package: str) -> str | None:
 
 def _storage(probe: Path) -> str | None:
     try:
-        if (probe / "driver").read_text() != probe.name:
+        if (probe / "driver").read_text("utf-8") != probe.name:
             return f"sees other files in {probe.parent} than this one"
     except OSError:
         return f"does not see what this one writes to {probe.parent}"

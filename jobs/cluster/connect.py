@@ -14,6 +14,7 @@ import ray
 
 from jobs.cluster.address import require_answer
 from jobs.cluster.failures import OfMachine, first_line
+from jobs.cluster.ray_files import require_ray_files
 from jobs.cluster.ray_private import pin_autoscaling_coordinator, quieten_token_notice
 from trs.errors import InputError
 
@@ -32,6 +33,7 @@ def connect() -> None:
     quieten()
     address = os.environ.get("RAY_ADDRESS")
     if address in (None, "local"):
+        require_ray_files()
         try:
             _start_here()
         except Exception as error:  # what Ray raises where it cannot start has no type of its own

@@ -10,6 +10,7 @@ import ray
 import yaml
 
 from jobs.cluster.ray_private import has_autoscaler
+from trs.files import read_text
 
 LAUNCHED_BY = Path("~/ray_bootstrap_config.yaml")
 """Where `ray up` leaves the cluster's configuration, on its head only."""
@@ -41,7 +42,7 @@ def growth() -> Growth | None:
     """How far the connected cluster may grow; None where it has no autoscaler."""
     file = LAUNCHED_BY.expanduser()
     if _is_on_head() and file.is_file():
-        return Growth(types_of(yaml.safe_load(file.read_text())))
+        return Growth(types_of(yaml.safe_load(read_text(file))))
     return Growth(None) if has_autoscaler() else None
 
 

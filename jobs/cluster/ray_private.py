@@ -6,10 +6,16 @@ requests of https://github.com/ray-project/ray.
 
 from __future__ import annotations
 
+import datetime
+import itertools
 import logging
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
+from ray._common.utils import get_default_ray_temp_dir
+from ray._private.ray_constants import DEFAULT_RUNTIME_ENV_DIR_NAME
 from ray._private.worker import get_dashboard_url
 from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, without a stub
 from ray.autoscaler.v2.utils import is_autoscaler_v2
@@ -30,8 +36,8 @@ else:
 
 __all__ = [
     "FailureConfig", "Result", "RunConfig", "ScalingConfig", "SignalledBackend", "TorchTrainer", "ask_head",
-    "dashboard_address", "has_autoscaler", "is_being_drained", "pin_autoscaling_coordinator", "put_report_queue_here",
-    "quieten_token_notice"]
+    "dashboard_address", "has_autoscaler", "is_being_drained", "is_in_code_of_job", "longest_socket",
+    "pin_autoscaling_coordinator", "put_report_queue_here", "quieten_token_notice", "temporary_folder"]
 
 
 def dashboard_address() -> str | None:
@@ -45,6 +51,29 @@ def ask_head(address: str) -> None:
     `ray.init` asks too, but goes on for 15 minutes where nobody answers (#22413), and with no sentence.
     """
     GcsClient(address=address)
+
+
+def temporary_folder() -> Path:
+    """Where Ray keeps the sockets and logs of a cluster that it starts here: RAY_TMPDIR and TMPDIR have a say in it."""
+    return Path(get_default_ray_temp_dir())
+
+
+def longest_socket() -> Path:
+    """The longest path of a socket of a cluster that this process starts (`Node` in ray/_private/node.py).
+
+    Ray refuses one of more than 107 bytes in the middle of its start, with a traceback (verl#1120).
+    """
+    began = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")
+    return temporary_folder() / f"session_{began}_{os.getpid()}" / "sockets" / "plasma_store"
+
+
+def is_in_code_of_job(folder: Path) -> bool:
+    """Whether a folder lies where Ray unpacks the code of submitted jobs, until it needs the room.
+
+    It has the name in `DEFAULT_RUNTIME_ENV_DIR_NAME` and, below it, one that `WorkingDirPlugin` knows alone.
+    """
+    parts = folder.resolve().parts
+    return (DEFAULT_RUNTIME_ENV_DIR_NAME, "working_dir_files") in itertools.pairwise(parts)
 
 
 def pin_autoscaling_coordinator() -> None:

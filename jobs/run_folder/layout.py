@@ -19,6 +19,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -45,6 +46,13 @@ def write_run(job: Job, split: Split, folder: Path) -> None:
     save_split(split, folder / SPLIT_FILE)
 
 
+def with_threads_of(folder: Path, job: Job) -> Job:
+    """The job with the threads that the run in a folder has begun with, if one has: others give other last bits."""
+    file = folder / CONFIG_FILE
+    begun = jobs_config.load(file).cluster.threads if file.exists() else None
+    return job if begun is None else dataclasses.replace(job, cluster=dataclasses.replace(job.cluster, threads=begun))
+
+
 def read_events(folder: Path) -> list[str]:
     """Read what has happened to a run so far, oldest first."""
     return read_lines(folder / EVENTS_FILE)
@@ -60,7 +68,7 @@ def read_lines(file: Path) -> list[str]:
 
 def append_line(path: Path, line: str) -> None:
     """Append a line; several workers may write to the same file."""
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
 
 

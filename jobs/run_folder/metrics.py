@@ -101,7 +101,7 @@ class MetricsLog:
 
     def write(self, metrics: Mapping[str, float | None]) -> None:
         """Append an evaluation's metrics to both."""
-        with self.file.open("a") as file:
+        with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(metrics) + "\n")
         self.reported_step = int(metrics["step"] or 0)
         for name, value in known(metrics).items():

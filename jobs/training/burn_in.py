@@ -11,7 +11,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from jobs.config import Job
+from jobs.config import Job, as_learned
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import SupervisedConfig, TRSConfig
@@ -33,6 +33,7 @@ def burn_in_of(job: Job) -> Job | None:
 
 def name_of(burn_in: Job) -> str:
     """The name of its folder: equal burn-ins have the same."""
+    burn_in = dataclasses.replace(burn_in, config=as_learned(burn_in.config))  # the data may have moved
     content = json.dumps(configs.to_dict(burn_in.config), sort_keys=True)
     return f"burn_in-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
 

@@ -33,7 +33,7 @@ def train_many(driver: Callable[..., None], shared: Mapping[str, Any], searcher:
         searcher: `suggest` returns a suggestion (a small dictionary), None to be asked again later, or
             `Searcher.FINISHED`.
         folder: on storage that every node sees.
-        samples: suggestions at most, at least one.
+        samples: suggestions at most, at least one; -1 leaves it to the searcher.
         room: how many drivers there may be now; asked again before each start.
         callbacks: hear what drivers report, and how they end.
         scheduler: ends drivers early; by default none is.

@@ -306,7 +306,7 @@ def test_trials_that_agree_wait_for_one_burn_in(tmp_path: Path) -> None:
     searcher.on_trial_complete("a", {})
     handed = [searcher.suggest(name) for name in "cdef"]
     assert [one["name"] for one in handed] == ["0000", "0001", "0002", "0003"]
-    assert not any("burns_in" in one for one in handed) and searcher.suggest("g") == "FINISHED"
+    assert not any("burns_in" in one for one in handed) and searcher.suggest("g") is None  # somebody may queue more
     assert len({burn_in(searcher.search, one["name"], one["values"]).folder for one in handed}) == 1
 
 

@@ -27,6 +27,12 @@ SHARED, OWN = {"shared": True}, {"shared": False}
 A field without metadata is shared if it is one of the data's, and their own if it is another's.
 """
 
+MAY_CHANGE, KEPT = {"may_change": True}, {"may_change": False}
+"""Metadata of a field that a run may be resumed with another value of, and of one that it keeps.
+
+A field without metadata is kept if it is one of what is learned, and may change if it is one of the machines'.
+"""
+
 ADDED = {"added": True}
 """Metadata of a field that 0.1 did not have: with its default a training is the one that 0.1 knew."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trs.config.checks import ADDED, OWN, check_fields, require, within
+from trs.config.checks import ADDED, MAY_CHANGE, OWN, check_fields, require, within
 
 _NARROWEST = 0.1
 """Cells of the narrowest target: below, a heatmap is empty unless its keypoint lies on a cell's center."""
@@ -15,7 +15,7 @@ _NARROWEST = 0.1
 class DataConfig:
     """Which images and annotations a training reads."""
 
-    root: str = ""
+    root: str = field(default="", metadata=MAY_CHANGE)
     """Folder of the dataset; the paths below are relative to it."""
     train_annotations: str = "annotations/person_keypoints_train2017.json"
     """Keypoint file of the training set: COCO, CrowdPose, MPII (HRNet's list or the official .mat), AI Challenger."""
@@ -73,9 +73,9 @@ class DataConfig:
     """Height and width of the network's input, in pixels; multiples of 32."""
     sigma: float = field(default=2.0, metadata=OWN)
     """Standard deviation of the target heatmaps, in cells of a quarter of the input; less suits small inputs."""
-    max_bad_images: float = field(default=0.01, metadata=OWN | within(0, 1))
+    max_bad_images: float = field(default=0.01, metadata=OWN | MAY_CHANGE | within(0, 1))
     """Share of unreadable images above which the run stops."""
-    max_left_out: float = field(default=0.5, metadata=ADDED | OWN | within(0, 1))
+    max_left_out: float = field(default=0.5, metadata=ADDED | OWN | MAY_CHANGE | within(0, 1))
     """Share of a file's labeled people that may be left out for a fault in their records before a run is refused."""
     drawn_people: int = field(default=0, metadata=within(0, 1_000_000))
     """Draw this many people in COCO's format into `root` if it does not exist: the demo's dataset."""

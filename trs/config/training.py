@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trs.config.checks import ADDED, MOST_IMAGES, SHARED, check_fields, require, within
+from trs.config.checks import ADDED, MAY_CHANGE, MOST_IMAGES, SHARED, check_fields, require, within
 from trs.config.data import DataConfig, ViewConfig
 from trs.config.methods import MethodConfig, MethodSettings, SupervisedConfig, TRSConfig
 from trs.config.model import ModelConfig
@@ -44,7 +44,7 @@ class TrainConfig:
     """Runs or checkpoints to start the networks from: one of the same method, or a supervised one for each peer."""
     seed: int = 0
     """Seed of the initial weights, the order of the samples and their augmentation."""
-    max_skipped_steps: int = 10
+    max_skipped_steps: int = field(default=10, metadata=MAY_CHANGE)
     """Steps in a row whose gradients may be NaN or infinite, and are skipped, before the run stops."""
     workers: int = field(default=1, metadata=SHARED | within(1))
     """Processes that train together (DDP): so many shares of `batch_size` make a step."""
@@ -67,7 +67,7 @@ class EvalConfig:
     decoder: Literal["quarter", "axes", "dark", "udp"] = "quarter"
     """Sub-cell position: a quarter cell towards the higher neighbor, a Newton step axis by axis (0.1's "dark"), or the
     full one on a blurred map, with DARK's derivatives or with UDP's."""
-    batch_size: int = field(default=64, metadata=within(1, MOST_IMAGES))
+    batch_size: int = field(default=64, metadata=MAY_CHANGE | within(1, MOST_IMAGES))
     """Images in a forward pass."""
     every: int = field(default=1, metadata=within(1))
     """Epochs between two evaluations, each with a checkpoint; the last epoch always has one."""

@@ -279,7 +279,7 @@ def _draw_split(root: Path, split: str, count: int, seeds: tuple[int, int]) -> N
     category = {"id": 1, "name": "person", "keypoints": KEYPOINTS, "skeleton": LIMBS}
     content = {"info": {"description": f"Drawn people, {split}"}, "categories": [category], "images": images,
                "annotations": annotations}
-    (root / "annotations" / f"person_keypoints_{split}.json").write_text(json.dumps(content))
+    (root / "annotations" / f"person_keypoints_{split}.json").write_text(json.dumps(content), "utf-8")
 
 
 def draw_dataset(root: Path, train_count: int, val_count: int, seed: int = 0) -> None:
