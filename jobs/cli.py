@@ -26,7 +26,7 @@ import tyro
 from jobs import config as jobs_config
 from jobs.cluster.failures import find_mistake
 from jobs.cluster.ray_private import is_in_code_of_job
-from jobs.cluster.stopping import Stopped
+from jobs.cluster.stopping import Stopped, end
 from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import CONFIG_FILE
 from jobs.run_folder.paths import require_name, require_same_everywhere, resumed_folder, typed
@@ -361,15 +361,17 @@ def run(main: Callable[[list[str]], None], arguments: list[str], own: type | Non
     try:
         _run_to_reader(main, checked_values(arguments))
     except KeyboardInterrupt:
-        sys.exit(130)
+        end(130)
     except Stopped as stopped:
-        sys.exit(stopped.code)
+        end(stopped.code)
+    except SystemExit as ended:
+        end(ended.code if isinstance(ended.code, int) else 1)
     except Exception as error:
         mistake = find_mistake(error)
         if mistake is None:
             raise
         print(f"error: {as_options(mistake, own)}", file=sys.stderr)
-        sys.exit(2)
+        end(2)
 
 
 def write_anything() -> None:

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from trs import config as configs
 from trs import skeleton as skeletons
 from trs.config import Config
-from trs.errors import InputError, printable
+from trs.errors import InputError, Unwritable, printable
 from trs.files import Unreadable, open_regular, parse_json, read_bytes, whole_folder
 from trs.skeleton import Skeleton
 
@@ -99,7 +99,7 @@ def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, co
         skeleton: of the keypoints.
 
     Raises:
-        InputError: the storage is full or cannot be written; what was there before is as it was.
+        Unwritable: the storage is full or cannot be written; what was there before is as it was.
         OSError, SafetensorError: it failed otherwise.
     """
     try:
@@ -108,7 +108,7 @@ def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, co
     except (OSError, SafetensorError) as error:
         if not any(f"rrno {number}" in str(error) or f"os error {number}" in str(error) for number in _NO_ROOM):
             raise  # a storage that is out of reach for a while is no mistake of the user's
-        raise InputError(f"the checkpoint {folder} cannot be written ({error}); make room or choose another folder, "
+        raise Unwritable(f"the checkpoint {folder} cannot be written ({error}); make room or choose another folder, "
                          "and resume") from error
 
 

@@ -13,6 +13,10 @@ class InputError(ValueError):
     """
 
 
+class Unwritable(InputError):
+    """The storage is full, or cannot be written: the same goes on once that is mended."""
+
+
 def printable(text: str) -> str:
     """A name from elsewhere, as a message may hold it: on one line, without control characters, not endless."""
     shown = "".join(letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode()

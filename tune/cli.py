@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 
 from jobs.run_folder.paths import require_text
-from tune.storage import STUDY_FILE
+from tune.place import holds_study
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,6 @@ class SearchCommand:
             InputError: its name could be written into no report.
         """
         named = self.out / search
-        folder = (named if (named / STUDY_FILE).exists() or not Path(search, STUDY_FILE).exists()
-                  else Path(search)).absolute()
+        folder = (named if holds_study(named) or not holds_study(Path(search)) else Path(search)).absolute()
         require_text(folder)
         return folder

@@ -9,9 +9,10 @@ from optuna.distributions import check_distribution_compatibility
 
 from trs.config import Config
 from trs.errors import InputError
+from tune.place import holds_study
 from tune.plan import SEARCH_FILE, Plan
 from tune.space import Space, Values, described, parse_values, values_fault
-from tune.storage import STUDY_FILE, read_study
+from tune.storage import read_study
 from tune.study import QUEUED, ended
 
 
@@ -21,7 +22,7 @@ def require_continuable(folder: Path, plan: Plan, space: Space) -> None:
     Raises:
         InputError: fewer trials than have ended, or a range that Optuna takes for another parameter.
     """
-    if not (folder / STUDY_FILE).exists():
+    if not holds_study(folder):
         return  # killed before its first trial
     study = read_study(folder)
     if plan.trials < (before := len(ended(study))):

@@ -19,9 +19,10 @@ import optuna
 
 from jobs.run_folder.suggestion import Suggestion, read_suggestion
 from trs.errors import InputError
+from tune.place import holds_study
 from tune.plan import TRIALS, trial_name
 from tune.space import Values
-from tune.storage import STUDY_FILE, read_study
+from tune.storage import own_study, read_study
 
 IDENTITY, HOME, ORIGIN = "identity", "home", "origin"
 """User attributes of the study: who it is, where it was last written, and what it was copied from."""
@@ -44,26 +45,27 @@ class Home:
         return Home(socket.gethostname(), str(there), status.st_dev, status.st_ino)
 
 
-def settle(study: optuna.Study, folder: Path) -> str | None:
+def settle(study: optuna.Study, folder: Path) -> tuple[optuna.Study, str | None]:
     """Make a study, opened to be written into, know itself in the folder that it lies in by now.
 
-    Returns: what to tell: that it is a copy, and of what.
+    Returns: the study to go on with, and what to tell: that it is a copy, and of what.
     """
     attrs, here = study.user_attrs, Home.of(folder)
     if IDENTITY not in attrs:  # new, or begun by 0.1
         study.set_user_attr(IDENTITY, [uuid.uuid4().hex])
         study.set_user_attr(HOME, dataclasses.asdict(here))
-        return None
+        return study, None
     home = Home(**attrs[HOME])
     if home == here:
-        return None
+        return study, None
     told = None
     if _is_copy(home, here, attrs[IDENTITY]):
+        study = own_study(study, folder)
         study.set_user_attr(IDENTITY, [uuid.uuid4().hex, *attrs[IDENTITY]])
         study.set_user_attr(ORIGIN, home.path)
         told = f"{folder} is a copy of {home.path} and goes on as a search of its own"
     study.set_user_attr(HOME, dataclasses.asdict(here))
-    return told
+    return study, told
 
 
 def identities(study: optuna.Study) -> list[str]:
@@ -113,7 +115,7 @@ def require_whole(folder: Path) -> None:
     Raises:
         InputError: with the first trial that contradicts the study.
     """
-    if not (folder / STUDY_FILE).exists() and not any((folder / TRIALS).glob("[0-9]*")):
+    if not holds_study(folder) and not any((folder / TRIALS).glob("[0-9]*")):
         return  # killed before its first trial
     study = read_study(folder)
     for trial in study.get_trials(deepcopy=False):

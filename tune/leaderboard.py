@@ -27,9 +27,10 @@ from trs.evaluation.protocol import ENSEMBLE, METRIC_NAMES, TEST
 from trs.files import is_finite
 from tune.confirmed import Confirmed, read_confirmed
 from tune.identity import disagreement, identities
+from tune.place import holds_study
 from tune.plan import SUPERVISED, TRIALS, trial_job, trial_name
 from tune.space import Space, Values
-from tune.storage import STUDY_FILE, read_study
+from tune.storage import read_study
 from tune.study import BASELINE, CAUSE
 
 Status = Literal["complete", "pruned", "failed", "running", "reference"]
@@ -262,7 +263,7 @@ def read_leaderboard(folder: Path) -> Leaderboard:
     Raises:
         InputError: the folder holds no search, or a damaged one.
     """
-    if not (folder / STUDY_FILE).exists():
+    if not holds_study(folder):
         raise InputError(f"there is no search in {folder}; name one that python run_tune.py has started, and with "
                          "--out the folder that it lies in")
     study = read_study(folder)

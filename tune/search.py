@@ -34,7 +34,7 @@ from tune.publish.files import compare
 from tune.report.gallery import Validation
 from tune.runner import run, trainings_left
 from tune.space import Values, check_space, chosen_space, describe, get, paper_defaults, without_mixing
-from tune.storage import open_study
+from tune.storage import open_study, require_reachable
 from tune.study import BASELINE, CAUSE, OWN, running
 
 
@@ -51,6 +51,9 @@ class Command(Plan, cli.Command):
     queue: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = field(default=(), metadata=MAY_CHANGE)
     """Settings of a trial that is to come next, on top of --trials, such as "method.unsup_weight=2 method.mix_count=3";
     what they leave out is sampled. May be given several times."""
+    storage: str | None = field(default=None, metadata=MAY_CHANGE)
+    """Address of a database for the study, such as postgresql://user@host/name; by default it is a file in the
+    search's folder. A password is written into no file: give it here on a resume too, or by PGPASSWORD or ~/.pgpass."""
     confirm: int = field(default=0, metadata=MAY_CHANGE)
     """After the search, train the best trial, the paper's defaults and supervised training again with so many other
     seeds of labels and weights, and say what is left of the gains."""
@@ -118,6 +121,7 @@ def _begin(command: Command, lease: Lease) -> _Begun:
     folder, job, plan = command.folder, command.job, command.plan
     space = (load_plan(folder)[1] if command.resume else
              chosen_space(job.config, list(command.space), command.space_file))
+    require_reachable(folder, command.storage)
     if command.resume:
         require_whole(folder)
         require_continuable(folder, plan, space)
@@ -134,7 +138,7 @@ def _begin(command: Command, lease: Lease) -> _Begun:
     write_run(job, datasets.split, folder)  # a trial's own says its threads, which hang on how many there are at a time
     search = Search(folder, share_cores(job, min(room(), plan.trials + plan.reference)), plan, space, lease=lease)
     save_search(search, datasets.skeleton)
-    study = _study_of(search, defaults)
+    study = _study_of(search, defaults, command.storage)
     enqueue(study, queue)
     return _Begun(dataclasses.replace(search, identities=tuple(identities(study))), datasets, study, room)
 
@@ -183,10 +187,10 @@ def _waiting(search: Search, study: optuna.Study) -> str:
             f"{f', the first of trial {causes[0]}' if causes else ''}; go on with --resume")
 
 
-def _study_of(search: Search, defaults: Values) -> optuna.Study:
+def _study_of(search: Search, defaults: Values, storage: str | None) -> optuna.Study:
     """The study of a search, which knows itself, with its first trials enqueued."""
-    study = open_study(search.folder, search.grace_epochs, search.plan.reduction_factor)
-    told = settle(study, search.folder)
+    study = open_study(search.folder, search.grace_epochs, search.plan.reduction_factor, storage)
+    study, told = settle(study, search.folder)
     if told is not None:
         print(told, flush=True)
     if not study.get_trials(deepcopy=False):

@@ -1,45 +1,62 @@
-"""The database of a search's study: opened, looked at, and refused where it is not what it ought to be."""
+"""The study of a search: opened, looked at, and refused where it is not what it ought to be."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import sqlite3
-import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
 
 from trs.errors import InputError, printable
-from trs.files import open_regular
 from tune.halving import Halving
+from tune.place import Elsewhere, Place, new_name, place_of
 from tune.plan import TRIALS
 
-STUDY_FILE = "study.db"
 
-
-def open_study(folder: Path, grace_epochs: int, reduction_factor: int) -> optuna.Study:
+def open_study(folder: Path, grace_epochs: int, reduction_factor: int, wanted: str | None = None) -> optuna.Study:
     """Open the study of a search's folder, new or resumed, to write into; it prunes as ASHA does.
 
     The folder holds one, whatever its name is by now; the study's own name is that which the search began under.
 
+    Args:
+        folder: of the search.
+        grace_epochs: that each trial runs.
+        reduction_factor: of the halving.
+        wanted: the address of a database, see `tune.place.place_of`.
+
     Raises:
-        InputError: the folder holds something else under the study's name, a damaged one, or trials without one.
+        InputError: the folder holds something else under the study's name, a damaged one, or trials without one; or a
+            database that does not answer.
     """
-    file = folder / STUDY_FILE
-    with _told(file):
-        if file.exists():
-            _require_study(file, may_be_new=True)
-        name = _name(file)
+    place = place_of(folder, wanted)
+    with _told(place):
+        name = None
+        if place.holds():
+            place.require(may_be_new=True)
+            name = _name(place, place.storage())
         if name is None and any((folder / TRIALS).glob("[0-9]*")):
-            raise InputError(f"{file} holds no study, but {folder / TRIALS} holds trials: the study was lost; restore "
+            raise InputError(f"{place} holds no study, but {folder / TRIALS} holds trials: the study was lost; restore "
                              "it from a copy, or start the search anew under another name")
         study = optuna.create_study(
-            storage=address(file), study_name=name or folder.name, direction="maximize", load_if_exists=True,
-            pruner=Halving(min_resource=grace_epochs, reduction_factor=reduction_factor))
+            storage=place.storage(), study_name=name or place.name or folder.name, direction="maximize",
+            load_if_exists=True, pruner=Halving(min_resource=grace_epochs, reduction_factor=reduction_factor))
         study.get_trials(deepcopy=False)
+        if isinstance(place, Elsewhere):
+            place.write(folder)
     return study
+
+
+def require_reachable(folder: Path, wanted: str | None) -> None:
+    """Refuse a database elsewhere that does not answer, before anything starts.
+
+    Raises:
+        InputError: with the remedy.
+    """
+    place = place_of(folder, wanted)
+    if isinstance(place, Elsewhere):
+        with _told(place):
+            place.storage()
 
 
 def read_study(folder: Path) -> optuna.Study:
@@ -48,84 +65,69 @@ def read_study(folder: Path) -> optuna.Study:
     Raises:
         InputError: there is none, or it is damaged.
     """
-    file = folder / STUDY_FILE
-    with _told(file):
-        _require_study(file)
-        name = _name(file)
+    place = place_of(folder)
+    with _told(place):
+        place.require(may_be_new=False)
+        storage = place.storage()
+        name = _name(place, storage)
         if name is None:
-            raise InputError(f"{file} holds no search; restore it from a copy")
-        study = optuna.load_study(storage=address(file), study_name=name)
+            raise InputError(f"{place} holds no search; restore it from a copy")
+        study = optuna.load_study(storage=storage, study_name=name)
         study.get_trials(deepcopy=False)
     return study
 
 
-def address(file: Path) -> str:
-    """The database's address for Optuna, whatever characters its path has: SQLAlchemy and SQLite each unquote once."""
-    return f"sqlite:///file:{urllib.parse.quote(urllib.parse.quote(os.fsencode(file.absolute())))}?uri=true"
+def own_study(study: optuna.Study, folder: Path) -> optuna.Study:
+    """The study that a copy of a search's folder goes on with: one in a database elsewhere is the original's.
+
+    Args:
+        study: that the copy speaks of.
+        folder: of the copy.
+    """
+    place = place_of(folder)
+    if not isinstance(place, Elsewhere):
+        return study
+    own, storage = Elsewhere(place.url, new_name(folder)), place.storage()
+    optuna.copy_study(from_study_name=place.name, from_storage=storage, to_storage=storage, to_study_name=own.name)
+    own.write(folder)
+    return optuna.load_study(storage=own.storage(), study_name=own.name, pruner=study.pruner)
 
 
-def _name(file: Path) -> str | None:
-    """The name of the one study in a database; None where there is none yet.
+def _name(place: Place, storage: optuna.storages.BaseStorage) -> str | None:
+    """The name of the search's study in a storage; None where there is none yet.
 
     Raises:
         InputError: there are several, and nobody knows whose the trials are.
     """
-    names = optuna.get_all_study_names(address(file)) if file.exists() and file.stat().st_size else []
+    names = optuna.get_all_study_names(storage)
+    if place.name is not None:
+        return place.name if place.name in names else None
     if len(names) > 1:
-        raise InputError(f"{file} holds {len(names)} searches ({', '.join(map(printable, names))}), as a folder did "
+        raise InputError(f"{place} holds {len(names)} searches ({', '.join(map(printable, names))}), as a folder did "
                          "that was renamed or copied and then resumed by an earlier version; restore it from a copy "
                          "of before that")
     return names[0] if names else None
 
 
 @contextlib.contextmanager
-def _told(file: Path) -> Iterator[None]:
-    """Tell in a sentence what the readers of a database stumble upon where it is none, or damaged."""
+def _told(place: Place) -> Iterator[None]:
+    """Tell in a sentence what the readers of a study stumble upon where it is none, damaged or out of reach."""
     try:
         yield
     except InputError:
         raise
+    except ImportError as error:
+        raise InputError(f"{place} needs a driver that is not installed ({error}); for PostgreSQL: pip install "
+                         "'trs[postgresql]'") from error
     except Exception as error:  # SQLite's, SQLAlchemy's and Optuna's, and what damaged values lead to
-        if "is locked" in str(error):
-            raise  # that is not the file's fault
         # SQLAlchemy puts the statement behind its driver's own words, the system the name behind its own.
         said = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
         reason = printable(str(said).strip().partition("\n")[0])
         if isinstance(error, RuntimeError) and "version" in reason:
-            raise InputError(f"{file} is of another version of Optuna ({reason.partition('. ')[0]}); install that one"
+            raise InputError(f"{place} is of another version of Optuna ({reason.partition('. ')[0]}); install that one"
                              ) from error
-        raise InputError(f"{file} cannot be read as the study of a search ({reason}); restore it from a copy, or start "
-                         "the search anew under another name") from error
-
-
-_TABLES = {"studies", "study_directions", "trials", "trial_params", "trial_values", "trial_intermediate_values",
-           "trial_user_attributes", "trial_system_attributes", "version_info"}
-"""What Optuna's database holds, among others."""
-
-
-def _require_study(file: Path, may_be_new: bool = False) -> None:
-    """Raise an error unless a file is a database of Optuna's, which would else make one of whatever it is.
-
-    Args:
-        file: that is there.
-        may_be_new: whether it may be empty, as a search leaves it that is killed when it begins.
-    """
-    with open_regular(file) as opened:
-        beginning = opened.read(16)
-    if may_be_new and not beginning:
-        return
-    if beginning != b"SQLite format 3\0":
-        raise ValueError("it is no database")
-    # To be written: a search that was killed may have left a journal.
-    address = f"file:{urllib.parse.quote(os.fsencode(file))}?mode=rw"
-    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=60)) as database:
-        tables = {name for name, in database.execute("select name from sqlite_master where type = 'table'")}
-        damage, = next(database.execute("pragma quick_check(1)"))
-        if damage != "ok":
-            raise ValueError(damage)
-        if "studies" not in tables and (tables or not may_be_new):
-            raise ValueError("it is a database of something else")
-        begun = bool(tables) and database.execute("select count(*) from studies").fetchone() > (0,)
-    missing = _TABLES - tables
-    if begun and missing:  # Optuna would make them anew, without what they held
-        raise ValueError(f"its table {min(missing)} is missing")
+        if isinstance(place, Elsewhere):
+            raise InputError(f"{place} cannot be reached ({reason}); see that the database runs, and that PGPASSWORD "
+                             "or ~/.pgpass has its password") from error
+        raise InputError(f"{place} cannot be read as the study of a search ({reason}); restore it from a copy, or "
+                         "start the search anew under another name") from error

@@ -15,7 +15,7 @@ from ray.train import UserCallback
 
 from jobs.run_folder.layout import EVENTS_FILE, FAILURES_FILE, MISTAKE_FILE, append_line
 from trs import checkpoint as checkpoints
-from trs.errors import InputError, Interrupted, Unexpected
+from trs.errors import InputError, Interrupted, Unexpected, Unwritable
 from trs.files import write_text
 
 
@@ -63,7 +63,7 @@ def blame(error: BaseException | None) -> Blame:
     """What a failure is to be blamed on, wherever Ray has wrapped it."""
     found: Blame | None = None
     for each in _behind(error):
-        if _is_of_storage(each):
+        if _is_of_storage(each) or isinstance(each, Unwritable):
             return Blame.STORAGE
         if isinstance(each, OfMachine):
             found = Blame.MACHINE

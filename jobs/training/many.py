@@ -17,6 +17,7 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 from jobs.cluster.failures import Blame, blame, find_mistake
 from jobs.cluster.resources import DRIVER
 from jobs.run_folder.lease import Lost
+from trs.errors import InputError
 
 
 def train_many(driver: Callable[..., None], shared: Mapping[str, Any], searcher: Searcher, folder: Path, samples: int,
@@ -38,12 +39,18 @@ def train_many(driver: Callable[..., None], shared: Mapping[str, Any], searcher:
         callbacks: hear what drivers report, and how they end.
         scheduler: ends drivers early; by default none is.
     """
-    ray.tune.Tuner(
+    tuner = ray.tune.Tuner(
         ray.tune.with_resources(ray.tune.with_parameters(driver, **shared), DRIVER),
         tune_config=ray.tune.TuneConfig(search_alg=_Limiter(searcher, room),
                                         scheduler=scheduler, num_samples=samples),
         run_config=ray.tune.RunConfig(name="ray", storage_path=str(folder), verbose=0,
-                                      callbacks=[*callbacks, _Silence()])).fit()
+                                      callbacks=[*callbacks, _Silence()]))
+    try:
+        tuner.fit()
+    except ray.tune.TuneError as error:
+        if isinstance(error.__context__, InputError):
+            raise error.__context__ from None  # Tune has made a text of what a searcher or a callback has raised
+        raise
 
 
 _FAILURE, _BLAME = "failure", "blame"

@@ -24,9 +24,10 @@ from trs.errors import InputError
 from trs.presets import demo
 from tune.identity import HOME, ORIGIN, identities, require_whole, settle, suggestion_of
 from tune.leaderboard import read_leaderboard
+from tune.place import STUDY_FILE
 from tune.plan import TRIALS, trial_name
 from tune.space import parse_space
-from tune.storage import STUDY_FILE, open_study, read_study
+from tune.storage import open_study, read_study
 
 SPACE = parse_space(["method.unsup_weight=0.1..10:log", "method.mix_count=0..9"])
 
@@ -38,7 +39,7 @@ def resume(folder: Path, trials: int = 1) -> str | None:
     folder.mkdir(exist_ok=True)
     jobs_config.save(Job(demo()), folder / CONFIG_FILE)
     study = open_study(folder, 1, 2)
-    told = settle(study, folder)
+    study, told = settle(study, folder)
     for _ in range(trials):
         trial = study.ask(SPACE)
         train(folder, study, trial)

@@ -24,9 +24,10 @@ from trs.config import change
 from trs.errors import InputError
 from tune import compare
 from tune.leaderboard import Entry, Leaderboard, as_csv, as_text, read_leaderboard
+from tune.place import STUDY_FILE
 from tune.plan import TRIALS
 from tune.report.comparison import render as render_several
-from tune.storage import STUDY_FILE, open_study, read_study
+from tune.storage import open_study, read_study
 
 MakeSearch = Callable[..., Path]
 PLACES = ["0002", "0005", "0000", "supervised", "0004", "0001", "0003", "0006"]

@@ -20,8 +20,9 @@ from trs import config as configs
 from trs.config import Config
 from trs.errors import InputError
 from tune import search
+from tune.place import STUDY_FILE
 from tune.plan import SUPERVISED, Plan, Search
-from tune.storage import STUDY_FILE, read_study
+from tune.storage import read_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 

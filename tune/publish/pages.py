@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+from tune.place import place_of
 from tune.publish.guard import Application, Guard
 from tune.publish.optuna_notes import ARTIFACTS
-from tune.storage import STUDY_FILE, address
 
 SECRET = "TRS_PAGES_SECRET"
 """The variable of the environment that holds the secret: other users see a command's words, and not this."""
@@ -39,7 +39,7 @@ def serve_optuna(folder: Path, port: int, secret: str) -> None:
     from optuna.artifacts import FileSystemArtifactStore
     from optuna_dashboard import wsgi
 
-    serve(wsgi(address(folder / STUDY_FILE), FileSystemArtifactStore(str(folder / ARTIFACTS))), port, secret)
+    serve(wsgi(place_of(folder).storage(), FileSystemArtifactStore(str(folder / ARTIFACTS))), port, secret)
 
 
 def serve_tensorboard(folder: Path, port: int, secret: str) -> None:
