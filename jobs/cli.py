@@ -294,7 +294,7 @@ _KINDS: dict[str, tuple[Any, ...]] = {
 def as_options(sentence: str, own: type | None = None) -> str:
     """Spell the fields that the library names as options: `data.root` becomes `--data.root`.
 
-    The machines' options have no section.
+    The machines' options have no section. What is written with a value, as in `--space method.mix_count=0..9`, stays.
 
     Args:
         sentence: of the library's.
@@ -309,7 +309,7 @@ def as_options(sentence: str, own: type | None = None) -> str:
         spelled = name.replace("_", "-") if section == "cluster" else f"{section}.{name.replace('_', '-')}"
         return f"--{spelled}" if known else match.group()
 
-    return re.sub(rf"(?<![\w./-])({'|'.join(_KINDS)})\.(\w+)", option, sentence)
+    return re.sub(rf"(?<![\w./-])({'|'.join(_KINDS)})\.(\w+)\b(?!=)", option, sentence)
 
 
 def make_folder(option: str, folder: Path) -> None:

@@ -90,13 +90,14 @@ def _search(command: Command, lease: Lease) -> None:
     room = room_for(job, command.concurrent)
     checks.require(job, datasets, folder)
     write_run(job, datasets.split, folder)  # a trial's own says its threads, which hang on how many there are at a time
-    job = share_cores(job, min(room(), plan.trials + plan.reference))
+    job = share_cores(job, min(room(), plan.trials + plan.reference + len(queue)))
     search = Search(folder, job, plan, space, lease=lease)
     save_search(search, datasets.skeleton)
     study = _study_of(search, defaults)
     enqueue(study, queue)
     search = dataclasses.replace(search, identities=tuple(identities(study)))
-    print(f"{command.title}: {plan.trials} trials, {room}, of {job.config.train.epochs} epochs on "
+    queued = f" and {len(queue)} queued" if queue else ""
+    print(f"{command.title}: {plan.trials} trials{queued}, {room}, of {job.config.train.epochs} epochs on "
           f"{len(datasets.labeled)} labeled and {len(datasets.unlabeled)} unlabeled people -> {folder}", flush=True)
     cli.tell_notes(datasets.notes)
     print("searched: " + "  ".join(f"{name}={text}" for name, text in describe(space).items()), flush=True)
