@@ -148,7 +148,7 @@ def _require_kept(command: Command, begun: Command) -> None:
     stored = {"epochs": begun.settings.train.epochs, "workers": begun.settings.train.workers}
     own = [option.name for option in dataclasses.fields(command) if option.init and option.name not in
            ("settings", "cluster", "resume") and not option.metadata.get("may_change")]
-    given = [f"--{name}".replace("_", "-") for name in own
+    given = [f"--{'no-' if getattr(command, name) is False else ''}{name}".replace("_", "-") for name in own
              if getattr(command, name) not in (getattr(begun, name), stored.get(name, getattr(begun, name)))]
     given += jobs_config.changed_for_good(command.job, begun.job)
     if given:
@@ -316,8 +316,9 @@ def make_folder(option: str, folder: Path) -> None:
     """Make the folder that an option names, before the work whose results it takes.
 
     Raises:
-        InputError: it cannot be made, or nothing can be written into it.
+        InputError: it cannot be made, or nothing can be written into it for long.
     """
+    require_lasting(folder.absolute())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try_to_write(folder / "result")
