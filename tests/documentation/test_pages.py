@@ -15,6 +15,7 @@ from tests.documentation.commands import PAGES, ROOT, python_commands
 from trs import config as configs
 from trs.config import Config
 from tune import compare, dashboard, search
+from tune.plan import SEARCH_FILE
 from tune.space import chosen_space
 
 PLAIN = {"jobs.evaluate": evaluate.Command, "jobs.predict": predict.Command, "jobs.export": export.Command,
@@ -41,6 +42,7 @@ def test_every_command_is_one(program: str, arguments: list[str], config: Config
         (tmp_path / "runs" / name).mkdir(parents=True)
         for file in ("best.yaml", "config.yaml"):
             configs.save(config, tmp_path / "runs" / name / file)
+        (tmp_path / "runs" / name / SEARCH_FILE).write_text("space: {method.mix_count: 0..9}\n")
     if arguments == ["--help"]:
         with pytest.raises(SystemExit, match=r"^0$"):
             cli.parse(WITH_CONFIG[program], arguments, program)
