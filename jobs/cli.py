@@ -29,7 +29,7 @@ from jobs.cluster.ray_private import is_in_code_of_job
 from jobs.cluster.stopping import Stopped, end
 from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import CONFIG_FILE
-from jobs.run_folder.paths import require_name, require_same_everywhere, resumed_folder, typed
+from jobs.run_folder.paths import require_name, require_text, resumed_folder, typed
 from trs import presets
 from trs.config import METHOD_NAMES, Config
 from trs.config.checks import MAY_CHANGE
@@ -131,8 +131,7 @@ def parse(kind: type[CommandType], arguments: list[str], program: str) -> Comman
         _require_kept(command, begun)
     if command.name is not None:
         require_name("--name", command.name)
-    require_same_everywhere(command.folder)
-    require_lasting(command.folder)
+    require_place(command.folder)
     require_effect(changed(command.settings, start.config), command.settings)
     jobs_config.require_effect(command.cluster, [name for name, value in vars(command.cluster).items()
                                                  if value != getattr(start.cluster, name)])
@@ -148,7 +147,7 @@ def _require_kept(command: Command, begun: Command) -> None:
     stored = {"epochs": begun.settings.train.epochs, "workers": begun.settings.train.workers}
     own = [option.name for option in dataclasses.fields(command) if option.init and option.name not in
            ("settings", "cluster", "resume") and not option.metadata.get("may_change")]
-    given = [f"--{name}".replace("_", "-") for name in own
+    given = [f"--{'no-' if getattr(command, name) is False else ''}{name}".replace("_", "-") for name in own
              if getattr(command, name) not in (getattr(begun, name), stored.get(name, getattr(begun, name)))]
     given += jobs_config.changed_for_good(command.job, begun.job)
     if given:
@@ -156,12 +155,13 @@ def _require_kept(command: Command, begun: Command) -> None:
                          f"--config {shlex.quote(str(command.folder / CONFIG_FILE))}")
 
 
-def require_lasting(folder: Path) -> None:
-    """Check that results are not written where Ray deletes them.
+def require_place(folder: Path) -> None:
+    """Check that results can be written to an absolute folder, and stay there.
 
     Raises:
-        InputError: a submitted job's folder lies in Ray's own copy of the code.
+        InputError: a submitted job's folder lies in Ray's own copy of the code, or its name is no text.
     """
+    require_text(folder)
     if is_in_code_of_job(folder):
         raise InputError(f"{folder} lies in Ray's own copy of the submitted code, which other nodes do not see and Ray "
                          "deletes; name with --out a folder on storage that every node sees")
@@ -294,7 +294,7 @@ _KINDS: dict[str, tuple[Any, ...]] = {
 def as_options(sentence: str, own: type | None = None) -> str:
     """Spell the fields that the library names as options: `data.root` becomes `--data.root`.
 
-    The machines' options have no section.
+    The machines' options have no section. What is written with a value, as in `--space method.mix_count=0..9`, stays.
 
     Args:
         sentence: of the library's.
@@ -309,15 +309,16 @@ def as_options(sentence: str, own: type | None = None) -> str:
         spelled = name.replace("_", "-") if section == "cluster" else f"{section}.{name.replace('_', '-')}"
         return f"--{spelled}" if known else match.group()
 
-    return re.sub(rf"(?<![\w./-])({'|'.join(_KINDS)})\.(\w+)", option, sentence)
+    return re.sub(rf"(?<![\w./-])({'|'.join(_KINDS)})\.(\w+)\b(?!=)", option, sentence)
 
 
 def make_folder(option: str, folder: Path) -> None:
     """Make the folder that an option names, before the work whose results it takes.
 
     Raises:
-        InputError: it cannot be made, or nothing can be written into it.
+        InputError: it cannot be made, or nothing can be written into it for long.
     """
+    require_place(folder.absolute())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try_to_write(folder / "result")
@@ -357,7 +358,7 @@ def run(main: Callable[[list[str]], None], arguments: list[str], own: type | Non
         arguments: of it.
         own: see `as_options`.
     """
-    write_anything()
+    speak_utf_8()
     try:
         _run_to_reader(main, checked_values(arguments))
     except KeyboardInterrupt:
@@ -374,8 +375,14 @@ def run(main: Callable[[list[str]], None], arguments: list[str], own: type | Non
         end(2)
 
 
-def write_anything() -> None:
-    """Let this process print every name, whatever encoding its output has: what that lacks is escaped."""
+def speak_utf_8() -> None:
+    """Run the command in UTF-8 whatever the locale is, as Ray, SQLite and TensorBoard do, who would find other files.
+
+    What a terminal has no letters for is escaped.
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        kept = {"PYTHONIOENCODING": sys.stdout.encoding, **os.environ, "PYTHONUTF8": "1"}
+        os.execve(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]], kept)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -155,7 +155,7 @@ def parse(arguments: list[str]) -> tuple[Command, Table]:
         SystemExit: an option that does not exist, or --help.
     """
     command = tyro.cli(Command, args=cli.moved_options(cli.checked_values(arguments)), prog="python -m jobs.table")
-    cli.require_lasting(command.out.absolute())
+    cli.require_place(command.out.absolute())
     if command.seeds < 1:
         raise InputError("--seeds must be at least 1")
     table = TABLES[command.table]()

@@ -162,10 +162,13 @@ def private_names(tree: Tree, library: str) -> list[Import]:
 
 
 def foreign_attributes(tree: Tree, package: str) -> list[Import]:
-    """Where a package reads or sets an attribute with an underscore in front of anything but `self` and `cls`."""
+    """Where a package reads or sets an attribute with an underscore in front of anything but `self` and `cls`.
+
+    `os._exit` is documented under this name.
+    """
     return [Import(name, ast.unparse(node), node.lineno)
             for name, module in tree.modules.items() if name.split(".")[0] == package for node in ast.walk(module)
-            if isinstance(node, ast.Attribute) and _private(node.attr)
+            if isinstance(node, ast.Attribute) and _private(node.attr) and ast.unparse(node) != "os._exit"
             and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))]
 
 

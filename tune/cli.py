@@ -29,7 +29,7 @@ class SearchCommand:
         """A search's folder, absolute.
 
         Raises:
-            InputError: its name could be written into no report.
+            InputError: its name is no text.
         """
         named = self.out / search
         folder = (named if holds_study(named) or not holds_study(Path(search)) else Path(search)).absolute()

@@ -101,7 +101,7 @@ class _Begun:
 
 def _search(command: Command, lease: Lease) -> None:
     begun = _begin(command, lease)
-    _announce(command.title, begun)
+    _announce(command, begun)
     ended_by: BaseException | None = None
     try:
         with stop_gently(command.folder, lease) as stop:
@@ -136,17 +136,20 @@ def _begin(command: Command, lease: Lease) -> _Begun:
         room = room_for(job, command.concurrent)
         checks.require(job, datasets, folder)
     write_run(job, datasets.split, folder)  # a trial's own says its threads, which hang on how many there are at a time
-    search = Search(folder, share_cores(job, min(room(), plan.trials + plan.reference)), plan, space, lease=lease)
+    job = share_cores(job, min(room(), plan.trials + plan.reference + len(queue)))
+    search = Search(folder, job, plan, space, lease=lease)
     save_search(search, datasets.skeleton)
     study = _study_of(search, defaults, command.storage)
     enqueue(study, queue)
-    return _Begun(dataclasses.replace(search, identities=tuple(identities(study))), datasets, study, room)
+    search = dataclasses.replace(search, identities=tuple(identities(study)))
+    return _Begun(search, datasets, study, room)
 
 
-def _announce(title: str, begun: _Begun) -> None:
+def _announce(command: Command, begun: _Begun) -> None:
     """Say what is about to be trained, on whom, and what is searched."""
     config, datasets, search = begun.search.config, begun.datasets, begun.search
-    print(f"{title}: {search.plan.trials} trials, {begun.room}, of {config.train.epochs} epochs on "
+    queued = f" and {len(command.queue)} queued" if command.queue else ""
+    print(f"{command.title}: {search.plan.trials} trials{queued}, {begun.room}, of {config.train.epochs} epochs on "
           f"{len(datasets.labeled)} labeled and {len(datasets.unlabeled)} unlabeled people -> {search.folder}",
           flush=True)
     cli.tell_notes(datasets.notes)

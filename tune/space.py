@@ -130,11 +130,10 @@ def values_fault(config: Config, space: Space, values: Values) -> str | None:
     """What keeps settings from being a trial of a search, in words; those that are left out are sampled."""
     for name, value in values.items():
         if name not in space:
-            near = difflib.get_close_matches(name, space, n=1)
-            return (f"{printable(name)} is not searched" +
-                    (f"; did you mean {near[0]}?" if near else f"; searched are {', '.join(space)}"))
+            return (f"{printable(name)}={shown(value)} sets what is not searched; searched are "
+                    f"{', '.join(described(each, space[each]) for each in space)}")
         if not _takes(space[name], value):
-            return f"{printable(name)} must lie in {described(name, space[name])}, got {shown(value)}"
+            return f"{printable(name)}={shown(value)} does not lie in {described(name, space[name])}"
     try:
         change(config, values)
     except InputError as error:

@@ -34,7 +34,7 @@ class OfMachine(InputError):
 
 
 _STORAGE = {errno.ENOSPC: "make room and resume", errno.EDQUOT: "make room and resume",
-            errno.EROFS: "choose another --out", errno.EACCES: "choose another --out or --data.root"}
+            errno.EROFS: "choose another --out", errno.EACCES: "let its owner allow that, or name another folder"}
 """What to do about an error of the storage."""
 
 

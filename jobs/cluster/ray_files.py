@@ -58,7 +58,7 @@ def _require_writable(folder: Path, why: str, remedy: str) -> None:
     """Check that a folder can be written, or be made."""
     nearest = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     try:
-        try_to_write(nearest / "ray")
+        try_to_write(nearest / ".trs-probe")
     except OSError as error:
         raise InputError(f"Ray needs {printable(str(folder))} {why}, and {nearest} cannot be written: "
                          f"{error.strerror}; {remedy}") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from pathlib import Path
 
 from jobs.run_folder.layout import CONFIG_FILE
@@ -55,25 +54,12 @@ def require_length(option: str, name: str) -> None:
 
 
 def require_text(folder: Path) -> None:
-    """Raise an InputError where a folder's name is no text of this locale, and could be written into no file."""
+    """Raise an InputError where a folder's name is not in UTF-8: neither Ray nor TensorBoard takes another."""
     try:
         str(folder).encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"the name of the folder {printable(str(folder))} is not {sys.getfilesystemencoding()}; "
-                         "rename it, or set PYTHONUTF8=1") from error
-
-
-def require_same_everywhere(folder: Path) -> None:
-    """Check that a folder's name leads all programs of a training to the same folder.
-
-    Raises:
-        InputError: Ray and SQLite read names as UTF-8, and this locale does not.
-    """
-    require_text(folder)
-    encoding = sys.getfilesystemencoding()
-    if encoding != "utf-8" and not str(folder).isascii():
-        raise InputError(f"{printable(str(folder))} is written in {encoding} here, and Ray would make another folder, "
-                         "in UTF-8; set PYTHONUTF8=1")
+        raise InputError(f"the name of {printable(str(folder))} is not in UTF-8, and Ray takes no other; rename the "
+                         "folder") from error
 
 
 def resumed_folder(out: Path, name: str) -> Path:

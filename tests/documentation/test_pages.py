@@ -43,7 +43,7 @@ def test_every_command_is_one(program: str, arguments: list[str], config: Config
         (tmp_path / "runs" / name).mkdir(parents=True)
         for file in ("best.yaml", "config.yaml"):
             configs.save(config, tmp_path / "runs" / name / file)
-        (tmp_path / "runs" / name / SEARCH_FILE).write_text("trials: 5\nspace: {method.mix_count: 0..9}\n")
+        (tmp_path / "runs" / name / SEARCH_FILE).write_text("space: {method.mix_count: 0..9}\n")
     if arguments == ["--help"]:
         with pytest.raises(SystemExit, match=r"^0$"):
             cli.parse(WITH_CONFIG[program], arguments, program)

@@ -125,3 +125,9 @@ def test_a_submitted_search_ends_with_its_report(started: Started, coco: Path, t
 def test_the_exit_code_is_the_trainings(started: Started, coco: Path, tmp_path: Path) -> None:
     done = submit(started, "jobs.train", coco, tmp_path, "--data.root", str(tmp_path / "nowhere"))
     assert done.returncode != 0 and "error: " in done.stdout and "nowhere" in done.stdout, done.stdout
+
+
+def test_a_job_does_not_write_into_rays_copy_of_its_code(started: Started, coco: Path, tmp_path: Path) -> None:
+    done = submit(started, "jobs.train", coco, tmp_path, "--out", "runs")
+    assert done.returncode != 0 and "_ray_pkg_" in done.stdout, done.stdout
+    assert "lies in Ray's own copy of the submitted code" in done.stdout and "name with --out a folder" in done.stdout

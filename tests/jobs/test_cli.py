@@ -15,7 +15,7 @@ from ray.exceptions import RayTaskError
 from jobs import cli, score, train
 from jobs import config as jobs_config
 from jobs.cluster.failures import find_mistake
-from jobs.config import TWO_CORES
+from jobs.config import TWO_CORES, ClusterConfig, Job
 from trs import config as configs
 from trs.config import SupervisedConfig
 from trs.errors import InputError
@@ -69,6 +69,46 @@ def test_a_resumed_run_keeps_its_settings(tmp_path: Path) -> None:
         parse("--resume", "old", "--out", str(tmp_path), "--train.epochs", "3")
 
 
+@pytest.mark.parametrize(("arguments", "named"), [
+    (["--train.learning-rate", "0.5", "--model.levels", "1"], "model.levels, train.learning_rate"),
+    (["--method", "supervised"], "--method"), (["--threads", "3"], "cluster.threads"),
+    (["--epochs", "3", "--eval.every", "2"], "--epochs, eval.every"),
+    (["--data.root", "moved", "--use-gpu", "--name", "other", "--data.sigma", "1.5"], "--name, data.sigma")])
+def test_what_a_resumed_run_keeps_is_named(tmp_path: Path, arguments: list[str], named: str) -> None:
+    (tmp_path / "old").mkdir()
+    configs.save(demo(), tmp_path / "old" / "config.yaml")
+    with pytest.raises(InputError) as error:
+        parse("--resume", "old", "--out", str(tmp_path), *arguments)
+    assert str(error.value) == (f"a resumed run keeps its settings; leave out {named}, or start a new run with "
+                                f"--config {tmp_path}/old/config.yaml")
+
+
+def test_a_resumed_run_may_change_what_changes_nothing_that_is_learned(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    before = Job(demo(), ClusterConfig(threads=2))
+    jobs_config.save(before, tmp_path / "old" / "config.yaml")
+    given = {"data.root": str(tmp_path), "data.max_bad_images": 0.5, "eval.batch_size": 3, "train.max_skipped_steps": 2}
+    options = [text for name, value in given.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    command = parse("--resume", "old", "--out", str(tmp_path), *options, "--max-failures", "9", "--threads", "2",
+                    "--train.epochs", str(demo().train.epochs), "--epochs", str(demo().train.epochs))
+    assert command.settings == configs.change(demo(), given)
+    assert command.cluster == ClusterConfig(threads=2, max_failures=9)
+
+
+def test_a_run_is_resumed_by_its_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a shell completes it, or from within."""
+    run = tmp_path / "runs" / "old"
+    (run / "trials").mkdir(parents=True)
+    configs.save(demo(), run / "config.yaml")
+    for place, name in ((tmp_path, "old"), (tmp_path, "runs/old/"), (tmp_path, str(run)), (run, "."),
+                        (run / "trials", ".."), (tmp_path, "runs/old/trials/..")):
+        monkeypatch.chdir(place)
+        command = parse("--resume", name)
+        assert command.folder == run and command.to_resume == f"--resume old --out {tmp_path}/runs", name
+    with pytest.raises(InputError, match=r"cannot read the config .*No such file"):
+        parse("--resume", "..", "--out", str(tmp_path))
+
+
 @pytest.mark.parametrize("option", ["--epochs", "--workers"])
 def test_a_resumed_run_refuses_the_short_forms_too(tmp_path: Path, option: str) -> None:
     (tmp_path / "old").mkdir()
@@ -98,6 +138,48 @@ def test_what_an_unset_shell_variable_leaves_is_refused(tmp_path: Path, argument
             cli.run(main, arguments)
         assert capsys.readouterr().err == f"error: {option} is empty: is the shell variable set that it comes from?\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_home_is_meant_by_what_no_shell_has_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    configs.save(demo(), tmp_path / "mine.yaml")
+    command = parse("--out=~/x y", "--config=~/mine.yaml", "--data.root=~", "--train.init-from", "~/a", "b~")
+    assert command.out == tmp_path / "x y" and command.config == tmp_path / "mine.yaml"
+    assert command.settings.data.root == str(tmp_path)
+    assert command.settings.train.init_from == (str(tmp_path / "a"), str(Path("b~").absolute()))
+    with pytest.raises(InputError, match=r"^--out: ~nobody_at_all/x is nobody's home; .* write \./~nobody_at_all/x$"):
+        parse("--out=~nobody_at_all/x")
+
+
+@pytest.mark.parametrize("arguments", [["--out", "s3://bucket/runs"], ["--out=gs://b"], ["--data.root", "hdfs://n/x"],
+                                       ["--config=file:///x.yaml"], ["--resume", "S3://b/first"]])
+def test_the_address_of_a_bucket_is_no_folder(tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch,
+                                              capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        cli.run(train.main, arguments)
+    option = arguments[0].partition("=")[0]
+    assert capsys.readouterr().err.startswith(f"error: {option}: ") and list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match=f"^{option}: .* is no path of a file system; name a file or folder here"):
+        parse(*arguments)
+
+
+def test_a_submitted_job_does_not_write_into_rays_copy_of_its_code(tmp_path: Path) -> None:
+    copy = tmp_path / "session_1" / "runtime_resources" / "working_dir_files" / "_ray_pkg_0af1"
+    copy.mkdir(parents=True)
+    done = run("jobs.table", "table2", cwd=copy)
+    assert done.returncode == 2 and done.stderr.startswith(f"error: {copy}/runs/tables lies in Ray's own copy")
+    done = run("jobs.train", "--name", "a", cwd=copy)
+    assert done.stderr == (f"error: {copy}/runs/a lies in Ray's own copy of the submitted code, which other nodes do "
+                           "not see and Ray deletes; name with --out a folder on storage that every node sees\n")
+    assert list(copy.iterdir()) == []
+    assert parse("--out", str(tmp_path)).out == tmp_path
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../b", ".", "ü" * 128])
+def test_a_name_is_that_of_a_folder_in_out(name: str) -> None:
+    with pytest.raises(InputError, match=r"^--name is (the name of a folder in --out, got|longer than the 255 bytes)"):
+        parse("--name", name)
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[2J", "-x"])
@@ -221,6 +303,8 @@ def test_a_users_mistake_is_one_sentence(tmp_path: Path, arguments: list[str], w
 def test_fields_that_the_library_names_are_spelled_as_options() -> None:
     assert cli.as_options("lower train.learning_rate or method.unsup_weight; see data/train.json and train.json") == \
         "lower --train.learning-rate or --method.unsup-weight; see data/train.json and train.json"
+    assert cli.as_options("name one, such as --space train.learning_rate=1e-4..1e-2:log") == \
+        "name one, such as --space train.learning_rate=1e-4..1e-2:log"
     assert cli.as_options("cluster.max_failures must be at least 0; see cluster.yaml") == \
         "--max-failures must be at least 0; see cluster.yaml"  # these options have no section
 

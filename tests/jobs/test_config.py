@@ -85,3 +85,21 @@ def test_a_file_that_is_none_is_told_in_one_sentence(tmp_path: Path) -> None:
 def test_machines_of_0_1_are_checked_too() -> None:
     with pytest.raises(InputError, match=r"cluster\.max_failures must be at least 0, got -5"):
         jobs_config.from_dict({"train": {"max_failures": -5}})
+
+
+def test_what_a_resumed_run_may_change() -> None:
+    """A new field of what is learned is kept unless it says otherwise; one of the machines may change."""
+    job = Job()
+    sections = {**vars(job.config), "cluster": job.cluster}
+    free = {f"{section}.{field.name}" for section, settings in sections.items()
+            for field in dataclasses.fields(settings) if field.name not in jobs_config.kept_fields(settings)}
+    assert free == {"data.root", "data.max_bad_images", "data.max_left_out", "train.max_skipped_steps",
+                    "eval.batch_size", *(f"cluster.{field.name}" for field in dataclasses.fields(ClusterConfig)
+                                         if field.name != "threads")}
+
+
+def test_two_that_learn_the_same_are_equal_as_learned() -> None:
+    moved = configs.change(demo(), {"data.root": "/elsewhere", "eval.batch_size": 3})
+    assert jobs_config.as_learned(moved) == jobs_config.as_learned(demo()) != jobs_config.as_learned(
+        configs.change(demo(), {"train.seed": 9}))
+    assert jobs_config.as_learned(moved).method == demo().method

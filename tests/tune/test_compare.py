@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ from tune.report import comparison
 from tune.report.page import REPORT_FILE
 
 MakeSearch = Callable[..., Path]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:
@@ -209,3 +213,53 @@ def test_searches_of_one_name_are_told_apart_by_their_folders(make_search: MakeS
     rows = [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40)]
     boards = [read_leaderboard(make_search(f"{parent}/same", rows, reference=False)) for parent in ("one", "two")]
     assert comparison.names_of(boards) == ["one/same", "two/same"] and comparison.names_of(boards[:1]) == ["same"]
+
+@pytest.fixture(scope="module")
+def locales(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Locales of older encodings, as some machines still have them."""
+    folder = tmp_path_factory.mktemp("locales")
+    for language, encoding in (("en_US", "ISO-8859-1"), ("zh_CN", "GBK")):
+        try:
+            made = subprocess.run(["localedef", "-c", "-i", language, "-f", encoding,
+                                   folder / f"{language}.{encoding}"], capture_output=True)
+        except FileNotFoundError:
+            pytest.skip("localedef is not installed")
+        if not (folder / f"{language}.{encoding}").exists():
+            pytest.skip(f"this machine makes no locales: {made.stderr.decode()}")
+    return folder
+
+
+@pytest.mark.parametrize("environment", [
+    {"LC_ALL": "en_US.ISO-8859-1"}, {"LC_ALL": "zh_CN.GBK"}, {"LC_ALL": "C"},
+    {"LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "ascii"}], ids=str)
+def test_a_report_is_utf_8_in_any_locale(make_search: MakeSearch, locales: Path,
+                                         environment: dict[str, str]) -> None:
+    folder = make_search("größe 大", [((0.999, 0.5, 5), TrialState.COMPLETE, 2, 0.40)])
+    old = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "tune.compare", os.fsencode(folder)], cwd=ROOT, capture_output=True, timeout=300,
+        env=old | {"PYTHONUTF8": "0", "LOCPATH": str(locales), **environment})
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    report = (folder / "report.html").read_text("utf-8")
+    assert "größe 大" in report
+    encoding = {"en_US.ISO-8859-1": "latin-1", "zh_CN.GBK": "gbk"}.get(environment.get("LC_ALL", ""), "ascii")
+    assert f"{folder}/report.html".encode(encoding, "backslashreplace") in done.stdout
+    assert (folder / "leaderboard.csv").read_text("utf-8").startswith("trial,status")
+    assert jobs_config.load(folder / "best.yaml") and sorted(path.name for path in folder.parent.iterdir()) == [
+        folder.name]
+
+
+def test_a_search_that_cannot_be_written_is_shown_and_left_as_it_is(make_search: MakeSearch) -> None:
+    """A colleague's; root, who may write anywhere, gives that right away here."""
+    lamed = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    if os.geteuid() or subprocess.run([*lamed, "true"], capture_output=True).returncode:
+        pytest.skip("this test takes rights away from root")
+    folder = make_search("theirs", [((0.999, 0.5, 5), TrialState.COMPLETE, 2, 0.40)])
+    os.chown(folder, 12345, 12345)
+    before = sorted(folder.rglob("*"))
+    done = subprocess.run([*lamed, sys.executable, "-m", "tune.compare", folder], cwd=ROOT, capture_output=True,
+                          text=True, timeout=300)
+    assert done.returncode == 2 and "best AP: 0.400" in done.stdout
+    assert done.stderr == (f"error: {folder} can be read and not written (Permission denied), so the table above is "
+                           "all; for the report, copy the folder and compare the copy\n")
+    assert sorted(folder.rglob("*")) == before

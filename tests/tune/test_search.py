@@ -8,12 +8,15 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import loky
 import pytest
 import torch
 from optuna.trial import TrialState
 
+from jobs import config as jobs_config
 from jobs import train
 from jobs.config import Job
+from jobs.run_folder.layout import CONFIG_FILE
 from jobs.run_folder.metrics import read_metrics
 from trs import checkpoint as checkpoints
 from trs import config as configs
@@ -21,8 +24,9 @@ from trs.config import Config
 from trs.errors import InputError
 from tune import search
 from tune.place import STUDY_FILE
-from tune.plan import SUPERVISED, Plan, Search
+from tune.plan import SUPERVISED, Plan, Search, load_plan
 from tune.storage import read_study
+from tune.study import trials_left
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
@@ -76,6 +80,38 @@ def test_no_trial_runs_twice(trained_search: Path, tmp_path: Path) -> None:
     again = read_study(folder).get_trials()
     assert [(trial.state, trial.value) for trial in again] == [(trial.state, trial.value) for trial in trials]
     assert (folder / "trials" / "0000" / "metrics.jsonl").read_bytes() == before
+
+
+def threads(folder: Path, name: str) -> int | None:
+    return jobs_config.load(folder / "trials" / name / CONFIG_FILE).cluster.threads
+
+
+def test_a_finished_search_goes_on_with_more_trials_queued_ones_and_moved_data(trained_search: Path, drawn_root: Path,
+                                                                               tmp_path: Path) -> None:
+    folder = shutil.copytree(trained_search, tmp_path / "again")
+    root = shutil.copytree(drawn_root, tmp_path / "moved")
+    assert jobs_config.load(folder / CONFIG_FILE).cluster.threads is None and threads(folder, "0002") == 1
+    with sqlite3.connect(folder / STUDY_FILE) as database:  # one that had begun is still to end, with other threads
+        database.execute("UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE number = 2")
+        database.execute("DELETE FROM trial_values WHERE trial_id = (SELECT trial_id FROM trials WHERE number = 2)")
+    began = jobs_config.load(folder / "trials" / "0002" / CONFIG_FILE)
+    jobs_config.save(dataclasses.replace(began, cluster=dataclasses.replace(began.cluster, threads=7)),
+                     folder / "trials" / "0002" / CONFIG_FILE)
+    search.main(["--resume", str(folder), "--trials", "4", "--concurrent", "1", "--data.root", str(root),
+                 "--max-failures", "9", "--queue", "method.unsup_weight=2 method.mix_count=3"])
+    trials = read_study(folder).get_trials()
+    assert len(trials) == 5 and all(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
+    assert trials[3].params.items() >= {"method.unsup_weight": 2.0, "method.mix_count": 3}.items()
+    assert load_plan(folder)[0].trials == 4 and trainings_left_of(folder) == 0
+    assert threads(folder, "0002") == 7, "another number gives other last bits"
+    assert threads(folder, "0003") == threads(folder, "0004") == min(8, loky.cpu_count())
+    for file in (folder / CONFIG_FILE, folder / "trials" / "0004" / CONFIG_FILE):
+        job = jobs_config.load(file)
+        assert (job.config.data.root, job.cluster.max_failures) == (str(root), 9)
+
+
+def trainings_left_of(folder: Path) -> int:
+    return trials_left(read_study(folder), load_plan(folder)[0].trials)
 
 
 def test_trials_share_a_burn_in_and_end_as_if_each_had_burned_in_by_itself(config: Config, tmp_path: Path,

@@ -20,7 +20,7 @@ from tune.burn_in import BurnIn, burn_in
 from tune.plan import SUPERVISED, TRIALS, Plan, Search
 from tune.space import parse_space
 from tune.storage import open_study
-from tune.study import BASELINE, CAUSE, StudySearcher, trials_left
+from tune.study import BASELINE, CAUSE, QUEUED, StudySearcher, trials_left
 
 LOST = Failure("ray: a node was lost", Blame.MACHINE)
 FULL = Failure("study.db cannot be written: no space left", Blame.STORAGE)
@@ -282,6 +282,54 @@ def test_an_evaluation_without_a_score_is_a_failure(study: optuna.Study, tmp_pat
     assert searcher.should_prune("a", 1, None)
     searcher.on_trial_complete("a", {})
     assert study.trials[0].state == TrialState.FAIL
+
+
+def test_what_somebody_queues_while_the_search_runs_comes_next_and_on_top(study: optuna.Study, tmp_path: Path) -> None:
+    """As optuna-dashboard and everybody who has Optuna does it; what is left out is sampled."""
+    search = Search(tmp_path, Job(change(demo(), {"train.burn_in": 0})), Plan(2, reference=False), SPACE)
+    searcher = StudySearcher(study, search)
+    assert searcher.suggest("a")["name"] == "0000"
+    elsewhere = open_study(tmp_path, 1, 2)
+    elsewhere.enqueue_trial({"method.mix_count": 7})
+    queued = searcher.suggest("b")
+    assert queued["name"] == "0001" and queued["values"]["method.mix_count"] == 7
+    assert queued["values"].keys() == SPACE.keys() and study.trials[1].user_attrs == {QUEUED: True}
+    assert searcher.suggest("c")["name"] == "0002", "the second of its own"
+    assert searcher.suggest("d") is None
+    elsewhere.enqueue_trial({"method.mix_count": 8})
+    assert searcher.suggest("d")["values"]["method.mix_count"] == 8
+    for name in "abcd":
+        assert searcher.suggest("e") is None
+        searcher.should_prune(name, 1, 0.5)
+        searcher.on_trial_complete(name, {})
+    assert searcher.suggest("e") == "FINISHED" and trials_left(study, 2) == 0
+    elsewhere.enqueue_trial({"method.mix_count": 9})
+    assert trials_left(study, 2) == 1 and trials_left(study, 3) == 2
+
+
+@pytest.mark.parametrize("values", [{"method.mix_count": 10}, {"method.mix_count": "many"}, {"nothing": 1},
+                                    {"method.unsup_weight": float("nan")}, {"method.mix_count": None}])
+def test_what_was_queued_with_what_it_cannot_have_fails_and_ends_nothing(
+        study: optuna.Study, tmp_path: Path, values: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
+    study.enqueue_trial(values)
+    study.enqueue_trial({"method.mix_count": 2})
+    searcher = StudySearcher(study, Search(tmp_path, Job(change(demo(), {"train.burn_in": 0})),
+                                           Plan(1, reference=False), SPACE))
+    assert [searcher.suggest(name)["name"] for name in "ab"] == ["0000", "0002"]
+    failed = study.trials[1]
+    assert failed.state is TrialState.FAIL and failed.user_attrs[CAUSE].startswith("it was queued with a setting that")
+    assert capsys.readouterr().out == f"[0001] FAILED: {failed.user_attrs[CAUSE]}\n"
+    assert searcher.suggest("c") is None and trials_left(study, 1) == 2 and len(study.trials) == 3
+
+
+def test_a_search_that_was_broken_off_goes_on_with_what_was_queued(study: optuna.Study, tmp_path: Path) -> None:
+    study.enqueue_trial({"method.mix_count": 2})
+    for _ in range(2):  # the second time it was running
+        search = Search(tmp_path, Job(change(demo(), {"train.burn_in": 0})), Plan(1, reference=False), SPACE)
+        assert trials_left(study, 1) == 2
+        searcher = StudySearcher(study, search)
+        assert [searcher.suggest(name)["name"] for name in "ab"] == ["0000", "0001"]
+        assert searcher.suggest("c") is None and len(study.trials) == 2
 
 
 def with_burn_in(study: optuna.Study, folder: Path, trials: int, *space: str) -> StudySearcher:

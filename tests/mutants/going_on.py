@@ -1,0 +1,47 @@
+"""Searches and runs that go on: what may change, what is queued, and which names and places are taken."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import in_file
+
+MUTANTS = [
+    *in_file("jobs/config.py", "tests/jobs/test_config.py",
+        ("what is learned is kept", "isinstance(settings, ClusterConfig))]", "True)]",
+         "test_what_a_resumed_run_may_change")),
+    *in_file("jobs/cli.py", "tests/jobs/test_cli.py",
+        ("what may not change is named", "    given += jobs_config.changed_for_good(command.job, begun.job)\n", "",
+         "test_what_a_resumed_run_keeps_is_named"),
+        ("Ray's copy of the code is no place", "    if is_in_code_of_job(folder):\n", "    if False:\n",
+         "test_a_submitted_job_does_not_write_into_rays_copy_of_its_code"),
+        ("a searched setting is no option", r"\b(?!=)", "",
+         "test_fields_that_the_library_names_are_spelled_as_options")),
+    *in_file("jobs/run_folder/paths.py", "tests/jobs/test_cli.py",
+        ("a bucket is no folder", "    if _ELSEWHERE.match(value):\n", "    if False:\n",
+         "test_the_address_of_a_bucket_is_no_folder"),
+        ("home is nobody's folder", "    path = os.path.expanduser(value)\n", "    return value\n    path = value\n",
+         "test_home_is_meant_by_what_no_shell_has_expanded"),
+        ("a name stays in --out", "path.is_absolute() or \"..\" in path.parts or ", "",
+         "test_a_name_is_that_of_a_folder_in_out")),
+    *in_file("jobs/run_folder/layout.py", "tests/jobs/run_folder/test_layout.py",
+        ("a begun trial keeps its threads", "return job if begun is None else", "return job if True else",
+         "test_a_run_keeps_the_threads_that_it_has_begun_with")),
+    *in_file("jobs/cluster/ray_files.py", "tests/jobs/cluster/test_ray_files.py",
+        ("a socket's path is short", "    if length > LONGEST_SOCKET:\n", "    if False:\n",
+         "test_a_folder_of_just_the_longest_name_is_taken"),
+        ("a closed folder hides a token", " and all(mode & search for mode in modes)", "",
+         "test_whether_others_can_read_the_token")),
+    *in_file("trs/files.py", "tests/tune/test_compare.py",
+        ("what is written is UTF-8", ", encoding=\"utf-8\")", ", encoding=\"latin-1\")",
+         "test_a_report_is_utf_8_in_any_locale")),
+    *in_file("tune/going_on.py", "tests/tune/test_going_on.py",
+        ("what has ended stays", "    if plan.trials < (before", "    if False and plan.trials < (before",
+         "test_a_search_cannot_have_fewer_trials_than_have_ended"),
+        ("what is queued comes on top", "user_attrs={QUEUED: True}", "user_attrs={}",
+         "test_what_is_queued_comes_on_top")),
+    *in_file("tune/study.py", "tests/tune/test_study.py",
+        ("the queue is looked at while trials run", "        self.left += len(new)\n", "",
+         "test_what_somebody_queues_while_the_search_runs_comes_next_and_on_top"),
+        ("the search waits for a queue while trials run", "if self.waiting or self.asked or", "if self.waiting or",
+         "test_what_somebody_queues_while_the_search_runs_comes_next_and_on_top"),
+        ("what cannot be is not trained", "            if fault is not None:\n", "            if False:\n",
+         "test_what_was_queued_with_what_it_cannot_have_fails_and_ends_nothing"))]
