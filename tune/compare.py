@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import tyro
 
 from jobs import cli
-from trs.errors import InputError
-from trs.files import try_to_write, write_text
+from trs.files import write_text
 from tune.cli import SearchCommand
-from tune.leaderboard import Leaderboard, as_text, read_leaderboard
-from tune.publish.files import LEADERBOARD_FILE, compare, for_people
+from tune.leaderboard import read_leaderboard
+from tune.publish.files import compare, for_people
 from tune.report.comparison import PAGE_FILE, caution
 from tune.report.comparison import render as render_several
 
@@ -25,20 +24,6 @@ class Compare(SearchCommand):
     """Further searches, by name or folder, to lay beside it in comparison.html."""
 
 
-def require_writable(board: Leaderboard) -> None:
-    """Check that the files can be written which a comparison leaves; before that, print what one has come for.
-
-    Raises:
-        InputError: the search is somebody else's, or lies on storage that can be read alone.
-    """
-    try:
-        try_to_write(board.folder / LEADERBOARD_FILE)
-    except OSError as error:
-        print(as_text(board), board.summary, sep="\n\n", end="\n\n")
-        raise InputError(f"{board.folder} can be read and not written ({error.strerror}), so the table above is all; "
-                         "for the report, copy the folder and compare the copy") from error
-
-
 def main(arguments: list[str]) -> None:
     """Print and write the comparison.
 
@@ -47,8 +32,6 @@ def main(arguments: list[str]) -> None:
     """
     command = tyro.cli(Compare, prog="python -m tune.compare", args=arguments)
     boards = [read_leaderboard(command.folder_of(search)) for search in (command.search, *command.others)]
-    for board in boards:
-        require_writable(board)
     if len(boards) == 1:
         return compare(boards[0])
     folder = boards[0].folder.parent

@@ -13,6 +13,7 @@ from jobs import cli
 from trs.errors import InputError
 from tune.cli import SearchCommand
 from tune.leaderboard import read_leaderboard
+from tune.publish.files import require_writable
 from tune.publish.servers import refresh, serve
 from tune.report.gallery import Validation
 
@@ -36,6 +37,7 @@ def main(arguments: list[str]) -> None:
         raise InputError("a port lies between 0 and 65535")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # the servers end with this command
     board = read_leaderboard(command.folder)
+    require_writable(board.folder)
     people = Validation(board.folder, board.config.data)  # loaded once, however long the command runs
     refresh(board, people)
     with serve(command.folder, command.optuna_port, command.tensorboard_port) as addresses:

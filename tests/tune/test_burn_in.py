@@ -57,3 +57,10 @@ def test_a_trial_says_what_its_burn_in_has_failed_from(tmp_path: Path) -> None:
     found.folder.mkdir(parents=True)
     (found.folder / MISTAKE_FILE).write_text("the images are gone")
     assert found.mistake == "the burn-in has failed: the images are gone"
+
+
+def test_the_burn_in_is_found_where_the_data_have_moved(tmp_path: Path) -> None:
+    before, moved = search_in(tmp_path), search_in(tmp_path, data=dataclasses.replace(demo().data, root="/elsewhere"))
+    (first, second) = (burn_in(search, "0000", {}) for search in (before, moved))
+    assert first is not None and second is not None and first.folder == second.folder
+    assert second.job.config.data.root == "/elsewhere"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import shlex
 from pathlib import Path
 
 from jobs import config as jobs_config
-from trs.files import write_text
+from trs.errors import InputError
+from trs.files import try_to_write, write_text
 from tune.confirmed import as_text as confirmed_text
 from tune.leaderboard import Leaderboard, as_csv, as_text
 from tune.publish.optuna_notes import write_notes
@@ -24,15 +26,19 @@ def compare(board: Leaderboard, people: Validation | None = None) -> None:
     Args:
         board: the search.
         people: whom its runs have predicted, where they are loaded already.
+
+    Raises:
+        InputError: the folder can be read alone; what is printed has been.
     """
     people = people or Validation(board.folder, board.config.data)
     again = f"python -m jobs.train --config {shlex.quote(str(for_people(board.folder / BEST_FILE)))}"
-    write_text(board.folder / LEADERBOARD_FILE, as_csv(board))  # first: who is stopped has little time
     print(as_text(board), board.summary, protocol_of(board), sep="\n\n", end="\n\n")
     if board.confirmed is not None:
         print(confirmed_text(board.confirmed), end="\n\n")
     for doubt in board.doubts:
         print(f"WARNING: {doubt}")
+    require_writable(board.folder)
+    write_text(board.folder / LEADERBOARD_FILE, as_csv(board))
     written = [LEADERBOARD_FILE]
     if board.best is not None:
         job = board.run_job(board.best)  # the next run counts its threads, which will not be a trial's
@@ -47,6 +53,21 @@ def compare(board: Leaderboard, people: Validation | None = None) -> None:
         print(for_people(board.folder / name))
     if board.best is not None:
         print(f"train the best again: {again}")
+
+
+def require_writable(folder: Path) -> None:
+    """Check that a search is not somebody else's, and lies on no storage that can be read alone.
+
+    Raises:
+        InputError: it does.
+    """
+    try:
+        try_to_write(folder / LEADERBOARD_FILE)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise InputError(f"{folder} can be read and not written ({error.strerror}): for its report and its pages, "
+                             "copy the folder and name the copy") from error
+        raise
 
 
 def for_people(path: Path) -> Path:
