@@ -136,6 +136,7 @@ class StudySearcher(StatelessSearcher):
         return None if self.waiting or self.asked or self.reference else Searcher.FINISHED
 
     def _look_into_queue(self) -> None:
+        """Count what was queued since the last look."""
         new = {trial.number for trial in queued(self.study)} - self.in_queue
         self.in_queue |= new
         self.left += len(new)
@@ -155,9 +156,13 @@ class StudySearcher(StatelessSearcher):
         asked = sum(trial.state != TrialState.WAITING for trial in trials)  # the enqueued defaults wait
         self.study.sampler = sampler(self.search.config.train.seed, asked)
         trial = self.study.ask()
+        wanted = asked_for(self.study.get_trials(deepcopy=False)[trial.number])
+        if wanted and not trial.user_attrs.keys() & {BASELINE, OWN} and trial.number not in self.in_queue:
+            self.in_queue.add(trial.number)  # queued this moment
+            self.left += 1
         if trial.number in self.in_queue:
             trial.set_user_attr(QUEUED, True)
-            fault = values_fault(self.search.config, self.search.space, asked_for(trials[trial.number]))
+            fault = values_fault(self.search.config, self.search.space, wanted)
             if fault is not None:
                 self.left -= 1
                 trial.set_user_attr(CAUSE, f"it was queued with a setting that it cannot have: {fault}")
