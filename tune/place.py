@@ -83,7 +83,7 @@ class SqliteFile:
 
     def address(self) -> str:
         """For SQLAlchemy, whatever characters the path has: it and SQLite each unquote once."""
-        return f"sqlite:///file:{urllib.parse.quote(urllib.parse.quote(str(self.file.absolute())))}?uri=true"
+        return f"sqlite:///file:{urllib.parse.quote(urllib.parse.quote(os.fsencode(self.file.absolute())))}?uri=true"
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,8 @@ def _require_study(file: Path, may_be_new: bool = False) -> None:
         return
     if beginning != b"SQLite format 3\0":
         raise ValueError("it is no database")
-    address = f"file:{urllib.parse.quote(str(file))}?mode=rw"  # a search that was killed may have left a journal
+    # Not to be read alone: a search that was killed may have left a journal.
+    address = f"file:{urllib.parse.quote(os.fsencode(file))}?mode=rw"
     with contextlib.closing(sqlite3.connect(address, uri=True, factory=PatientConnection,
                                             timeout=ATTEMPT_SECONDS)) as database:
         def select(what: str) -> list[Any]:
