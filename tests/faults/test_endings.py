@@ -182,7 +182,6 @@ def test_a_worker_that_hangs_is_told_and_does_not_hold_the_stop(start: Any) -> N
     assert not any(worker.is_running() for worker in hung)
 
 
-@pytest.mark.gate
 def test_a_reader_that_leaves_ends_nothing(start: Any) -> None:
     """As `| head` does."""
     command = start("--epochs", "2")
