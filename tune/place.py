@@ -70,7 +70,7 @@ class SqliteFile:
 
     def holds(self) -> bool:
         """Whether there is more than an empty file."""
-        return self.file.exists() and self.file.stat().st_size > 0
+        return _holds(self.file)
 
     def require(self, may_be_new: bool) -> None:
         """Look into the database."""
@@ -98,7 +98,7 @@ class JournalFile:
 
     def holds(self) -> bool:
         """Whether there is more than an empty file."""
-        return self.file.exists() and self.file.stat().st_size > 0
+        return _holds(self.file)
 
     def require(self, may_be_new: bool) -> None:
         """See that it is a file; its lines are read by Optuna, which changes nothing by it."""
@@ -193,6 +193,9 @@ def holds_study(folder: Path) -> bool:
     return any((folder / name).exists() for name in (STUDY_FILE, JOURNAL_FILE, ELSEWHERE_FILE))
 
 
+
+def _holds(file: Path) -> bool:
+    return file.exists() and not (file.is_file() and file.stat().st_size == 0)  # a pipe's size is 0 as well
 
 
 def file_system_of(folder: Path, mounted: Iterable[tuple[Path, str]]) -> str:
