@@ -206,8 +206,10 @@ class StudySearcher(StatelessSearcher):
         again = failure is not None and failure.blame is not Blame.SETTINGS
         if trial_id in self.burning:
             folder = self.burning.pop(trial_id)
-            if not (again and self._may_try(folder.name, failure)):
+            if not again:
                 self.tried.add(folder)
+            elif failure is not None and not self._may_try(folder.name, failure):
+                self.gives_up = failure.why  # it would be so for all that wait for it
         if trial_id == self.reference:
             self.reference = None
             self.reference_waits = again and self._may_try(SUPERVISED, failure)

@@ -33,6 +33,10 @@ class OfMachine(InputError):
     """A failure that the settings are not to blame for: the same may end well another time."""
 
 
+_KINDS: dict[Blame, type[InputError]] = {Blame.STORAGE: Unwritable, Blame.SETTINGS: InputError}
+"""What a run ends with that nothing but a person can mend."""
+
+
 _STORAGE = {errno.ENOSPC: "make room and resume", errno.EDQUOT: "make room and resume",
             errno.EROFS: "choose another --out", errno.EACCES: "let its owner allow that, or name another folder"}
 """What to do about an error of the storage."""
@@ -125,25 +129,30 @@ class Failures(UserCallback):
         self.said: list[str] = []
 
     def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
-        """Note the failure; raises InputError if a restart would meet it again, OfMachine after too many tries."""
+        """Note the failure.
+
+        Raises:
+            InputError: a restart would meet it again; of its kinds, Unwritable where the storage takes nothing, and
+                OfMachine after too many tries.
+        """
         errors = list(worker_exceptions.values())
         mistake = next((found for error in errors if (found := find_mistake(error)) is not None), None)
-        of_machine = mistake is not None and all(
-            blame(error) is not Blame.SETTINGS for error in errors if find_mistake(error) is not None)
+        blamed_on = {blame(error) for error in errors if find_mistake(error) is not None}
+        kind = next((_KINDS[each] for each in (Blame.STORAGE, Blame.SETTINGS) if each in blamed_on), OfMachine)
         if mistake is not None and not any(isinstance(root_of(error), InputError | OSError) for error in errors):
             mistake += f" (see {FAILURES_FILE})"
         if mistake is None and not any(isinstance(error, Interrupted) or _preempted(error) for error in errors):
             blamed = blamed_of(errors)
-            of_machine = not would_recur(blamed)
-            mistake = (self._count(cause_of(errors), getattr(blamed, "__notes__", [])) if of_machine else
+            kind = InputError if would_recur(blamed) else OfMachine
+            mistake = (self._count(cause_of(errors), getattr(blamed, "__notes__", [])) if kind is OfMachine else
                        f"{Unexpected.at('in a worker', root_of(blamed))} (see {FAILURES_FILE})")
         if mistake is not None:
             with contextlib.suppress(OSError):  # the mistake may be a storage that is full
-                if of_machine:
-                    append_line(self.folder / EVENTS_FILE, mistake)
-                else:
+                if kind is InputError:
                     write_text(self.folder / MISTAKE_FILE, mistake)
-            raise (OfMachine if of_machine else InputError)(mistake)
+                else:
+                    append_line(self.folder / EVENTS_FILE, mistake)
+            raise kind(mistake)
 
     def _count(self, cause: str, notes: list[str]) -> str | None:
         """What to say if it is one failure too many.

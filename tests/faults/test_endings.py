@@ -262,11 +262,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_full_disk_ends_it_and_with_room_it_goes_on(start: Any, small_disk: Path) -> None:
-    command = start("--epochs", "4", "--out", str(small_disk))
+@pytest.mark.parametrize("burn_in", [0, 2], ids=["in a trial", "in the burn-in"])
+def test_a_full_disk_ends_it_and_with_room_it_goes_on(start: Any, small_disk: Path, burn_in: int) -> None:
+    command = start("--epochs", "4", "--out", str(small_disk), "--train.burn-in", str(burn_in))
     assert command.end(600) == CAUSES["the disk is full"].exit_code, command.said
     folder = small_disk / "s s"
     assert "make room" in command.said and f"--resume 's s' --out {small_disk}" in command.said
+    assert command.said.count("make room") < 4, "it is not tried again"
     assert not any(trial.state.is_finished() for trial in read_study(folder).get_trials())
     subprocess.run(["mount", "-o", "remount,size=300m", small_disk], check=True)
     again = start("--resume", "s s", "--out", str(small_disk), new=False)

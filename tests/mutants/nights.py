@@ -97,4 +97,8 @@ MUTANTS = [
          "test_a_type_whose_resources_its_cloud_knows_leaves_the_rest_unknown"),
         ("all types together have a limit", "min(int(kind.get(\"max_workers\", most_of_all)), most_of_all)",
          "int(kind.get(\"max_workers\", 99))",
-         "test_each_type_may_come_as_often_as_it_says_and_as_all_may_together"))]
+         "test_each_type_may_come_as_often_as_it_says_and_as_all_may_together")),
+    *in_file("tune/study.py", "tests/tune/test_study.py",
+        ("a burn-in that is broken off ends the search", "                self.gives_up = failure.why  # it would",
+         "                self.tried.add(folder)  # it would",
+         "test_a_burn_in_that_the_machine_breaks_off_ends_the_search_and_fails_nobody"))]

@@ -376,6 +376,21 @@ def test_a_burn_in_that_failed_is_not_tried_for_each_trial_anew(tmp_path: Path) 
     assert [searcher.suggest(name)["name"] for name in "bc"] == ["0000", "0001"]  # and say so themselves
 
 
+def test_a_burn_in_that_the_machine_breaks_off_ends_the_search_and_fails_nobody(tmp_path: Path) -> None:
+    searcher = with_burn_in(open_study(tmp_path, 1, 2), tmp_path, 2, "method.unsup_weight=0.1..10:log")
+    for name in "abc":
+        assert searcher.suggest(name)["burns_in"]
+        searcher.hear(name, LOST)
+        searcher.on_trial_complete(name, error=True)
+    assert searcher.suggest("d") == "FINISHED" and searcher.gives_up == LOST.why
+    assert [trial.state for trial in searcher.study.trials] == [TrialState.RUNNING]
+    again = with_burn_in(searcher.study, tmp_path, 2, "method.unsup_weight=0.1..10:log")
+    assert again.suggest("a")["burns_in"]
+    again.hear("a", FULL)
+    again.on_trial_complete("a", error=True)
+    assert again.suggest("b") == "FINISHED" and again.gives_up == FULL.why, "a full disk is not tried again"
+
+
 def test_a_resumed_search_hands_out_those_that_waited(tmp_path: Path) -> None:
     study = open_study(tmp_path, 1, 2)
     before = with_burn_in(study, tmp_path, 3, "method.unsup_weight=0.1..10:log")

@@ -14,7 +14,7 @@ from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
 
 from jobs.cluster.failures import Blame, Failures, OfMachine, blame, cause_of, find_mistake, would_recur
 from jobs.run_folder.layout import read_events
-from trs.errors import Diverged, InputError, Interrupted, Unexpected
+from trs.errors import Diverged, InputError, Interrupted, Unexpected, Unwritable
 
 
 def fail(failures: Failures, error: Exception) -> None:
@@ -65,6 +65,15 @@ def test_a_failure_is_blamed_on_settings_machine_or_storage_wherever_ray_has_wra
         again.__cause__ = ControllerError(error)
         assert blame(again) is blamed, "as a training raises it"
     assert blame(ControllerError(OutOfMemoryError("killed by Ray's memory monitor"))) is Blame.MACHINE
+
+
+@pytest.mark.parametrize("error", [
+    Unwritable("the checkpoint cannot be written; make room"),
+    OSError(errno.ENOSPC, "No space left on device", "/shared/a")], ids=["of a checkpoint", "of the system"])
+def test_what_a_full_storage_ends_is_blamed_on_it_still(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(Unwritable, match="make room") as ended:
+        Failures(tmp_path, max_failures=3).after_exception(None, {0: RuntimeError("gloo"), 1: error})
+    assert blame(ControllerError(ended.value)) is Blame.STORAGE and not (tmp_path / "mistake.txt").exists()
 
 
 def test_a_mistake_is_found_wherever_ray_has_wrapped_it() -> None:
