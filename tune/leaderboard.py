@@ -282,8 +282,12 @@ def read_leaderboard(folder: Path) -> Leaderboard:
 def _entry(folder: Path, trial: FrozenTrial, metric: str, known: list[str]) -> Entry:
     name = trial_name(trial.number)
     run, status = folder / TRIALS / name, _STATUS[trial.state]
-    written, values = read_suggestion(run), dict(trial.params)
-    contradiction = disagreement(written, known, name, values)
+    values = dict(trial.params)
+    try:
+        written = read_suggestion(run)
+        contradiction = disagreement(written, known, name, values)
+    except InputError as error:  # nobody's word for it is left but the study's; the other trials have theirs
+        written, contradiction = None, str(error)
     fault = None if status == "running" else metrics_fault(run)  # which may be writing a line now
     # What a run was trained with its worker knows, and the study may not.
     return Entry(name, status, values if written is None else dict(written.values), read_metrics(run), metric,

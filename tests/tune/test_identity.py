@@ -135,6 +135,9 @@ def test_a_damaged_statement_is_told_in_a_sentence(folder: Path, content: bytes)
     (folder / TRIALS / "0001" / SUGGESTION_FILE).write_bytes(content)
     with pytest.raises(InputError, match=r"suggestion\.json .*; restore it from a copy"):
         require_whole(folder)
+    board = read_leaderboard(folder)  # of the others the table tells still
+    assert sorted(entry.name for entry in board.entries) == ["0000", "0001", "0002"]
+    assert any("/trials/0001/suggestion.json" in told and "; restore it from a copy" in told for told in board.doubts)
 
 
 @pytest.mark.parametrize("lose", ["gone", "empty"])
