@@ -114,7 +114,7 @@ sys.setprofile(count)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_trial_converts_its_config_twice_at_most(config: Config, tmp_path: Path) -> None:
     """Once for config.yaml, once for the checkpoints; the command that starts the trials is not counted."""
     (tmp_path / "hook").mkdir()

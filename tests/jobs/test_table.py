@@ -98,7 +98,7 @@ def test_a_table_is_trained_written_and_never_trained_again(drawn_root: Path, tm
     assert job.config.train.epochs == 1 and job.cluster.max_failures == 0 and job.cluster.cpus_per_worker < 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_training_that_fails_is_told_and_the_others_go_on(drawn_root: Path, tmp_path: Path, capsys) -> None:
     """One folder cannot be written into; and what starts from a failed training fails with it."""

@@ -104,7 +104,7 @@ def test_a_search_without_a_whole_trial_has_nothing_to_confirm(copied: Path) -> 
         sorts_of(nothing)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_search_is_confirmed_on_the_people_who_chose_nothing(config: Config, tmp_path: Path,
                                                                capsys: pytest.CaptureFixture) -> None:

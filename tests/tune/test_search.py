@@ -86,6 +86,7 @@ def threads(folder: Path, name: str) -> int | None:
     return jobs_config.load(folder / "trials" / name / CONFIG_FILE).cluster.threads
 
 
+@pytest.mark.long
 def test_a_finished_search_goes_on_with_more_trials_queued_ones_and_moved_data(trained_search: Path, drawn_root: Path,
                                                                                tmp_path: Path) -> None:
     folder = shutil.copytree(trained_search, tmp_path / "again")
@@ -114,6 +115,7 @@ def trainings_left_of(folder: Path) -> int:
     return trials_left(read_study(folder), load_plan(folder)[0].trials)
 
 
+@pytest.mark.long
 def test_trials_share_a_burn_in_and_end_as_if_each_had_burned_in_by_itself(config: Config, tmp_path: Path,
                                                                           capsys: pytest.CaptureFixture) -> None:
     configs.save(configs.change(config, {"train.burn_in": 7}), tmp_path / "config.yaml")

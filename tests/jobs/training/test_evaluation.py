@@ -46,7 +46,7 @@ def test_what_changes_nothing_of_an_evaluation_is_refused(checkpoint_folder: Pat
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("ray_cluster")
 def test_images_that_cannot_be_read_are_told_and_many_are_refused(
         checkpoint_folder: Path, drawn_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],

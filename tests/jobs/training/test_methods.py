@@ -36,7 +36,7 @@ def train(config: Config, folder: Path) -> list[dict[str, float]]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
-@pytest.mark.parametrize("name", ["trs", "pseudo_pose", "data_distill"])
+@pytest.mark.parametrize("name", ["trs", "pseudo_pose", pytest.param("data_distill", marks=pytest.mark.long)])
 def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, tmp_path: Path) -> None:
     config = dataclasses.replace(config, method=METHOD_NAMES[name](),
                                  train=dataclasses.replace(config.train, epochs=1, batch_size=20))
@@ -46,7 +46,7 @@ def test_it_trains_two_steps_and_is_evaluated(name: str, config: Config, tmp_pat
     assert (tmp_path / name / "pseudo_labels.npz").exists() == (name in ("pseudo_pose", "data_distill"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("ray_cluster")
 def test_two_workers_find_the_same_pseudo_labels_as_one(config: Config, datasets: Datasets, tmp_path: Path) -> None:
     """From a network that has not been trained: its confidence is next to nothing, but has its highest place."""
