@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from ray.exceptions import UserCodeException
+from ray.exceptions import OutOfMemoryError, UserCodeException
 from ray.train import UserCallback
 
 from jobs.run_folder.layout import EVENTS_FILE, FAILURES_FILE, MISTAKE_FILE, append_line
@@ -45,6 +45,8 @@ _STORAGE = {errno.ENOSPC: "make room and resume", errno.EDQUOT: "make room and r
 _OWN_FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, NotImplementedError,
                RecursionError, TypeError, ValueError)
 """Errors of the code's own, which come again at the same place; a lost machine shows as none of them."""
+_NO_MEMORY = ("the machine ran low on memory, and Ray ended some of its processes; smaller batches need less, as do "
+              "fewer trials at a time")
 _CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
 """Escape sequences of a terminal: Ray colors the texts of its errors."""
 
@@ -189,7 +191,9 @@ def blamed_of(errors: Sequence[Exception]) -> Exception:
 
 
 def cause_of(errors: Sequence[Exception]) -> str:
-    """One line for the failure of several workers."""
+    """One line for a failure, or for that of several workers."""
+    if any(isinstance(each, OutOfMemoryError) for error in errors for each in _behind(error)):
+        return _NO_MEMORY
     error = root_of(blamed_of(errors))
     reasons = [line for line in plain(str(error)).splitlines() if line.startswith("The actor is dead because")]
     if reasons or isinstance(error, Unexpected):

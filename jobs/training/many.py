@@ -14,7 +14,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
-from jobs.cluster.failures import Blame, blame, find_mistake
+from jobs.cluster.failures import Blame, blame, cause_of, find_mistake
 from jobs.cluster.resources import DRIVER
 from jobs.run_folder.lease import Lost
 from trs.errors import InputError
@@ -64,8 +64,7 @@ def telling_failures() -> Iterator[None]:
     except Lost:
         raise  # its command is gone, and nothing is written any more
     except Exception as error:
-        last_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
-        ray.tune.report({_FAILURE: find_mistake(error) or last_line, _BLAME: blame(error).value})
+        ray.tune.report({_FAILURE: find_mistake(error) or cause_of([error]), _BLAME: blame(error).value})
         raise
 
 
