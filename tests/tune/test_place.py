@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,6 +180,37 @@ def test_a_database_that_restarts_is_waited_for(tmp_path: Path, server: Server, 
     ("postgresql+pg8000://tests@127.0.0.1:{port}/postgres", "needs a driver that is not installed"),
     ("sqlite:///study.db", "without it the study is a file in the search's folder"),
     ("nowhere", "--storage is the address of a database, such as postgresql://user@host/name")])
+@pytest.mark.long
+def test_a_whole_search_lives_in_a_database_that_restarts_on_the_way(tmp_path: Path, server: Server) -> None:
+    """Whole commands, with a Ray of their own; the password comes in the address, and then from the environment."""
+    folder, temporary = tmp_path / "night", tempfile.mkdtemp(prefix="ray-")
+
+    def start(*options: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, *options], cwd=Path(__file__).resolve().parents[2], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, env=os.environ | {"RAY_TMPDIR": temporary, "PGPASSWORD": "secret"})
+
+    begun = start("run_tune.py", "--preset", "demo", "--data.root", str(tmp_path / "people"), "--data.drawn-people",
+                  "80", "--data.labeled-count", "24", "--epochs", "4", "--train.burn-in", "0", "--no-reference",
+                  "--trials", "2", "--out", str(tmp_path), "--name", folder.name, "--storage", server.address)
+    while not any(folder.glob("trials/*/progress.json")):
+        assert begun.poll() is None, begun.communicate()
+        time.sleep(0.5)
+    server.stop()
+    server.start()
+    said, _ = begun.communicate(timeout=600)
+    assert begun.returncode == 0, said
+    more = start("run_tune.py", "--resume", folder.name, "--out", str(tmp_path), "--trials", "3")
+    said, _ = more.communicate(timeout=600)
+    assert more.returncode == 0, said
+    looked = start("-m", "tune.compare", str(folder))
+    said, _ = looked.communicate(timeout=120)
+    assert looked.returncode == 0 and all(f"000{number}" in said for number in range(3)), said
+    assert not (folder / STUDY_FILE).exists() and not (folder / JOURNAL_FILE).exists()
+    assert not any(b"secret" in file.read_bytes() for file in folder.rglob("*") if file.is_file())
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
 def test_a_database_that_cannot_be_reached_is_told_before_anything_starts(tmp_path: Path, server: Server,
                                                                           password: None, address: str, sentence: str
                                                                           ) -> None:
