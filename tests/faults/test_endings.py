@@ -290,3 +290,25 @@ def test_a_locked_study_is_told_and_waited_for(start: Any) -> None:
     moments = [moment for moment, _ in command.heard]
     assert max(later - earlier for earlier, later in itertools.pairwise(moments)) < LONGEST_SILENCE
     assert all(trial.state.is_finished() for trial in read_study(command.folder).get_trials())
+
+
+def test_memory_that_runs_out_costs_a_try_and_no_trial(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program takes it for a while, and Ray's memory monitor ends what it finds."""
+    whole, room = psutil.virtual_memory().total, 5 << 30
+    threshold = (whole - psutil.virtual_memory().available + room) / whole
+    if threshold > 0.9:
+        pytest.skip("there are not 5 GiB to spare")
+    monkeypatch.setenv("RAY_memory_usage_threshold", f"{threshold:.3f}")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "250")
+    command = start("--epochs", "10")
+    command.listen(lambda: "epoch 1/" in command.said)
+    taken = []
+    while "ran low on memory" not in command.said and len(taken) < room >> 26:
+        taken.append(b"x" * (1 << 26))
+        command.listen(lambda: True)
+    command.listen(lambda: "ran low on memory" in command.said, 120)
+    taken.clear()
+    assert command.end(900) == CAUSES["memory runs out"].exit_code, command.said
+    assert "need less" in command.said
+    trials = read_study(command.folder).get_trials()
+    assert len(trials) == 2 and all(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)

@@ -21,6 +21,7 @@ from jobs import config as jobs_config
 from jobs.config import Job
 from jobs.run_folder.layout import CONFIG_FILE
 from jobs.run_folder.suggestion import write_suggestion
+from tests.documentation.causes import causes
 from tests.faults.conftest import free_port
 from trs.errors import InputError
 from trs.presets import demo
@@ -174,12 +175,6 @@ def test_a_database_that_restarts_is_waited_for(tmp_path: Path, server: Server, 
     assert "does not answer, for" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("address", "sentence"), [
-    ("postgresql://tests:wrong@127.0.0.1:{port}/postgres", r"cannot be reached \(.*; see that the database runs, and"),
-    ("postgresql://tests@127.0.0.1:1/postgres", r"cannot be reached \(.*; see that the database runs"),
-    ("postgresql+pg8000://tests@127.0.0.1:{port}/postgres", "needs a driver that is not installed"),
-    ("sqlite:///study.db", "without it the study is a file in the search's folder"),
-    ("nowhere", "--storage is the address of a database, such as postgresql://user@host/name")])
 @pytest.mark.long
 def test_a_whole_search_lives_in_a_database_that_restarts_on_the_way(tmp_path: Path, server: Server) -> None:
     """Whole commands, with a Ray of their own; the password comes in the address, and then from the environment."""
@@ -199,7 +194,7 @@ def test_a_whole_search_lives_in_a_database_that_restarts_on_the_way(tmp_path: P
     server.stop()
     server.start()
     said, _ = begun.communicate(timeout=600)
-    assert begun.returncode == 0, said
+    assert begun.returncode == causes()["the study's database restarts"].exit_code, said
     more = start("run_tune.py", "--resume", folder.name, "--out", str(tmp_path), "--trials", "3")
     said, _ = more.communicate(timeout=600)
     assert more.returncode == 0, said
@@ -211,6 +206,12 @@ def test_a_whole_search_lives_in_a_database_that_restarts_on_the_way(tmp_path: P
     shutil.rmtree(temporary, ignore_errors=True)
 
 
+@pytest.mark.parametrize(("address", "sentence"), [
+    ("postgresql://tests:wrong@127.0.0.1:{port}/postgres", r"cannot be reached \(.*; see that the database runs, and"),
+    ("postgresql://tests@127.0.0.1:1/postgres", r"cannot be reached \(.*; see that the database runs"),
+    ("postgresql+pg8000://tests@127.0.0.1:{port}/postgres", "needs a driver that is not installed"),
+    ("sqlite:///study.db", "without it the study is a file in the search's folder"),
+    ("nowhere", "--storage is the address of a database, such as postgresql://user@host/name")])
 def test_a_database_that_cannot_be_reached_is_told_before_anything_starts(tmp_path: Path, server: Server,
                                                                           password: None, address: str, sentence: str
                                                                           ) -> None:
