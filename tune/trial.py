@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ray.tune.integration.ray_train import TuneReportCallback
-
 from jobs.cluster.connect import quieten
-from jobs.cluster.ray_private import put_report_queue_here
 from jobs.run_folder.layout import MISTAKE_FILE, STOP_FILE, with_threads_of, write_run
 from jobs.training.datasets import StoredDatasets
 from jobs.training.many import telling_failures
@@ -17,6 +14,7 @@ from trs.files import write_text
 from tune.burn_in import burn_in
 from tune.identity import require_own, suggestion_of
 from tune.plan import Search, trial_job
+from tune.reports import passed_on
 
 
 def run_trial(suggestion: dict[str, Any], search: Search, stored: StoredDatasets) -> None:
@@ -51,7 +49,6 @@ def _run(suggestion: dict[str, Any], search: Search, stored: StoredDatasets) -> 
     if shared is not None and not shared.is_done:
         write_text(run / MISTAKE_FILE, shared.mistake)
         raise InputError(shared.mistake)
-    put_report_queue_here()
-    fit(job, stored, run, callbacks=[TuneReportCallback()], stop=stop,
-        burned_in=None if shared is None else shared.state, suggestion=suggestion_of(search.identities, name, values),
-        lease=search.lease)
+    with passed_on() as report:
+        fit(job, stored, run, callbacks=[report], stop=stop, burned_in=None if shared is None else shared.state,
+            suggestion=suggestion_of(search.identities, name, values), lease=search.lease)

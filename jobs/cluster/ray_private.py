@@ -13,18 +13,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ray
 from ray._common.utils import get_default_ray_temp_dir
+from ray._private import auto_init_hook
 from ray._private.ray_constants import DEFAULT_RUNTIME_ENV_DIR_NAME
 from ray._private.worker import get_dashboard_url
 from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, without a stub
 from ray.autoscaler.v2.utils import is_autoscaler_v2
 from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import get_or_create_autoscaling_coordinator
-from ray.train._internal.session import get_session
 from ray.train.torch.config import _TorchBackend
 from ray.train.v2._internal.execution.context import get_train_context
-from ray.util.queue import Queue
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 if TYPE_CHECKING:  # `ray.train` swaps its classes for V2's when it is imported; type checkers see V1's (#57570)
     from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
@@ -37,7 +34,7 @@ else:
 __all__ = [
     "FailureConfig", "Result", "RunConfig", "ScalingConfig", "SignalledBackend", "TorchTrainer", "ask_head",
     "dashboard_address", "has_autoscaler", "is_being_drained", "is_in_code_of_job", "longest_socket",
-    "pin_autoscaling_coordinator", "put_report_queue_here", "quieten_token_notice", "temporary_folder"]
+    "pin_autoscaling_coordinator", "quieten_token_notice", "start_no_cluster", "temporary_folder"]
 
 
 def dashboard_address() -> str | None:
@@ -94,6 +91,14 @@ def has_autoscaler() -> bool:
     return bool(is_autoscaler_v2(fetch_from_server=True))
 
 
+def start_no_cluster() -> None:
+    """Let no call of this process start a cluster by itself any more, as every call does that finds none.
+
+    RAY_ENABLE_AUTO_CONNECT says the same, but is read when Ray is imported and never again.
+    """
+    auto_init_hook.enable_auto_connect = False
+
+
 def is_being_drained() -> bool:
     """Whether the node of any worker of this training is being drained; to be asked by a worker.
 
@@ -117,18 +122,6 @@ class SignalledBackend(_TorchBackend):
         """Call `in_main_thread` on every worker."""
         super().on_training_start(worker_group, backend_config)
         worker_group.execute(self.in_main_thread)
-
-
-def put_report_queue_here() -> None:
-    """Let a trial's driver keep the queue of its reports on its own node.
-
-    Ray Train's reports reach Ray Tune through a queue that Tune would put on any node, and with that node the trial
-    would be lost. Tune has no option for where it lies (#55556 brought the queue).
-    """
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    session = get_session()
-    assert session is not None, "only a trial's driver has a queue"
-    session._inter_actor_queue = Queue(1, actor_options={"num_cpus": 0, "scheduling_strategy": here})
 
 
 def quieten_token_notice() -> None:

@@ -31,7 +31,7 @@ import ray
 import ray.train.torch
 
 from jobs.cluster.failures import OfMachine
-from jobs.cluster.ray_private import SignalledBackend, is_being_drained
+from jobs.cluster.ray_private import SignalledBackend, is_being_drained, start_no_cluster
 from jobs.cluster.waiting import Head
 from jobs.run_folder.layout import STOP_FILE
 from jobs.run_folder.lease import Lease
@@ -161,7 +161,7 @@ def run_aside(work: Callable[[], None], stop: Stop) -> None:
 
 def _leave_cluster(ended: Future[None]) -> None:
     """End what this command has running, while its work is still asked to stop: it starts and records nothing more."""
-    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # else the work's next call would start a cluster
+    start_no_cluster()  # else the work's next call would
     leaving = threading.Thread(target=ray.shutdown, daemon=True)  # a head that hangs holds nobody either
     leaving.start()
     leaving.join(_LEAVE_SECONDS)

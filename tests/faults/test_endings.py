@@ -279,12 +279,15 @@ def test_a_full_disk_ends_it_and_with_room_it_goes_on(start: Any, small_disk: Pa
 
 
 def test_a_locked_study_is_told_and_waited_for(start: Any) -> None:
-    """A backup, or a browser of databases, holds it."""
-    command = start("--epochs", "4")
+    """A backup, or a browser of databases, holds it, while a trial comes to its end."""
+    command = start("--epochs", "2")
     command.listen(lambda: command.trains)
     with contextlib.closing(sqlite3.connect(command.folder / "study.db", isolation_level=None, timeout=60)) as other:
         other.execute("begin exclusive")
-        command.listen(lambda: command.said.count("is locked") == 2, 120)
+        runs = command.folder / "trials"
+        command.listen(lambda: command.said.count("is locked") >= 2
+                       and any(len(read_metrics(run)) == 2 for run in runs.iterdir()), 240)
+        time.sleep(5)  # its driver would end now, if it did not wait for the last report to be heard
         other.execute("rollback")
     assert command.end(600) == CAUSES["the study is locked"].exit_code, command.said
     moments = [moment for moment, _ in command.heard]
