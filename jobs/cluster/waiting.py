@@ -67,5 +67,6 @@ def waits_for() -> str:
         return ("the cluster's head does not answer: look at its machine, or end this with Ctrl-C, and --resume goes "
                 "on from the last checkpoint")
     gpus = f" and {found['free_gpus']:g} of {found['gpus']:g} GPUs" if found["gpus"] else ""
-    return (f"{found['free']:g} of the cluster's {found['there']:g} CPUs{gpus} are free; `ray status` says what holds "
-            "the others")
+    held = found["free"] < found["there"] or found["free_gpus"] < found["gpus"]
+    return (f"{found['free']:g} of the cluster's {found['there']:g} CPUs{gpus} are free"
+            f"{'; `ray status` says what holds the others' if held else ''}")
