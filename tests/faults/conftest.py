@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import socket
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,11 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def hear_ctrl_c() -> None:
+    """Let a command hear SIGINT as in a terminal; what a shell starts in the background inherits that it is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ class Machines:
         environment = {"RAY_ADDRESS": self.address, "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "0.5"}
         with log.open("w") as output:
             process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT,
-                                       env=os.environ | environment)
+                                       env=os.environ | environment, preexec_fn=hear_ctrl_c)
         self.drivers.append(Driver(process, log))
         return self.drivers[-1]
 

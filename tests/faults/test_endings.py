@@ -30,6 +30,7 @@ from optuna.trial import TrialState
 
 from jobs.run_folder.metrics import read_metrics
 from tests.documentation.causes import causes
+from tests.faults.conftest import hear_ctrl_c
 from trs import checkpoint as checkpoints
 from tune.storage import read_study
 
@@ -115,12 +116,14 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Command]]:
     temporary = tempfile.mkdtemp(prefix="ray-")
     commands: list[Command] = []
 
-    def begin(*options: str, stdout: Any = subprocess.PIPE, new: bool = True, **how: Any) -> Command:
+    def begin(*options: str, stdout: Any = subprocess.PIPE, new: bool = True,
+              preexec_fn: Callable[[], Any] = hear_ctrl_c, **how: Any) -> Command:
         begins = [*SMALL, "--data.root", str(tmp_path / "people"), "--out", str(tmp_path), "--name", "s s",
                   "--trials", "2"]
         arguments = ["run_tune.py", *(begins if new else []), *options]
         process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=stdout, stderr=subprocess.STDOUT,
-                                   start_new_session=True, env=os.environ | {"RAY_TMPDIR": temporary}, **how)
+                                   start_new_session=True, env=os.environ | {"RAY_TMPDIR": temporary},
+                                   preexec_fn=preexec_fn, **how)
         commands.append(Command(process, tmp_path / "s s"))
         return commands[-1]
 
