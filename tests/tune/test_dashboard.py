@@ -85,7 +85,7 @@ def assert_guarded(address: str, path: str) -> None:
             assert connection.getresponse().status == 403
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_browser_sees_a_trained_search(trained_search: Path, tmp_path: Path, browser: Any) -> None:
     """Its report, optuna-dashboard and TensorBoard."""

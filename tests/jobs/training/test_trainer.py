@@ -116,6 +116,7 @@ def test_the_ap_of_the_same_weights_does_not_depend_on_the_number_of_workers(tra
     assert {name: last.get(name) for name in alone.metrics} == alone.metrics  # what nobody gives is in no record
 
 
+@pytest.mark.long
 def test_two_workers_learn_together(config: Config, tmp_path: Path) -> None:
     """DDP: the same rows in half as many steps."""
     config = with_train(config, workers=2, epochs=1)
