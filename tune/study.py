@@ -90,7 +90,7 @@ class StudySearcher(StatelessSearcher):
         self.room = room
         self.left = trials_left(study, search.plan.trials)
         self.in_queue = {trial.number for trial in queued(study)}
-        self.waiting = [live(study, trial) for trial in running(study)]
+        self.waiting = [self._resumed(trial) for trial in running(study)]
         self.asked: dict[str, optuna.trial.Trial] = {}
         self.burning: dict[str, Path] = {}
         self.tried: set[Path] = set()
@@ -134,6 +134,15 @@ class StudySearcher(StatelessSearcher):
                 self.burning[trial_id] = folder
                 return {**suggestion, "burns_in": True}
         return None if self.waiting or self.asked or self.reference else Searcher.FINISHED
+
+    def _resumed(self, found: optuna.trial.FrozenTrial) -> optuna.trial.Trial:
+        """A trial of an earlier start; one that was killed while it was asked for gets the settings that it lacks."""
+        self.study.sampler = sampler(self.search.config.train.seed, found.number)
+        trial = live(self.study, found)
+        if not self.search.run_folder(trial_name(found.number)).exists():  # nothing of it was trained
+            for name, distribution in self.search.space.items():
+                suggest(trial, name, distribution)
+        return trial
 
     def _look_into_queue(self) -> None:
         """Count what was queued since the last look."""

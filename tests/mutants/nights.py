@@ -99,6 +99,10 @@ MUTANTS = [
          "int(kind.get(\"max_workers\", 99))",
          "test_each_type_may_come_as_often_as_it_says_and_as_all_may_together")),
     *in_file("tune/study.py", "tests/tune/test_study.py",
+        ("a trial that was killed while it was asked for is completed",
+         "        if not self.search.run_folder(trial_name(found.number)).exists():  # nothing",
+         "        if False:  # nothing",
+         "test_a_trial_that_was_killed_while_it_was_asked_for_gets_the_settings_it_lacks"),
         ("a burn-in that is broken off ends the search", "                self.gives_up = failure.why  # it would",
          "                self.tried.add(folder)  # it would",
          "test_a_burn_in_that_the_machine_breaks_off_ends_the_search_and_fails_nobody"))]

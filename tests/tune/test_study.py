@@ -18,7 +18,7 @@ from trs.config import change
 from trs.presets import demo
 from tune.burn_in import BurnIn, burn_in
 from tune.plan import SUPERVISED, TRIALS, Plan, Search
-from tune.space import parse_space
+from tune.space import parse_space, suggest
 from tune.storage import open_study
 from tune.study import BASELINE, CAUSE, QUEUED, StudySearcher, trials_left
 
@@ -254,6 +254,21 @@ def test_an_epoch_that_the_killed_search_never_heard_of_counts(study: optuna.Stu
     searcher.on_trial_complete("x", {})
     trial = study.trials[0]
     assert trial.state == TrialState.COMPLETE and trial.value == 0.3 and trial.intermediate_values == {1: 0.2, 2: 0.3}
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_a_trial_that_was_killed_while_it_was_asked_for_gets_the_settings_it_lacks(study: optuna.Study, tmp_path: Path,
+                                                                                   asked: int) -> None:
+    """Between `ask` and the last setting, each of which is a write of its own."""
+    trial = study.ask()
+    for name in list(SPACE)[:asked]:
+        suggest(trial, name, SPACE[name])
+    handed = searcher_of(open_study(tmp_path, 1, 2), tmp_path).suggest("a")
+    assert handed == {"name": "0000", "values": {"method.unsup_weight": 0.5, "method.mix_count": 5}}
+    new = study.ask()  # one that nobody has enqueued
+    handed = searcher_of(open_study(tmp_path, 1, 2), tmp_path)
+    assert [handed.suggest(name)["values"].keys() == SPACE.keys() for name in "ab"] == [True, True]
+    assert study.trials[new.number].params.keys() == SPACE.keys()
 
 
 def test_a_failed_trial_has_no_score_and_prunes_nobody(study: optuna.Study, tmp_path: Path) -> None:
