@@ -193,7 +193,6 @@ def holds_study(folder: Path) -> bool:
     return any((folder / name).exists() for name in (STUDY_FILE, JOURNAL_FILE, ELSEWHERE_FILE))
 
 
-
 def _holds(file: Path) -> bool:
     return file.exists() and not (file.is_file() and file.stat().st_size == 0)  # a pipe's size is 0 as well
 
