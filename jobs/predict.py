@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import loky
 import numpy as np
 import torch
 import tyro
@@ -56,6 +57,7 @@ def main(arguments: list[str]) -> None:
     _require_shares(command)
     files = find_files(command.inputs)
     _check_places(files, command.out)
+    torch.set_num_threads(loky.cpu_count())  # torch itself does not see a container's limit
     predictor = load_predictor(command.checkpoint, _device(command.use_gpu))
     if command.network not in predictor.names:
         raise InputError(f"--network {command.network}: this checkpoint has {', '.join(predictor.names)}")

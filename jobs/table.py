@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import loky
+import torch
 import tyro
 
 from jobs import cli
@@ -92,11 +94,11 @@ def main(arguments: list[str]) -> None:
     with break_silence(lambda: "Ray starts, the annotations are read, and the nodes are asked what they see"):
         connect()
         room = room_for(job, command.concurrent)
-        table = dataclasses.replace(table, cluster=share_cores(job, room()).cluster)
+        left = [run for run in runs if folder.result(run) is None]
+        table = dataclasses.replace(table, cluster=share_cores(job, max(1, min(room(), len(left)))).cluster)
         datasets = load_datasets(job.config.data)
         checks.require(job, datasets, folder.find(runs[0]))
-    left = sum(folder.result(run) is None for run in runs)
-    print(f"{table.caption}: {len(runs)} trainings, {len(runs) - left} done, {room} -> {folder.path}",
+    print(f"{table.caption}: {len(runs)} trainings, {len(runs) - len(left)} done, {room} -> {folder.path}",
           flush=True)
     cli.tell_notes(datasets.notes)
     done = False
@@ -110,6 +112,7 @@ def main(arguments: list[str]) -> None:
         if not done:
             print("stopped; the same command resumes it", file=sys.stderr)
     if table.draw is not None and all(folder.is_trained(cell.run) for cell in table.cells):
+        torch.set_num_threads(loky.cpu_count())
         target = folder.path / f"{command.table}.png"
         draw(table, target, folder)
         print(f"image: {target}")

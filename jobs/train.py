@@ -20,6 +20,7 @@ from jobs.training.datasets import store
 from jobs.training.prepare import prepare
 from jobs.training.trainer import fit
 from trs import checkpoint as checkpoints
+from trs.config.before import kept_from_0_1
 from trs.evaluation.protocol import protocol
 
 
@@ -46,7 +47,7 @@ def _train(command: cli.Command, lease: Lease) -> None:
     print(f"{command.title}: {', '.join(f'{len(people)} {name}' for name, people in counts.items() if len(people))} "
           f"people of {len(datasets.skeleton)} keypoints -> {folder}\n"
           f"{protocol(job.config, len(datasets.val), datasets.skeleton)}", flush=True)
-    cli.tell_notes(datasets.notes)
+    cli.tell_notes([*datasets.notes, *kept_from_0_1(job.config)])
     done = False
     paces = {"first stage": Pace(folder / FIRST_STAGE), "training": Pace(folder)}
     try:

@@ -61,6 +61,7 @@ class Counters:
     bad_val_images: the same of the validation set, each by what was wrong with it.
     sums: of the loss terms since the last report, over `summed` steps: the means of an epoch are the same, whether it
         was interrupted or not.
+    seconds: that the `timed` steps since the last report took, without evaluations.
     """
 
     step: int = 0
@@ -68,6 +69,8 @@ class Counters:
     bad_val_images: tuple[str, ...] = ()
     sums: dict[str, float] = field(default_factory=dict)
     summed: int = 0
+    seconds: float = field(default=0.0, compare=False)
+    timed: int = 0
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ def _counters(state: dict[str, Any]) -> Counters:
     bad = state["bad_images"] if isinstance(state["bad_images"], list) else []
     sums = {str(name): float(value) for name, value in dict(state.get("sums", {})).items()}
     return Counters(state["step"], tuple(map(str, bad)), tuple(map(str, state.get("bad_val_images", ()))),
-                    sums, int(state.get("summed", 0)))
+                    sums, int(state.get("summed", 0)), float(state.get("seconds", 0.0)), int(state.get("timed", 0)))
 
 
 def read_skeleton(folder: Path) -> Skeleton:

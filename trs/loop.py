@@ -61,9 +61,9 @@ def train(training: Training, host: Host, until: int | None = None) -> None:
     # A report that is owed since before an interruption tells the rate of the last step.
     set_rate(training.optimizer, schedule.learning_rate(max(0, training.counters.step - 1), total_steps, config.train))
     batches = host.read(_rows_of_shares(training, end))
-    clock = _Clock(total_steps, training.counters.step)
-    reported = training.counters.step == host.reported_step  # and what was summed up to there with it
-    means, skipped = _Means() if reported else _Means.of(training.counters), 0
+    if training.counters.step == host.reported_step:  # and what was summed up to there with it
+        training.counters = dataclasses.replace(training.counters, sums={}, summed=0, seconds=0.0, timed=0)
+    clock, means, skipped = _Clock(total_steps, training.counters), _Means.of(training.counters), 0
     while True:
         if until is None and _report_is_due(training, host, total_steps):
             speed, scores = clock.read(training), _evaluate(training, host)
@@ -87,16 +87,16 @@ def train(training: Training, host: Host, until: int | None = None) -> None:
         if training.counters.step % training.steps_per_epoch == 0:
             training.method.after_epoch()
         if interruption is not None:
-            _save(training, host, means)
+            _save(training, host, means, clock)
             sum_over_workers([0.0], training.device)  # no worker leaves before the state is written
             raise Interrupted(training.counters.step, stop=interruption is Interruption.STOP)
         # An evaluation may outlast the minutes that are left to a machine.
         if (training.counters.step % host.checkpoint_every == 0 or training.counters.step == end
                 or _report_is_due(training, host, total_steps)):
-            _save(training, host, means)
+            _save(training, host, means, clock)
 
 
-def _save(training: Training, host: Host, means: _Means) -> None:
+def _save(training: Training, host: Host, means: _Means, clock: _Clock) -> None:
     """Save a state that is worth it; an evaluation follows only upon one.
 
     A huge step from finite gradients may leave weights that are not, and all later steps would be skipped.
@@ -109,7 +109,9 @@ def _save(training: Training, host: Host, means: _Means) -> None:
     if broken:
         raise Diverged(f"the weights after step {training.counters.step} are not finite; lower train.learning_rate or "
                        "method.unsup_weight")
-    training.counters = dataclasses.replace(training.counters, sums=means.read(), summed=means.count)
+    seconds, timed = clock.since_report(training.counters.step)
+    training.counters = dataclasses.replace(training.counters, sums=means.read(), summed=means.count,
+                                            seconds=seconds, timed=timed)
     host.save(training)
 
 
@@ -277,12 +279,13 @@ class _Means:
 
 
 class _Clock:
-    """Speed, waiting for data, and time left."""
+    """Speed, waiting for data, and time left; the speed is that of all steps since the last report."""
 
-    def __init__(self, total_steps: int, first_step: int) -> None:
-        self.total_steps, self.first_step = total_steps, first_step
+    def __init__(self, total_steps: int, counters: Counters) -> None:
+        self.total_steps, self.first_step = total_steps, counters.step
         self.began = self.epoch_began = time.monotonic()
-        self.waited, self.epoch_step = 0.0, first_step
+        self.waited, self.epoch_step = 0.0, counters.step
+        self.before = counters.seconds, counters.timed
 
     def wait(self, batches: Iterator[dict[str, Rows]], count: int) -> list[dict[str, Rows]]:
         began = time.monotonic()
@@ -294,13 +297,18 @@ class _Clock:
         """Begin an epoch after an evaluation, whose time is none of its steps'."""
         self.epoch_began = time.monotonic()
 
+    def since_report(self, step: int) -> tuple[float, int]:
+        """The seconds of the steps since the last report, and their number."""
+        seconds, timed = self.before
+        return seconds + time.monotonic() - self.epoch_began, timed + step - self.epoch_step
+
     def read(self, training: Training) -> Metrics:
         now, done = time.monotonic(), training.counters.step
-        epoch_seconds, steps = now - self.epoch_began, done - self.epoch_step
+        seconds, steps = self.since_report(done)
         metrics: Metrics = {"epoch": done // training.steps_per_epoch, "step": done,
                    "learning_rate": training.optimizer.param_groups[0]["lr"],
                    "bad_images": _bad_count(training),
-                   "steps_per_second": steps / epoch_seconds, "data_wait": self.waited / epoch_seconds,
+                   "steps_per_second": steps / seconds, "data_wait": self.waited / (now - self.epoch_began),
                    "seconds_left": (now - self.began) / max(1, done - self.first_step) * (self.total_steps - done)}
-        self.epoch_step, self.waited = done, 0.0
+        self.epoch_step, self.waited, self.before = done, 0.0, (0.0, 0)
         return metrics

@@ -1,20 +1,19 @@
 """The best of a search trained again with other seeds, beside what it is measured against: `run_tune.py --confirm N`.
 
 A search tries many settings and keeps what scored best, partly by luck; what is trained again was not chosen by these
-seeds. The trainings lie in `confirm/` in the search's folder; the same command goes on with those that are left.
+seeds. The trainings lie in `confirm/` in the search's folder; `--resume NAME --confirm N` goes on with what is left.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from jobs.cluster.resources import Room
+from jobs.cluster.resources import Room, share_cores
 from jobs.cluster.stopping import run_aside, stop_gently
-from jobs.config import Job
 from jobs.paper.runs import Run, RunsFolder
 from jobs.paper.schedule import Ended, train_all
 from jobs.run_folder.console import duration
@@ -27,7 +26,7 @@ from trs.evaluation.intervals import paired_gain
 from trs.evaluation.protocol import ENSEMBLE, METRIC_NAMES, TEST
 from trs.evaluation.resampled import images_drawn, score_of_run
 from tune.confirmed import Confirmed, Kind, write_confirmed
-from tune.leaderboard import Leaderboard, seconds_of
+from tune.leaderboard import Entry, Leaderboard, seconds_of
 from tune.plan import SUPERVISED, trial_job
 
 CONFIRM = "confirm"
@@ -52,9 +51,10 @@ class Sort:
 
 
 def sorts_of(board: Leaderboard) -> list[Sort]:
-    """What is trained again: the best trial, the paper's defaults, and supervised training of as many steps.
+    """What is trained again: the best trials, the paper's defaults, and supervised training of as many steps.
 
-    Supervised training is tuned as the trials were: with its own learning rate, or the best trial's.
+    The paper has no burn-in, so its defaults have none here, though the search's first trial has. Supervised training
+    is tuned as the trials were: with its own learning rate, or the best trial's.
 
     Raises:
         InputError: no trial has come to its end.
@@ -63,8 +63,11 @@ def sorts_of(board: Leaderboard) -> list[Sort]:
     if best is None or best.status != "complete":
         raise InputError("no trial has come to its end: there is nothing to confirm")
     found = [Sort(f"best trial, {best.name}", board.run_job(best).config, best.name)]
-    if baseline is not None and baseline is not best:
-        found.append(Sort("the paper's defaults", board.run_job(baseline).config, baseline.name,
+    if (second := next(_others(board, best, baseline), None)) is not None:
+        found.append(Sort(f"second best, {second.name}", board.run_job(second).config, second.name))
+    if baseline is not None and (baseline is not best or _burns_in(board, best)):
+        published = change(board.run_job(baseline).config, {"train.burn_in": 0})
+        found.append(Sort("the paper's defaults", published, None if _burns_in(board, baseline) else baseline.name,
                           "the paper's defaults"))
     if board.reference is not None:
         supervised = trial_job(board.job, SUPERVISED, {}).config
@@ -73,6 +76,15 @@ def sorts_of(board: Leaderboard) -> list[Sort]:
             rated = change(supervised, {_RATE: best.values[_RATE]})
             found.append(Sort(f"{SUPERVISED}, the best's learning rate", rated, None, _AS_MANY_STEPS))
     return found
+
+
+def _others(board: Leaderboard, *but: Entry | None) -> Iterator[Entry]:
+    """Trials that have come to their end, the best first."""
+    return (entry for entry in board.entries if entry.status == "complete" and all(entry is not one for one in but))
+
+
+def _burns_in(board: Leaderboard, entry: Entry) -> bool:
+    return board.run_job(entry).config.train.burn_in > 0
 
 
 def for_as_long(sorts: list[Sort], seconds: dict[str, float]) -> list[Sort]:
@@ -93,12 +105,11 @@ def for_as_long(sorts: list[Sort], seconds: dict[str, float]) -> list[Sort]:
     return found
 
 
-def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, room: Room, lease: Lease) -> Confirmed:
+def confirm(board: Leaderboard, datasets: Datasets, seeds: int, room: Room, lease: Lease) -> Confirmed:
     """Train what is not trained yet, and write `confirmed.json`.
 
     Args:
         board: the search, at its end.
-        job: what its trials share.
         datasets: of the search; whom it measures on is the same for all seeds.
         seeds: N, apart from the search's own.
         room: for trainings at a time.
@@ -115,7 +126,7 @@ def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, room: 
         runs = [tuple(Run(sort.config).repeated(number) for number in range(1, seeds + 1)) for sort in some]
         names = {run: f"{sort.name}, seed {number}" for sort, each in zip(some, runs, strict=True)
                  for number, run in enumerate(each, 1)}
-        _train(names, folder, job, room, lease)
+        _train(names, folder, room, lease)
         return runs
 
     runs = train(sorts)
@@ -130,9 +141,10 @@ def confirm(board: Leaderboard, job: Job, datasets: Datasets, seeds: int, room: 
     return found
 
 
-def _train(names: dict[Run, str], folder: RunsFolder, job: Job, room: Room, lease: Lease) -> None:
-    """Train what is left, and say so."""
+def _train(names: dict[Run, str], folder: RunsFolder, room: Room, lease: Lease) -> None:
+    """Train what is left, and say so; it shares the cores anew, as there are more trainings than the search had."""
     left = sum(folder.result(run) is None for run in names)
+    cluster = share_cores(room.job, max(1, min(room(), left))).cluster
     done, began, failures = len(names) - left, time.monotonic(), list[Ended]()
     print(f"confirming: {len(names)} trainings, {done} done, {room} -> {folder.path}", flush=True)
 
@@ -146,10 +158,10 @@ def _train(names: dict[Run, str], folder: RunsFolder, job: Job, room: Room, leas
               f"about {duration(seconds)} left", flush=True)
 
     with stop_gently(folder.path, lease) as stop:
-        run_aside(lambda: train_all(names, folder, job.cluster, room, tell, lease), stop)
+        run_aside(lambda: train_all(names, folder, cluster, room, tell, lease), stop)
     if failures:
         raise InputError(f"{len(failures)} of the trainings that confirm failed, the first because "
-                         f"{failures[0].failure}; the same command tries them again")
+                         f"{failures[0].failure}; --resume with --confirm tries them again")
 
 
 def _compared(metric: str, sorts: list[Sort], runs: list[tuple[Run, ...]], folder: RunsFolder, datasets: Datasets,
@@ -167,7 +179,8 @@ def _compared(metric: str, sorts: list[Sort], runs: list[tuple[Run, ...]], folde
     for name, numbers in offered.items():
         hardest = max(numbers, key=lambda number: kinds[number].score)
         gains[name] = paired_gain(scores[0], scores[hardest], images_drawn(metric, datasets))
-    return Confirmed(METRIC_NAMES[metric], len(runs[0]), len(datasets.val), tested, kinds, gains)
+    drawn = sorts[0].config.data.draws_labels
+    return Confirmed(METRIC_NAMES[metric], len(runs[0]), len(datasets.val), tested, kinds, gains, drawn)
 
 
 def _kind(sort: Sort, metric: str, runs: Sequence[list[Metrics]]) -> Kind:

@@ -45,6 +45,7 @@ class Confirmed:
     kinds: the best trial's first, then what it is measured against.
     gains: of the best trial's kind over others, by their names; of what supervised training offers only over the better
         one at equal steps, and over the better one at equal time.
+    labels: whether each seed has labels of its own, which a manifest or the first people of a file leave no choice of.
     """
 
     metric: str
@@ -53,13 +54,15 @@ class Confirmed:
     tested: bool
     kinds: list[Kind]
     gains: dict[str, Gain]
+    labels: bool = True
 
     @property
     def title(self) -> str:
         """How they were trained and measured, in a sentence."""
         who = "people who chose nothing" if self.tested else "validation people, who chose the best"
-        return (f"Trained again with {self.seeds} other seed{'s' * (self.seeds > 1)} of labels and weights; "
-                f"{self.metric} on {self.people:,} {who}, the mean of the networks that the method is scored by")
+        of = "labels and weights" if self.labels else "weights, with the same labels"
+        return (f"Trained again with {self.seeds} other seed{'s' * (self.seeds > 1)} of {of}; {self.metric} on "
+                f"{self.people:,} {who}, the mean of the networks that the method is scored by")
 
     @property
     def sentences(self) -> list[str]:

@@ -16,15 +16,15 @@ from tune.storage import read_study
 from tune.study import QUEUED, ended
 
 
-def require_continuable(folder: Path, plan: Plan, space: Space) -> None:
+def require_continuable(folder: Path, plan: Plan, space: Space, storage: str | None = None) -> None:
     """Refuse a plan that the study of a search cannot go on with.
 
     Raises:
         InputError: fewer trials than have ended, or a range that Optuna takes for another parameter.
     """
-    if not holds_study(folder):
+    if not holds_study(folder) and storage is None:
         return  # killed before its first trial
-    study = read_study(folder)
+    study = read_study(folder, storage)
     if plan.trials < (before := len(ended(study))):
         raise InputError(f"{before} trials of this search have ended: --trials may be raised, or lowered to that, and "
                          f"not to {plan.trials}")

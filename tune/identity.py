@@ -17,10 +17,10 @@ from pathlib import Path
 
 import optuna
 
-from jobs.run_folder.suggestion import Suggestion, read_suggestion
+from jobs.run_folder.suggestion import SUGGESTION_FILE, Suggestion, read_suggestion
 from trs.errors import InputError
 from tune.place import holds_study
-from tune.plan import TRIALS, trial_name
+from tune.plan import SUPERVISED, TRIALS, trial_name
 from tune.space import Values
 from tune.storage import own_study, read_study
 
@@ -109,15 +109,31 @@ def require_own(run: Path, known: Sequence[str], name: str, values: Values) -> N
         raise InputError(f"{run}: {fault}; study and folder do not belong together: restore both from one copy")
 
 
-def require_whole(folder: Path) -> None:
+def unknown_to(study: optuna.Study, folder: Path) -> list[str]:
+    """The names of the trials that were trained and that a study does not have: it is older than they, or another's."""
+    known = {trial_name(trial.number) for trial in study.get_trials(deepcopy=False)}
+    trained = (file.parent.name for file in sorted((folder / TRIALS).glob(f"[0-9]*/{SUGGESTION_FILE}")))
+    return [name for name in trained if name not in known]
+
+
+def require_whole(folder: Path, storage: str | None = None) -> None:
     """Refuse to go on with a search whose study is lost or damaged, or tells of other trials than were trained.
+
+    Args:
+        folder: of the search.
+        storage: the address of a database where its study is by now, if it has moved.
 
     Raises:
         InputError: with the first trial that contradicts the study.
     """
-    if not holds_study(folder) and not any((folder / TRIALS).glob("[0-9]*")):
+    runs = folder / TRIALS
+    if not any(runs.glob("[0-9]*")) and (storage is None or not holds_study(folder)):
         return  # killed before its first trial
-    study = read_study(folder)
+    study = read_study(folder, storage)
     for trial in study.get_trials(deepcopy=False):
         name = trial_name(trial.number)
-        require_own(folder / TRIALS / name, identities(study), name, dict(trial.params))
+        require_own(runs / name, identities(study), name, dict(trial.params))
+    require_own(runs / SUPERVISED, identities(study), SUPERVISED, {})
+    if unknown := unknown_to(study, folder):
+        raise InputError(f"{runs / unknown[0]} was trained, and the study of this search does not know it: it is an "
+                         "older copy, or another search's; restore study and folders from one copy")

@@ -20,13 +20,13 @@ from jobs import config as jobs_config
 from jobs.config import Job
 from jobs.run_folder.layout import CONFIG_FILE, METRICS_FILE, MISTAKE_FILE
 from jobs.run_folder.metrics import Metrics, metrics_fault, read_metrics
-from jobs.run_folder.suggestion import read_suggestion
+from jobs.run_folder.suggestion import Suggestion, read_suggestion
 from trs.config import Config
 from trs.errors import InputError
 from trs.evaluation.protocol import ENSEMBLE, METRIC_NAMES, TEST
-from trs.files import is_finite
+from trs.files import is_finite, read_text
 from tune.confirmed import Confirmed, read_confirmed
-from tune.identity import disagreement, identities
+from tune.identity import disagreement, identities, unknown_to
 from tune.place import holds_study
 from tune.plan import SUPERVISED, TRIALS, trial_job, trial_name
 from tune.space import Space, Values
@@ -102,17 +102,22 @@ class Entry:
         return "; ".join(said) or None
 
     @property
+    def ensemble(self) -> float | None:
+        """The metric of the mean of the peers' heatmaps, which `jobs.predict` uses, in the last line of its file."""
+        return self._last_of(f"{self.metric}_{ENSEMBLE}")
+
+    @property
     def test_score(self) -> float | None:
         """The metric of the people who choose nothing, after a whole run; None where none are kept for that."""
-        return self._of_test(self.metric)
+        return self._last_of(f"{TEST}{self.metric}")
 
     @property
     def test_ensemble(self) -> float | None:
-        """As `test_score`, of the mean of the peers' heatmaps, which `jobs.predict` uses."""
-        return self._of_test(f"{self.metric}_{ENSEMBLE}")
+        """As `test_score`, of the ensemble."""
+        return self._last_of(f"{TEST}{self.metric}_{ENSEMBLE}")
 
-    def _of_test(self, name: str) -> float | None:
-        value = self.metrics[-1].get(f"{TEST}{name}") if self.metrics and self.status != "failed" else None
+    def _last_of(self, name: str) -> float | None:
+        value = self.metrics[-1].get(name) if self.metrics and self.status != "failed" else None
         return value if is_finite(value) else None
 
 
@@ -132,6 +137,7 @@ class Leaderboard:
     space: the ranges of the searched settings.
     entries: every run that has started, the best first, those without a score last.
     confirmed: what has come of training the best again with other seeds, if it was.
+    unknown: names of the trials that were trained, and that the study does not have.
     """
 
     folder: Path
@@ -140,6 +146,7 @@ class Leaderboard:
     space: Space
     entries: list[Entry]
     confirmed: Confirmed | None = None
+    unknown: tuple[str, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -158,8 +165,10 @@ class Leaderboard:
 
     @cached_property
     def doubts(self) -> list[str]:
-        """A sentence on each run whose metrics are not to be believed."""
-        return [f"{TRIALS}/{entry.name}/{METRICS_FILE}: {entry.doubt}" for entry in self.entries if entry.doubt]
+        """A sentence on each run whose metrics are not to be believed, or that the study does not know."""
+        return [*(f"{TRIALS}/{entry.name}/{METRICS_FILE}: {entry.doubt}" for entry in self.entries if entry.doubt),
+                *(f"{TRIALS}/{name}: it was trained, and the study does not know it: one of them is of another search, "
+                  "or an older copy" for name in self.unknown)]
 
     @cached_property
     def baseline(self) -> Entry | None:
@@ -217,10 +226,11 @@ class Leaderboard:
         gains = {"the paper's defaults": self.gain(self.baseline), "supervised": self.gain(self.reference)}
         known = [f"{gain:+.3f} over {name}" for name, gain in gains.items() if gain is not None]
         gained = f" ({', '.join(known)})" if known else ""
-        test, ensemble = self.best.test_score, self.best.test_ensemble
-        if not self.is_tested or test is None:
-            return f"best {self.metric}{so_far}: {self.best.score:.3f}, trial {self.best.name}{gained}"
+        test, tested = self.best.test_score, self.is_tested and self.best.test_score is not None
+        ensemble = self.best.test_ensemble if tested else self.best.ensemble
         together = "" if ensemble is None else f", its ensemble {ensemble:.3f}"
+        if not tested:
+            return f"best {self.metric}{so_far}: {self.best.score:.3f}, trial {self.best.name}{gained}{together}"
         return (f"best {self.metric}{so_far}: {self.best.score:.3f}, trial {self.best.name}; on the people who chose "
                 f"nothing {test:.3f}{gained}{together}")
 
@@ -245,7 +255,7 @@ class Leaderboard:
     @property
     def layout(self) -> Layout:
         """How it is laid out as a table."""
-        return Layout(self.metric, self.short_names, is_tested=self.is_tested)
+        return Layout(self.metric, self.short_names, is_tested=self.is_tested, has_ensemble=True)
 
     def run_folder(self, entry: Entry) -> Path:
         """Name the folder where a run keeps its config, metrics, predictions and checkpoints."""
@@ -272,22 +282,17 @@ def read_leaderboard(folder: Path) -> Leaderboard:
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in _STATUS]
     entries = [_entry(folder, trial, metric, identities(study)) for trial in trials]
     if (run := folder / TRIALS / SUPERVISED).is_dir():
-        status: Status = "failed" if (run / MISTAKE_FILE).exists() else "reference"
-        entries.append(Entry(SUPERVISED, status, {}, read_metrics(run), metric, fault=metrics_fault(run)))
+        entries.append(_reference(run, metric, identities(study)))
     entries.sort(key=lambda entry: float("-inf") if entry.score is None else entry.score, reverse=True)
     space = {name: distribution for trial in trials for name, distribution in trial.distributions.items()}
-    return Leaderboard(folder, job, study, space, entries, read_confirmed(folder))
+    return Leaderboard(folder, job, study, space, entries, read_confirmed(folder), tuple(unknown_to(study, folder)))
 
 
 def _entry(folder: Path, trial: FrozenTrial, metric: str, known: list[str]) -> Entry:
     name = trial_name(trial.number)
     run, status = folder / TRIALS / name, _STATUS[trial.state]
     values = dict(trial.params)
-    try:
-        written = read_suggestion(run)
-        contradiction = disagreement(written, known, name, values)
-    except InputError as error:  # nobody's word for it is left but the study's; the other trials have theirs
-        written, contradiction = None, str(error)
+    written, contradiction = _stated(run, known, name, values)
     fault = None if status == "running" else metrics_fault(run)  # which may be writing a line now
     # What a run was trained with its worker knows, and the study may not.
     return Entry(name, status, values if written is None else dict(written.values), read_metrics(run), metric,
@@ -297,19 +302,38 @@ def _entry(folder: Path, trial: FrozenTrial, metric: str, known: list[str]) -> E
                  cause=trial.user_attrs.get(CAUSE))
 
 
+def _reference(run: Path, metric: str, known: list[str]) -> Entry:
+    """The supervised run, which the study does not have."""
+    file = run / MISTAKE_FILE
+    status: Status = "failed" if file.exists() else "reference"
+    _, contradiction = _stated(run, known, SUPERVISED, {})
+    fault = "; ".join(each for each in (contradiction, metrics_fault(run)) if each) or None
+    return Entry(SUPERVISED, status, {}, read_metrics(run), metric, fault=fault,
+                 cause=read_text(file).strip() if status == "failed" else None)
+
+
+def _stated(run: Path, known: list[str], name: str, values: Values) -> tuple[Suggestion | None, str | None]:
+    """What a run's folder states that was trained there, and why that is not what the study says."""
+    try:
+        written = read_suggestion(run)
+        return written, disagreement(written, known, name, values)
+    except InputError as error:  # nobody's word for it is left but the study's; the other trials have theirs
+        return None, str(error)
+
+
 def as_csv(board: Leaderboard) -> str:
-    """Write a row a run: trial, status, epochs, the metric, that of the test set for the networks' mean and for their
-    ensemble if there is a test set, what came of training it again with other seeds if it was, and the searched
-    settings under their dotted names.
+    """Write a row a run: trial, status, epochs, the metric of the networks' mean and of their ensemble, both of the
+    test set too if there is one, what came of training it again with other seeds if it was, and the searched settings
+    under their dotted names.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     metric = board.config.eval.metric
     tested = [f"{TEST}{metric}", f"{TEST}{metric}_{ENSEMBLE}"] if board.is_tested else []
     again = [f"confirmed_{metric}", "confirmed_std", "confirmed_seeds"] if board.confirmed else []
-    writer.writerow(["trial", "status", "epochs", metric, *tested, *again, *board.space])
+    writer.writerow(["trial", "status", "epochs", metric, f"{metric}_{ENSEMBLE}", *tested, *again, *board.space])
     for entry in board.entries:
-        scores = [entry.test_score, entry.test_ensemble] if board.is_tested else []
+        scores = [entry.ensemble, *([entry.test_score, entry.test_ensemble] if board.is_tested else [])]
         if board.confirmed is not None:
             kind = board.confirmed.of_run(entry.name)
             scores += [None, None, None] if kind is None else [kind.score, kind.spread, board.confirmed.seeds]
@@ -351,12 +375,16 @@ class Placed(Protocol):
         """The metric after the last of them."""
 
     @property
+    def ensemble(self) -> float | None:
+        """That of the ensemble."""
+
+    @property
     def test_score(self) -> float | None:
-        """The same of the people who choose nothing."""
+        """The metric of the people who choose nothing."""
 
     @property
     def test_ensemble(self) -> float | None:
-        """The ensemble's."""
+        """That of the ensemble."""
 
 
 @dataclass(frozen=True)
@@ -375,24 +403,27 @@ class Layout:
     settings: dotted names of the searched settings, each with its name for people.
     epochs: of a whole trial, where the table says of how many a run's are.
     is_tested: whether the table has columns for the people who choose nothing.
+    has_ensemble: whether it has one for the ensemble; on the people who choose nothing, if there are any.
     """
 
     metric: str
     settings: dict[str, str]
     epochs: int | None = None
     is_tested: bool = False
+    has_ensemble: bool = False
 
     @property
     def columns(self) -> list[str]:
         """Their titles."""
-        tested = [f"test {self.metric}", "ensemble"] if self.is_tested else []
-        return ["trial", "status", "epochs", self.metric, *tested, *self.settings.values()]
+        tested, together = [f"test {self.metric}"] * self.is_tested, ["ensemble"] * self.has_ensemble
+        return ["trial", "status", "epochs", self.metric, *tested, *together, *self.settings.values()]
 
     def cells(self, run: Placed) -> list[Cell]:
         """Say what stands in each column."""
         epochs = f"{run.epochs}" if self.epochs is None else f"{run.epochs}/{self.epochs}"
         values = [run.values.get(name) for name in self.settings]
-        scores = [run.score, run.test_score, run.test_ensemble] if self.is_tested else [run.score]
+        scores = [run.score, *[run.test_score] * self.is_tested,
+                  *[run.test_ensemble if self.is_tested else run.ensemble] * self.has_ensemble]
         return [Cell(run.name, run.name), Cell(run.status, run.status), Cell(run.epochs, epochs),
                 *(Cell(score, "-" if score is None else f"{score:.3f}") for score in scores),
                 *(Cell(value, value_text(value)) for value in values)]

@@ -44,6 +44,7 @@ class Row:
     status: str = "running"
     epochs: int = 0
     score: float | None = None
+    ensemble: float | None = None
     test_score: float | None = None
     test_ensemble: float | None = None
 
@@ -217,7 +218,8 @@ class LiveTable(SearchLines):
     def tell(self, line: str, name: str, in_its_folder: bool = False) -> None:
         """Draw the table anew; what needs a person's eye stays above it."""
         self.told, self.waits = time.monotonic(), ""
-        if self.rows[name].status == _FAILED or "WARNING" in line or BAD_IMAGES_FILE in line or in_its_folder:
+        row = self.rows.get(name)  # a driver may end before its trial has begun
+        if row is None or row.status == _FAILED or "WARNING" in line or BAD_IMAGES_FILE in line or in_its_folder:
             self.live.console.print(f"[{name}] {line}", markup=False, highlight=False, style="red")
         self.live.update(self.table(), refresh=True)
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from jobs.cluster.failures import OfMachine
 from jobs.run_folder.console import duration
 from jobs.run_folder.silence import say
+from trs.errors import Unwritable
 
 ATTEMPT_SECONDS, TELL_SECONDS, PATIENCE_SECONDS = 5.0, 25.0, 600.0
 """SQLite's own patience with a statement; between two lines; until the search is ended, to be resumed."""
@@ -49,10 +50,23 @@ class _PatientCursor(sqlite3.Cursor):
 
 
 def _unlocked(file: str, do: Callable[[], Found]) -> Found:
-    """Do what waits for ATTEMPT_SECONDS by itself where a database is locked."""
-    return patiently(file, "is locked by another program (a backup, a browser of databases; `fuser` names it)", do,
-                     lambda error: isinstance(error, sqlite3.OperationalError)
-                     and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY)
+    """Do what waits for ATTEMPT_SECONDS by itself where a database is locked.
+
+    Raises:
+        Unwritable: the disk is full, or lets nobody write.
+    """
+    try:
+        return patiently(file, "is locked by another program (a backup, a browser of databases; `fuser` names it)", do,
+                         lambda error: _code(error) == sqlite3.SQLITE_BUSY)
+    except sqlite3.OperationalError as error:
+        if _code(error) not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            raise
+        raise Unwritable(f"the study {file} cannot be written ({error}); make room, and go on with --resume") from error
+
+
+def _code(error: Exception) -> int | None:
+    """SQLite's primary code of an error."""
+    return error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.OperationalError) else None
 
 
 def patiently(what: str, ails: str, do: Callable[[], Found], passes: Callable[[Exception], bool]) -> Found:

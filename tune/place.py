@@ -223,9 +223,11 @@ def url_of(text: str) -> sqlalchemy.URL:
         raise InputError("--storage is the address of a database, such as postgresql://user@host/name") from error
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
-    if url.password is not None:
-        os.environ["PGPASSWORD"] = str(url.password)
-        url = sqlalchemy.URL.create(url.drivername, url.username, None, url.host, url.port, url.database, url.query)
+    password = url.password if url.password is not None else url.query.get("password")
+    if password is not None:
+        os.environ["PGPASSWORD"] = str(password)
+        query = {name: value for name, value in url.query.items() if name != "password"}
+        url = sqlalchemy.URL.create(url.drivername, url.username, None, url.host, url.port, url.database, query)
     if url.get_backend_name() == "sqlite":
         raise InputError("--storage is for a database elsewhere, such as postgresql://user@host/name; without it the "
                          "study is a file in the search's folder")

@@ -16,12 +16,13 @@ from jobs.cluster import checks
 from jobs.cluster.connect import connect
 from jobs.cluster.failures import OfMachine
 from jobs.cluster.resources import Room, room_for, share_cores
-from jobs.cluster.stopping import run_aside, stop_gently
+from jobs.cluster.stopping import Stopped, finish_first, run_aside, stop_gently
 from jobs.run_folder.layout import write_run
 from jobs.run_folder.lease import Lease, Lost, hold, require_new
 from jobs.run_folder.output import outlive_readers
 from jobs.run_folder.silence import break_silence
 from jobs.training.prepare import prepare
+from trs.config.before import kept_from_0_1
 from trs.config.checks import MAY_CHANGE
 from trs.data.datasets import Datasets
 from trs.errors import InputError
@@ -57,6 +58,11 @@ class Command(Plan, cli.Command):
     confirm: int = field(default=0, metadata=MAY_CHANGE)
     """After the search, train the best trial, the paper's defaults and supervised training again with so many other
     seeds of labels and weights, and say what is left of the gains."""
+
+    @property
+    def to_resume(self) -> str:
+        """The options that resume the search, and confirm it if it was to be."""
+        return super().to_resume + (f" --confirm {self.confirm}" if self.confirm else "")
 
     @property
     def plan(self) -> Plan:
@@ -110,9 +116,14 @@ def _search(command: Command, lease: Lease) -> None:
         raise
     except (Exception, SystemExit) as error:  # whatever it is, what there is by now is shown, and how to go on
         ended_by = error
-    _conclude(command, begun, ended_by)
+    with finish_first():
+        _conclude(command, begun, ended_by)
     if command.confirm:
-        confirm(begun.board, begun.search.job, begun.datasets, command.confirm, begun.room, lease)
+        try:
+            confirm(begun.board, begun.datasets, command.confirm, begun.room, lease)
+        except Stopped:
+            print(f"stopped; go on with: python run_tune.py {command.to_resume}", flush=True)
+            raise
         begun.compare()
 
 
@@ -123,8 +134,8 @@ def _begin(command: Command, lease: Lease) -> _Begun:
              chosen_space(job.config, list(command.space), command.space_file))
     require_reachable(folder, command.storage)
     if command.resume:
-        require_whole(folder)
-        require_continuable(folder, plan, space)
+        require_whole(folder, command.storage)
+        require_continuable(folder, plan, space, command.storage)
     check_space(job.config, space)
     queue = queued_values(command.queue, job.config, space)
     defaults = paper_defaults(job.config, space)
@@ -152,7 +163,7 @@ def _announce(command: Command, begun: _Begun) -> None:
     print(f"{command.title}: {search.plan.trials} trials{queued}, {begun.room}, of {config.train.epochs} epochs on "
           f"{len(datasets.labeled)} labeled and {len(datasets.unlabeled)} unlabeled people -> {search.folder}",
           flush=True)
-    cli.tell_notes(datasets.notes)
+    cli.tell_notes([*datasets.notes, *kept_from_0_1(config)])
     print("searched: " + "  ".join(f"{name}={text}" for name, text in describe(search.space).items()), flush=True)
     for name, value in paper_defaults(config, search.space).items():
         if get(config, name) != value:

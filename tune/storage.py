@@ -59,13 +59,17 @@ def require_reachable(folder: Path, wanted: str | None) -> None:
             place.storage()
 
 
-def read_study(folder: Path) -> optuna.Study:
+def read_study(folder: Path, wanted: str | None = None) -> optuna.Study:
     """Open an existing study, to look at.
+
+    Args:
+        folder: of the search.
+        wanted: the address of a database where it is by now, if it has moved.
 
     Raises:
         InputError: there is none, or it is damaged.
     """
-    place = place_of(folder)
+    place = place_of(folder, wanted)
     with _told(place):
         place.require(may_be_new=False)
         storage = place.storage()

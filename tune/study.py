@@ -185,8 +185,9 @@ class StudySearcher(StatelessSearcher):
     def should_prune(self, trial_id: str, epoch: int, value: float | None) -> bool:
         """Record a trial's score after an epoch; true if successive halving ends it there, or it is not a number.
 
-        The reference and the paper's defaults run to their end: what is measured against must be measured whole. After
-        a trial's last epoch there is nothing left to stop.
+        The reference, the paper's defaults and the search's own second trial run to their end: what is measured against
+        must be measured whole, and who comes first to a rung is chance. After a trial's last epoch there is nothing
+        left to stop.
         """
         trial = self.asked.get(trial_id)
         if trial is None:
@@ -196,7 +197,8 @@ class StudySearcher(StatelessSearcher):
             return True
         self.search.require_lease()
         trial.report(value, epoch)
-        if epoch < self.search.config.train.epochs and trial.should_prune() and BASELINE not in trial.user_attrs:
+        runs_whole = bool(trial.user_attrs.keys() & {BASELINE, OWN})
+        if epoch < self.search.config.train.epochs and trial.should_prune() and not runs_whole:
             self.pruned.add(trial_id)
             return True
         return False

@@ -32,7 +32,7 @@ def connect() -> None:
         return
     quieten()
     address = os.environ.get("RAY_ADDRESS")
-    if address in (None, "local"):
+    if address in (None, "", "local"):  # Ray takes an empty one for none
         require_ray_files()
         try:
             _start_here()

@@ -77,7 +77,8 @@ class Stop:
         if self.number is None:
             self.number, self.asked = number, time.monotonic()
             try:
-                self.file.touch()
+                if not self.lease.is_lost:
+                    self.file.touch()
             except OSError:  # a full disk: the workers cannot be asked
                 self.asked = -math.inf
             print("saving, then stopping; a second Ctrl-C or SIGTERM ends it at once", file=sys.stderr, flush=True)
@@ -88,6 +89,12 @@ class Stop:
     def is_overdue(self) -> bool:
         """Whether the workers have had their time to save."""
         return self.number is not None and time.monotonic() - self.asked > SAVE_SECONDS
+
+
+def _heard() -> list[signal.Signals]:
+    """What asks a command to end, but for what it was started to ignore."""
+    return [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextlib.contextmanager
@@ -106,8 +113,7 @@ def stop_gently(folder: Path, lease: Lease) -> Iterator[Stop]:
     """
     stop = Stop(folder / STOP_FILE, lease)
     stop.file.unlink(missing_ok=True)
-    before = {number: signal.signal(number, stop.hear) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-              if signal.getsignal(number) is not signal.SIG_IGN}
+    before = {number: signal.signal(number, stop.hear) for number in _heard()}
     try:
         yield stop
     finally:
@@ -117,6 +123,24 @@ def stop_gently(folder: Path, lease: Lease) -> Iterator[Stop]:
             stop.file.unlink(missing_ok=True)
     if stop.number is not None:
         raise Stopped(stop.number)
+
+
+@contextlib.contextmanager
+def finish_first() -> Iterator[None]:
+    """While the context lasts, signals wait: what it does is short, and must be done whatever ends the command.
+
+    Raises:
+        Stopped: when the context is left without another error, and a signal was heard meanwhile.
+    """
+    heard = list[int]()
+    before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in _heard()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        raise Stopped(heard[0])
 
 
 def run_aside(work: Callable[[], None], stop: Stop) -> None:

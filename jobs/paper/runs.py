@@ -52,10 +52,16 @@ class Run:
         return Run(change(self.config), tuple(start.changed(change) for start in self.starts_from))
 
     def repeated(self, number: int) -> Run:
-        """The same training on another split, from other weights; 0 is the training itself."""
-        return self.changed(lambda config: dataclasses.replace(
-            config, data=dataclasses.replace(config.data, split_seed=config.data.split_seed + number),
-            train=dataclasses.replace(config.train, seed=config.train.seed + 1000 * number)))
+        """The same training on another split, from other weights; 0 is the training itself.
+
+        A manifest says who is labeled, and so who of the others may choose.
+        """
+        def again(config: Config) -> Config:
+            moved = 0 if config.data.manifest is not None else number
+            return configs.change(config, {"data.split_seed": config.data.split_seed + moved,
+                                           "train.seed": config.train.seed + 1000 * number})
+
+        return self.changed(again)
 
 
 def with_starts(runs: Iterable[Run]) -> list[Run]:

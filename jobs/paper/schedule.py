@@ -16,7 +16,7 @@ from jobs.cluster.waiting import goes_on
 from jobs.config import ClusterConfig, Job
 from jobs.paper.runs import Run, RunsFolder, with_starts
 from jobs.run_folder.console import Pace
-from jobs.run_folder.layout import STOP_FILE, write_run
+from jobs.run_folder.layout import STOP_FILE, with_threads_of, write_run
 from jobs.run_folder.lease import Lease
 from jobs.run_folder.silence import break_silence
 from jobs.training.datasets import store
@@ -69,7 +69,7 @@ def _train(suggestion: dict[str, str], jobs: dict[str, Job], folder: Path, lease
     job, run = jobs[suggestion["name"]], folder / suggestion["name"]
     with telling_failures():
         lease.require()
-        datasets = prepare(job.config, run)
+        job, datasets = with_threads_of(run, job), prepare(job.config, run)
         write_run(job, datasets.split, run)
         fit(job, store(datasets), run, stop=folder / STOP_FILE, lease=lease)
 

@@ -43,7 +43,7 @@ class Holder:
 
     host: the machine's name.
     machine: what tells it from others of that name, and from itself before it was started again.
-    process: its number, and when it began, in seconds since 1970.
+    process: its number, and when it `began`, in ticks since the machine's start: a clock that is set moves none.
     since: when it took the folder, for people.
     path, inode: of the folder. In a copy both are others, and the lease is nobody's; on another machine the path may be
         another one, and where a bucket is mounted the inode.
@@ -54,7 +54,7 @@ class Holder:
     host: str
     machine: str
     process: int
-    began: float
+    began: int
     since: str
     path: str
     inode: int
@@ -65,7 +65,7 @@ class Holder:
     def of_here(folder: Path) -> Holder:
         """This process, about to hold a folder."""
         now = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
-        return Holder(socket.gethostname(), _machine(), os.getpid(), psutil.Process().create_time(), now,
+        return Holder(socket.gethostname(), _machine(), os.getpid(), _began(os.getpid()), now,
                       str(folder.resolve()), folder.stat().st_ino, secrets.token_hex(8))
 
     def __str__(self) -> str:
@@ -79,11 +79,16 @@ class Holder:
             return None
         try:
             process = psutil.Process(self.process)
-            if abs(process.create_time() - self.began) > 1 or process.status() == psutil.STATUS_ZOMBIE:
+            if _began(self.process) != self.began or process.status() == psutil.STATUS_ZOMBIE:
                 return False
             return None if process.status() == psutil.STATUS_STOPPED else True
-        except psutil.NoSuchProcess:
+        except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
             return False
+
+
+def _began(process: int) -> int:
+    """When a process began: field 22 of proc(5)'s stat, whose second, in brackets, may hold anything."""
+    return int(Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[19])
 
 
 def _machine() -> str:
@@ -167,6 +172,8 @@ def require_new(folder: Path, to_resume: str) -> None:
     holder = read(folder)
     if holder is not None and holder.runs:
         raise InputError(f"{folder} is held by {holder}; wait for its end, or choose another --name")
+    if folder.is_dir() and {each.name for each in folder.iterdir()} <= {LEASE_FILE, _LOCK_FILE}:
+        return  # nothing was begun: a command was killed that had just taken it, or a person has made it
     raise InputError(f"{folder} exists already: resume it with {to_resume}, or choose another --name")
 
 
@@ -192,6 +199,8 @@ def read(folder: Path) -> Holder | None:
     try:
         content = read_json(folder / LEASE_FILE)
         holder = Holder(**content)
+        if not all(type(getattr(holder, field.name)).__name__ == field.type for field in dataclasses.fields(holder)):
+            return None
     except (OSError, ValueError, TypeError):  # none, or cut short by a disk that was full
         return None
     is_copy = holder.path != str(folder.resolve()) and holder.inode != folder.stat().st_ino

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import ray.train
 import ray.train.torch
@@ -94,6 +95,7 @@ def evaluate_per_worker(settings: dict[str, Any]) -> Numbers:
     job, out = assignment.job, assignment.folder
     assert assignment.checkpoint is not None
     torch.set_num_threads(threads_of(job.cluster))
+    cv2.setNumThreads(0)  # the readers are threads of their own
     device = ray.train.torch.get_device()
     method = load_predictor(assignment.checkpoint, device).method
     unreadable: list[str] = []

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import ray.train
 import ray.train.torch
 import torch
@@ -55,6 +56,7 @@ def _train(assignment: Assignment) -> None:
     job, folder = assignment.job, assignment.folder
     # Ray sets this for whole CPUs only; workers that each take the machine's threads wait for one another.
     torch.set_num_threads(threads_of(job.cluster))
+    cv2.setNumThreads(0)  # an evaluation's readers are threads of their own
     write_down("trs.bad_images", folder / BAD_IMAGES_FILE, each_once=True)
     write_down("jobs", folder / EVENTS_FILE)
     assignment.require_lease()

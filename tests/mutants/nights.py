@@ -66,7 +66,7 @@ MUTANTS = [
     *in_file("jobs/cluster/stopping.py", "tests/jobs/cluster/test_stopping.py",
         ("one signal may come twice", "time.monotonic() - self.asked > _ONE_SIGNAL_SECONDS", "True",
          "test_the_first_signal_asks_the_workers_and_the_second_ends_all"),
-        ("what is ignored stays ignored", "              if signal.getsignal(number) is not signal.SIG_IGN}", "}",
+        ("what is ignored stays ignored", "            if signal.getsignal(number) is not signal.SIG_IGN]", "            ]",
          "test_a_signal_that_the_command_was_started_to_ignore_stays_ignored"),
         ("who hangs holds nobody", "            if stop.is_overdue:\n", "            if False:\n",
          "test_work_that_does_not_end_after_a_stop_is_left")),

@@ -165,7 +165,7 @@ MUTANTS = [
          "test_a_trial_that_diverges_after_a_good_epoch_has_failed"),
         ("a trial that never reported has failed", "        if failed or not reported:", "        if failed:",
          "test_a_trial_that_never_reported_or_reported_nan_does_not_count"),
-        ("the defaults run to their end", " and BASELINE not in trial.user_attrs:", ":",
+        ("the defaults run to their end", " and not runs_whole:", ":",
          "test_the_defaults_run_to_their_end_beside_better_ones"),
         ("a trial's last epoch ends it whole", "if epoch < self.search.config.train.epochs and trial", "if trial",
          "test_a_trial_that_has_run_its_last_epoch_is_complete"),

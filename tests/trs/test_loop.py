@@ -163,6 +163,27 @@ def test_memory_is_as_young_after_a_burn_in_as_at_a_start(config: Config, datase
         torch.testing.assert_close(weight, expected)
 
 
+def test_the_first_report_counts_the_time_of_a_burn_in_by_somebody_else(config: Config, datasets: Datasets,
+                                                                         tmp_path: Path) -> None:
+    config = change(config, {"train.burn_in": 3})
+    peers = dataclasses.replace(config, method=SupervisedConfig(networks=2))
+    supervised = start_training(peers, datasets, build_method(peers, 17), torch.device("cpu"))
+    loop.train(supervised, Host(streams_of(datasets, peers), folder=tmp_path / "burn_in"), until=3)
+    burned_in = checkpoints.load(tmp_path / "burn_in" / checkpoints.folder_name(3))
+    assert burned_in.counters.seconds > 0 and burned_in.counters.timed == 3
+
+    slow = dataclasses.replace(burned_in, counters=dataclasses.replace(burned_in.counters, seconds=3000.0))
+    training = start_training(config, datasets, build_method(config, 17), torch.device("cpu"), burned_in=slow)
+    host = Host(streams_of(datasets, config), folder=tmp_path / "shared", checkpoint_every=1)
+    loop.train(training, host)
+    first, second = host.reports
+    assert first["step"] / first["steps_per_second"] == pytest.approx(3000, abs=60) and second["steps_per_second"] > 0.1
+
+    # So does a run that was interrupted; after a report it begins anew.
+    counters = [checkpoints.load(tmp_path / "shared" / checkpoints.folder_name(step)).counters for step in (4, 6)]
+    assert [each.timed for each in counters] == [4, 1] and counters[0].seconds > 3000 > counters[1].seconds
+
+
 def test_a_burn_in_reads_no_unlabeled_image(config: Config, datasets: Datasets, tmp_path: Path) -> None:
     config = change(config, {"train.burn_in": 2})
     training = start_training(config, datasets, build_method(config, 17), torch.device("cpu"))

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.run_folder.layout import METRICS_FILE
+from jobs import cli
+from jobs.paper.runs import Run
+from jobs.run_folder.layout import CONFIG_FILE, METRICS_FILE
 from jobs.run_folder.metrics import read_metrics
 from trs import config as configs
 from trs.config import Config, SupervisedConfig, change
@@ -26,6 +28,7 @@ from tune import search as searches
 from tune.confirm import for_as_long, sorts_of
 from tune.confirmed import CONFIRMED_FILE, Confirmed, Kind, as_text, read_confirmed, write_confirmed
 from tune.leaderboard import as_csv, read_leaderboard
+from tune.plan import TRIALS
 from tune.publish.files import compare
 
 FOUND = Confirmed(
@@ -83,18 +86,44 @@ def test_supervised_training_gets_the_bests_learning_rate_and_its_time(copied: P
     best = board.best
     assert best is not None
     sorts = sorts_of(board)
-    assert [sort.name for sort in sorts] == [f"best trial, {best.name}", "the paper's defaults", "supervised"]
-    assert sorts[2].config == dataclasses.replace(board.config, method=SupervisedConfig())
-    seconds = {sorts[0].name: 90.0, sorts[1].name: 80.0, sorts[2].name: 20.0}
+    assert [sort.name for sort in sorts] == [f"best trial, {best.name}", "second best, 0005", "the paper's defaults",
+                                             "supervised"]
+    assert sorts[3].config == dataclasses.replace(board.config, method=SupervisedConfig())
+    seconds = {sort.name: time for sort, time in zip(sorts, (90.0, 85.0, 80.0, 20.0), strict=True)}
     (longer,) = for_as_long(sorts, seconds)
-    assert longer.config == change(sorts[2].config, {"train.epochs": round(4.5 * board.config.train.epochs)})
-    assert longer.against != sorts[2].against == "supervised training of as many steps"
+    assert longer.config == change(sorts[3].config, {"train.epochs": round(4.5 * board.config.train.epochs)})
+    assert longer.against != sorts[3].against == "supervised training of as many steps"
     assert for_as_long(sorts, {**seconds, "supervised": 90.0}) == []  # no longer than it is
 
     best.values["train.learning_rate"] = 0.007
-    tuned = sorts_of(board)[2:]
+    tuned = sorts_of(board)[3:]
     assert [sort.config.train.learning_rate for sort in tuned] == [board.config.train.learning_rate, 0.007]
     assert len({sort.against for sort in tuned}) == 1  # the better one counts
+
+
+def test_the_papers_defaults_have_no_burn_in(copied: Path) -> None:
+    burning = read_leaderboard(copied)
+    burning = dataclasses.replace(burning, job=dataclasses.replace(
+        burning.job, config=change(burning.config, {"train.burn_in": 2})))
+    for folder in (copied / TRIALS).iterdir():
+        (folder / CONFIG_FILE).unlink(missing_ok=True)
+    sorts = {sort.name: sort for sort in sorts_of(burning)}
+    published, best = sorts["the paper's defaults"], sorts[f"best trial, {burning.best.name}"]
+    assert (best.config.train.burn_in, published.config.train.burn_in, published.run) == (2, 0, None)
+
+
+def test_whom_a_manifest_labels_no_seed_changes() -> None:
+    drawn = Run(change(Config(), {"data.dev_count": 5})).repeated(2).config
+    named = Run(change(Config(), {"data.dev_count": 5, "data.manifest": "split.json"})).repeated(2).config
+    assert (drawn.data.split_seed, named.data.split_seed, named.train.seed) == (2, 0, drawn.train.seed)
+    assert drawn.data.draws_labels and not named.data.draws_labels
+    assert dataclasses.replace(FOUND, labels=False).title.startswith(
+        "Trained again with 3 other seeds of weights, with the same labels; AP on 400 people who chose nothing")
+
+
+def test_how_to_go_on_says_that_it_is_to_be_confirmed(tmp_path: Path) -> None:
+    command = cli.parse(searches.Command, ["--name", "s", "--out", str(tmp_path), "--confirm", "2"], "run_tune.py")
+    assert command.to_resume == f"--resume s --out {tmp_path} --confirm 2"
 
 
 def test_a_search_without_a_whole_trial_has_nothing_to_confirm(copied: Path) -> None:
@@ -123,7 +152,7 @@ def test_a_search_is_confirmed_on_the_people_who_chose_nothing(config: Config, t
     # Other labels and weights than the search's, and its numbers are those that the runs have measured.
     runs = {path: configs.load(path / "config.yaml") for path in (folder / "confirm").iterdir()
             if (path / METRICS_FILE).exists()}
-    best = [path for path, learned in runs.items() if learned.method.name == "trs"]
+    best = [path for path, learned in runs.items() if learned.method.name == "trs" and learned.train.burn_in == 2]
     assert {(learned.data.split_seed, learned.train.seed) for learned in runs.values()} == {(1, 1005), (2, 2005)}
     scores = [read_metrics(path)[-1]["test_ap"] for path in best]
     assert found.kinds[0].score == pytest.approx(np.mean(scores))

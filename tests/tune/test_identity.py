@@ -25,7 +25,7 @@ from trs.presets import demo
 from tune.identity import HOME, ORIGIN, identities, require_whole, settle, suggestion_of
 from tune.leaderboard import read_leaderboard
 from tune.place import STUDY_FILE
-from tune.plan import TRIALS, trial_name
+from tune.plan import SUPERVISED, TRIALS, trial_name
 from tune.space import parse_space
 from tune.storage import open_study, read_study
 
@@ -150,6 +150,34 @@ def test_a_lost_study_is_never_made_anew_over_trials(folder: Path, lose: str) ->
         with pytest.raises(InputError, match=r"restore it from a copy"):
             refuse()
     assert (file.read_bytes() if file.exists() else b"") == b""
+
+
+@pytest.mark.parametrize("of", ["before", "another search"])
+def test_a_study_that_does_not_know_what_was_trained_is_refused(folder: Path, tmp_path: Path, of: str) -> None:
+    """One from an older copy, and another search's that has begun: their next trials would meet those folders."""
+    other = tmp_path / "other"
+    resume(other, 0)
+    if of == "before":
+        shutil.copy(folder / STUDY_FILE, other / STUDY_FILE)
+        resume(folder, 2)
+    shutil.copy(other / STUDY_FILE, folder / STUDY_FILE)
+    first = {"before": "0003", "another search": "0000"}[of]
+    with pytest.raises(InputError, match=f"trials/{first} was trained, and the study of this search does not know it"):
+        require_whole(folder)
+    assert any(f"trials/{first}: it was trained, and the study does not know" in told
+               for told in read_leaderboard(folder).doubts)
+
+
+def test_the_reference_of_another_search_is_refused_and_told(folder: Path, tmp_path: Path) -> None:
+    reference = folder / TRIALS / SUPERVISED
+    reference.mkdir()
+    write_suggestion(reference, suggestion_of(known(folder), SUPERVISED, {}))
+    require_whole(folder)
+    assert not any("supervised" in told for told in read_leaderboard(folder).doubts)
+    write_suggestion(reference, suggestion_of(["another"], SUPERVISED, {}))
+    with pytest.raises(InputError, match="supervised: a trial of another search was trained there"):
+        require_whole(folder)
+    assert any("a trial of another search was trained there" in told for told in read_leaderboard(folder).doubts)
 
 
 def test_a_folder_of_two_studies_is_refused(folder: Path) -> None:

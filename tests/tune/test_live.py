@@ -79,6 +79,14 @@ def test_a_trial_that_fails_before_it_starts_is_told(config: Config, tmp_path: P
     assert lines.left() == "0 of 4 done"
 
 
+def test_a_table_tells_it_too(config: Config, tmp_path: Path) -> None:
+    terminal = io.StringIO()
+    console = Console(file=terminal, force_terminal=True, width=200, _environ={"TERM": "xterm"})
+    with report_live(search_in(tmp_path, config), samples=4, console=console) as callback:
+        callback.on_trial_error(0, [], trial("0000", VALUES))
+    assert "was broken off: its driver was lost" in terminal.getvalue()
+
+
 def test_a_trial_that_failed_has_no_score_now_and_after_a_restart(config: Config, tmp_path: Path) -> None:
     callback = SearchLines(search_in(tmp_path, config), samples=4)
     callback.on_trial_start(0, [], trial("0000", VALUES))

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cluster.failures import OfMachine
+from jobs.cluster.failures import Blame, OfMachine, blame
+from trs.errors import Unwritable
 from tune import patience
 from tune.patience import patiently
 from tune.place import STUDY_FILE
@@ -109,3 +110,23 @@ def test_what_lasts_too_long_is_the_machines_fault(monkeypatch: pytest.MonkeyPat
     assert len(tries) > 2
     with pytest.raises(sqlite3.OperationalError, match="gone"):
         patiently("the study", "is away", never, lambda error: False)
+
+
+def test_a_study_that_a_full_disk_does_not_take_is_told(tmp_path: Path) -> None:
+    """To the last byte: SQLite's own write is refused."""
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(tmp_path)], capture_output=True,
+                      check=False).returncode:
+        pytest.skip("nobody may mount a small disk here")
+    try:
+        study = open_study(tmp_path, 1, 2)
+        with contextlib.suppress(OSError), (tmp_path / "other").open("wb", buffering=0) as other:
+            while True:
+                other.write(bytes(512))
+        with pytest.raises(Unwritable, match=r"cannot be written .* make room, and go on with --resume") as error:
+            for number in range(1000):  # what lies in pages that are there already still has room
+                study.set_user_attr(f"more {number}", "x" * 1000)
+        assert blame(error.value) is Blame.STORAGE
+        (tmp_path / "other").unlink()
+        study.set_user_attr("again", 1)
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from tests.documentation.causes import causes
 from tests.faults.conftest import free_port
 from trs.errors import InputError
 from trs.presets import demo
+from tune.going_on import require_continuable
 from tune.identity import ORIGIN, identities, require_whole, settle, suggestion_of
 from tune.leaderboard import read_leaderboard
 from tune.place import (
@@ -37,8 +39,9 @@ from tune.place import (
     file_system_of,
     is_of_network,
     place_of,
+    url_of,
 )
-from tune.plan import TRIALS, trial_name
+from tune.plan import TRIALS, Plan, trial_name
 from tune.space import parse_space
 from tune.storage import open_study, read_study, require_reachable
 
@@ -105,7 +108,7 @@ def search(folder: Path, trials: int, wanted: str | None = None) -> str | None:
     """What a search does with its study; what was told."""
     folder.mkdir(exist_ok=True)
     if (folder / CONFIG_FILE).exists():
-        require_whole(folder)
+        require_whole(folder, wanted)
     jobs_config.save(Job(demo()), folder / CONFIG_FILE)
     study, told = settle(open_study(folder, 1, 2, wanted), folder)
     for _ in range(trials):
@@ -141,6 +144,26 @@ def test_a_search_in_a_database_elsewhere_is_found_by_what_its_folder_says(tmp_p
     moved = (tmp_path / "first").rename(tmp_path / "moved ?%20")
     assert search(moved, 2) is None and len(listed(moved)) == 5
     assert not (moved / STUDY_FILE).exists() and not (moved / JOURNAL_FILE).exists()
+
+
+def test_a_database_that_has_moved_is_asked_where_it_is_by_now(tmp_path: Path, server: Server, password: None) -> None:
+    folder = tmp_path / "first"
+    on_postgresql(folder, server)
+    noted = json.loads((folder / ELSEWHERE_FILE).read_text())
+    gone = noted | {"url": re.sub(r"@[^/]*", "@127.0.0.1:1", noted["url"])}
+    (folder / ELSEWHERE_FILE).write_text(json.dumps(gone))
+    with pytest.raises(InputError, match=r"127\.0\.0\.1:1"):
+        require_whole(folder)
+    require_whole(folder, server.address)
+    require_continuable(folder, Plan(5), SPACE, server.address)
+    assert search(folder, 1, server.address) is None and len(listed(folder)) == 4
+
+
+def test_a_password_among_the_options_of_an_address_is_written_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "")
+    url = url_of("postgresql://user@host/name?password=secret&sslmode=require")
+    assert "secret" not in url.render_as_string(hide_password=False) and "sslmode" in url.query
+    assert os.environ["PGPASSWORD"] == "secret"
 
 
 def test_a_copy_of_its_folder_has_a_study_of_its_own(tmp_path: Path, server: Server, password: None) -> None:

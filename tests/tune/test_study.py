@@ -20,7 +20,7 @@ from tune.burn_in import BurnIn, burn_in
 from tune.plan import SUPERVISED, TRIALS, Plan, Search
 from tune.space import parse_space, suggest
 from tune.storage import open_study
-from tune.study import BASELINE, CAUSE, QUEUED, StudySearcher, trials_left
+from tune.study import BASELINE, CAUSE, OWN, QUEUED, StudySearcher, trials_left
 
 LOST = Failure("ray: a node was lost", Blame.MACHINE)
 FULL = Failure("study.db cannot be written: no space left", Blame.STORAGE)
@@ -99,6 +99,16 @@ def test_the_defaults_run_to_their_end_beside_better_ones(study: optuna.Study, t
     assert not searcher.should_prune("a", 1, 0.1)
     searcher.on_trial_complete("a", {})
     assert study.trials[0].state == TrialState.COMPLETE
+
+
+def test_the_searchs_own_second_trial_runs_to_its_end_whoever_comes_first(study: optuna.Study, tmp_path: Path) -> None:
+    study.enqueue_trial({"method.unsup_weight": 0.5, "method.mix_count": 0}, user_attrs={OWN: True})
+    searcher = searcher_of(study, tmp_path)
+    for name in "abcd":
+        searcher.suggest(name)
+    assert not searcher.should_prune("a", 1, 0.5)
+    assert not searcher.should_prune("b", 1, 0.4)
+    assert searcher.should_prune("c", 1, 0.3)
 
 
 def test_what_a_stopping_search_breaks_off_waits_for_its_resume(study: optuna.Study, tmp_path: Path) -> None:

@@ -58,6 +58,17 @@ def _from_0_1(found: dict[str, Any]) -> None:
         found["cluster"] = {"threads": threads, **cluster}
 
 
+def kept_from_0_1(config: Config) -> list[str]:
+    """What a training keeps of the way in which 0.1 trained, in a sentence; none of one that is of today."""
+    method = config.method
+    if not isinstance(method, TRSConfig | MeanTeacherConfig) or method.ema_warmup != "mean":
+        return []
+    kept = {"method.ema_warmup mean": True, "eval.decoder axes": config.eval.decoder == "axes",
+            "view.heatmap_warp bilinear": config.view.heatmap_warp == "bilinear"}
+    names = ", ".join(name for name, holds in kept.items() if holds)
+    return [f"this trains as version 0.1 did, with {names}; in short runs a mean of all weights holds reviewers back"]
+
+
 def as_0_1_trained(config: Config) -> Config:
     """The training that 0.1 made of the same settings."""
     method, evaluation = config.method, config.eval

@@ -95,6 +95,11 @@ class DataConfig:
         require(self.keypoints is None or len(set(self.keypoints)) == len(self.keypoints) > 0,
                  "data.keypoints must name distinct keypoints")
 
+    @property
+    def draws_labels(self) -> bool:
+        """Whether another `split_seed` labels other people."""
+        return self.manifest is None and self.labeled_count is not None and self.split == "random"
+
 
 Interpolation = Literal["bilinear", "bicubic"]
 """How values between cells are found."""

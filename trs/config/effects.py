@@ -69,7 +69,8 @@ def _idle_data(config: Config) -> dict[str, str]:
         drawn, why = ("split_seed",), "beside data.split = first, which draws nothing"
     else:
         drawn, why = (), ""
-    reasons = {f"data.{name}": why for name in drawn}
+    # Those who choose are drawn by it too.
+    reasons = {f"data.{name}": why for name in drawn if name != "split_seed" or data.dev_count is None}
     if data.unlabeled_annotations is None:
         reasons["data.unlabeled_images"] = "without data.unlabeled_annotations, the list of those images"
     else:

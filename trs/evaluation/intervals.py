@@ -2,10 +2,10 @@
 
 Legend: n images, R draws; counts [R, n] say how often each draw has each image.
 
-The images are drawn with replacement, for both sides the same (Efron and Tibshirani 1993, chapter 8); so are the seeds.
-A handful of seeds drawn from themselves vary too little, by sqrt((N-1)/N), and say too little of how far others may be
-off, which Student's t makes up for: the interval is widened by both (Hesterberg 2015, "What Teachers Should Know About
-the Bootstrap", 4.4).
+The images are drawn with replacement, for both sides and all seeds the same (Efron and Tibshirani 1993, chapter 8). A
+handful of seeds drawn from themselves would say too little of how far others may be off (Hesterberg 2015, "What
+Teachers Should Know About the Bootstrap", 4.4): what they add is Student's t. Images and seeds are off independently of
+each other, so the two are added as the legs of a right triangle are.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Gain:
 
     mean: over the seeds.
     spread: standard deviation of the seeds' gains; None for a single seed.
-    low, high: its interval at the level 0.95.
+    low, high: its interval at the level 0.95; of a single seed, that of other images alone.
     seeds: N.
     """
 
@@ -44,12 +44,12 @@ class Gain:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the interval has no zero in it."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval has no zero in it; one seed shows nothing of others."""
+        return self.seeds > 1 and (self.low > 0 or self.high < 0)
 
     def __str__(self) -> str:
         spread = "" if self.spread is None else f" ± {self.spread:.3f}"
-        shown = "" if self.is_shown else ", no difference shown"
+        shown = "" if self.is_shown else ", no difference shown" + " by one seed" * (self.seeds == 1)
         return f"{self.mean:+.3f}{spread} [{self.low:+.3f}, {self.high:+.3f}]{shown}"
 
 
@@ -66,14 +66,11 @@ def paired_gain(ours: Sequence[Score], theirs: Sequence[Score], images: int, see
     everybody = np.ones((1, images))
     gains = np.array([(our(everybody) - their(everybody))[0] for our, their in zip(ours, theirs, strict=True)])
     drawn_images = generator.multinomial(images, np.full(images, 1 / images), size=DRAWS)
-    drawn_seeds = generator.multinomial(count, np.full(count, 1 / count), size=DRAWS) / count
-    each = np.stack([our(drawn_images) - their(drawn_images) for our, their in zip(ours, theirs, strict=True)], axis=1)
-    drawn, mean = (each * drawn_seeds).sum(1), float(gains.mean())
-    tail = (1 - LEVEL) / 2
-    wider = 1.0 if count == 1 else math.sqrt(count / (count - 1)) * stats.t.ppf(1 - tail, count - 1) / stats.norm.ppf(
-        1 - tail)
-    low, high = (mean + wider * (float(edge) - mean) for edge in np.quantile(drawn, [tail, 1 - tail]))
-    return Gain(mean, float(gains.std(ddof=1)) if count > 1 else None, low, high, count)
+    drawn = np.mean([our(drawn_images) - their(drawn_images) for our, their in zip(ours, theirs, strict=True)], axis=0)
+    mean, spread, tail = float(gains.mean()), float(gains.std(ddof=1)) if count > 1 else None, (1 - LEVEL) / 2
+    of_seeds = 0.0 if spread is None else stats.t.ppf(1 - tail, count - 1) * spread / math.sqrt(count)
+    below, above = np.abs(np.quantile(drawn, [tail, 1 - tail]) - mean)
+    return Gain(mean, spread, mean - math.hypot(below, of_seeds), mean + math.hypot(above, of_seeds), count)
 
 
 def average_precision(matches: Matches) -> Score:

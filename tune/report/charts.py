@@ -22,7 +22,7 @@ _SCORE_SCALE = [[0.0, "#2f8fd0"], [0.5, "#a08caa"], [1.0, "#e6770b"]]
 _BUDGET: dict[Status, str] = {"complete": _DEFAULTS, "pruned": _OTHER, "failed": _BEST, "running": "#a08caa",
                               "reference": _SUPERVISED}
 
-MIN_TRIALS = 3
+MIN_TRIALS = 10
 """Complete trials below which an importance would be made up."""
 _FEW_TRIALS = 20
 

@@ -37,8 +37,8 @@ def render(boards: list[Leaderboard], folder: Path) -> str:
                          "of one measure")
     figures = {"progress": plain(progress(boards)), "curves": plain(best_curves(boards))}
     return page("comparison.html.j2", title=" and ".join(names_of(boards)),
-                columns=["search", "method", "best", "paper's defaults", "supervised", "complete", "pruned", "failed",
-                         "epochs", "hours"],
+                columns=["search", "method", "best", "its ensemble", "its test", "test ensemble",
+                         "paper's defaults", "supervised", "complete", "pruned", "failed", "epochs", "hours"],
                 rows=[(_link(board, folder), [name, *_row(board)])
                       for board, name in zip(boards, names_of(boards), strict=True)],
                 names=names_of(boards), differences=differences(boards), caution=caution(boards),
@@ -65,13 +65,19 @@ def _link(board: Leaderboard, folder: Path) -> str:
 def _row(board: Leaderboard) -> list[str]:
     method = flat_settings(board.config)["method.name"]
     best = f"{_score(board.best)} ({board.best.name})" if board.best else "–"
+    together = [_number(getattr(board.best, name, None)) for name in ("ensemble", "test_score", "test_ensemble")]
     counts = [str(board.count(status)) for status in ("complete", "pruned", "failed")]
     epochs, hours = sum(entry.epochs for entry in board.entries), sum(entry.hours for entry in board.entries)
-    return [method, best, _score(board.baseline), _score(board.reference), *counts, str(epochs), f"{hours:.2f}"]
+    against = [_score(board.baseline), _score(board.reference)]
+    return [method, best, *together, *against, *counts, str(epochs), f"{hours:.2f}"]
 
 
 def _score(entry: Entry | None) -> str:
-    return "–" if entry is None or entry.score is None else f"{entry.score:.3f}"
+    return _number(None if entry is None else entry.score)
+
+
+def _number(score: float | None) -> str:
+    return "–" if score is None else f"{score:.3f}"
 
 
 def caution(boards: list[Leaderboard]) -> str | None:

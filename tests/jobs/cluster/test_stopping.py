@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import operator
 import os
 import signal
@@ -14,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cluster.stopping import STOP_FILE, Stop, Stopped, StopSignal, run_aside, stop_gently
-from jobs.run_folder.lease import Lease, Lost, hold
+from jobs.cluster.stopping import STOP_FILE, Stop, Stopped, StopSignal, finish_first, run_aside, stop_gently
+from jobs.run_folder.lease import LEASE_FILE, Lease, Lost, hold
 from trs.errors import Interruption
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -49,6 +51,26 @@ def test_without_a_signal_nothing_is_asked_and_an_old_file_is_forgotten(tmp_path
     (tmp_path / STOP_FILE).touch()
     with stop_gently(tmp_path, lease):
         assert not (tmp_path / STOP_FILE).exists()
+
+
+def test_who_has_lost_the_folder_does_not_stop_the_next_holder(tmp_path: Path, lease: Lease) -> None:
+    with pytest.raises(Stopped), stop_gently(tmp_path, lease):
+        (tmp_path / LEASE_FILE).write_text(json.dumps({**dataclasses.asdict(lease.holder), "token": "another"}))
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert not (tmp_path / STOP_FILE).exists()
+
+
+def test_what_must_be_done_first_is_done_whatever_signals_come() -> None:
+    done = []
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Stopped) as stopped, finish_first():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("the table")
+    assert done and stopped.value.code == 143 and signal.getsignal(signal.SIGTERM) is before
+    with pytest.raises(RuntimeError, match="what ended it"), finish_first():
+        os.kill(os.getpid(), signal.SIGHUP)
+        raise RuntimeError("what ended it")
 
 
 def test_an_error_is_not_hidden_by_the_stop(tmp_path: Path, lease: Lease) -> None:

@@ -98,4 +98,4 @@ def test_nothing_is_compared_unless_asked(table: Table, measured: Datasets, tmp_
 
 def test_a_gain_is_shown_in_percent() -> None:
     assert gain_shown(Gain(0.0312, 0.004, 0.021, 0.0415, 3)) == "+3.1 ± 0.4 [+2.1, +4.2]"
-    assert gain_shown(Gain(-0.002, None, -0.01, 0.006, 1)) == "-0.2 [-1.0, +0.6], no difference shown"
+    assert gain_shown(Gain(-0.002, None, -0.01, 0.006, 1)) == "-0.2 [-1.0, +0.6], no difference shown by one seed"

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs.run_folder.lease import LEASE_FILE, Lost, hold, read, take
+from jobs.run_folder.lease import LEASE_FILE, Lost, hold, read, require_new, take
 from trs.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -95,6 +95,26 @@ def test_a_number_of_a_process_that_another_one_has_by_now_holds_nothing(tmp_pat
     assert take(tmp_path).token != earlier.token
 
 
+def test_a_clock_that_is_set_ends_nobody(tmp_path: Path) -> None:
+    """When a process began is told in the kernel's ticks; in seconds since 1970 it moves with the clock."""
+    with hold(tmp_path) as lease:
+        ticks = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+        assert lease.holder.began == int(ticks) and lease.holder.runs
+
+
+@pytest.mark.parametrize("left", [(), (LEASE_FILE,)])
+def test_a_folder_in_which_nothing_was_begun_is_new(tmp_path: Path, left: tuple[str, ...]) -> None:
+    """A command that is killed while it starts leaves its lease, and nothing that could be resumed."""
+    folder = tmp_path / "first"
+    folder.mkdir()
+    for name in left:
+        (folder / name).write_text("{")
+    require_new(folder, "--resume first")
+    (folder / "config.yaml").touch()
+    with pytest.raises(InputError, match="exists already: resume it with --resume first"):
+        require_new(folder, "--resume first")
+
+
 def test_a_suspended_holder_loses_the_folder_and_writes_nothing_more(tmp_path: Path, start: Start) -> None:
     first = start(tmp_path)
     assert says(first) == "held"
@@ -147,7 +167,9 @@ def test_one_of_many_that_come_at_once_gets_it(tmp_path: Path, start: Start) -> 
     assert first.count("held") == 1, first
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"host": "a"}', b"\xff"])
+@pytest.mark.parametrize("content", [
+    b"", b"{", b"[]", b'{"host": "a"}', b"\xff",
+    b'{"host": "a", "machine": "b", "process": "x", "began": 1, "since": "", "path": "", "inode": 1, "token": "t"}'])
 def test_a_lease_cut_short_holds_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / LEASE_FILE).write_bytes(content)
     assert take(tmp_path) == read(tmp_path)

@@ -68,3 +68,9 @@ def test_what_0_1_had_no_words_for_keeps_those_of_today(config: Config) -> None:
 def test_a_version_that_is_not_known_is_refused(version: object) -> None:
     with pytest.raises(InputError, match=r"version .* of a config is not known here, only 1 to 2"):
         configs.from_dict({**configs.to_dict(Config()), "version": version})
+
+
+def test_a_run_of_0_1_says_what_it_keeps() -> None:
+    (said,) = before.kept_from_0_1(OLD)
+    assert "method.ema_warmup mean, eval.decoder axes, view.heatmap_warp bilinear" in said
+    assert before.kept_from_0_1(Config()) == before.kept_from_0_1(Config(method=SupervisedConfig())) == []

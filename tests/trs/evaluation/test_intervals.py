@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests.trs.evaluation.test_evaluate import noisy_poses, results_of
 from trs.data.datasets import Datasets
@@ -80,7 +81,7 @@ def drawn_scores(generator: np.random.Generator, seeds: int, gain: float, images
     return found
 
 
-@pytest.mark.parametrize(("seeds", "spread"), [(2, 0.02), (3, 0.02), (3, 0.0), (5, 0.05)])
+@pytest.mark.parametrize(("seeds", "spread"), [(1, 0.02), (2, 0.02), (3, 0.02), (3, 0.0), (5, 0.05)])
 def test_a_method_held_against_itself_shows_no_difference_in_nine_of_ten(seeds: int, spread: float) -> None:
     generator = np.random.default_rng(seeds)
     shown = 0
@@ -89,6 +90,28 @@ def test_a_method_held_against_itself_shows_no_difference_in_nine_of_ten(seeds: 
         both = drawn_scores(hard, 2 * seeds, 0.0, spread=spread)
         shown += paired_gain(both[:seeds], both[seeds:], 200, seed=int(generator.integers(1000))).is_shown
     assert shown <= 10
+
+
+def test_many_images_and_equal_seeds_do_not_hide_a_gain() -> None:
+    """What few seeds leave open is how much they differ, not what the images say."""
+    images = np.random.default_rng(0).random(400)
+
+    def trained(seed: int, gain: float) -> Score:
+        return share(np.random.default_rng(seed).binomial(10, np.clip(images + gain, 0, 1)), np.full(400, 10))
+
+    shown = [paired_gain([trained(2 * draw, 0.05), trained(2 * draw + 1, 0.05), trained(2 * draw + 700, 0.05)],
+                         [trained(2 * draw + 300, 0), trained(2 * draw + 301, 0), trained(2 * draw + 900, 0)], 400
+                         ).is_shown for draw in range(30)]
+    assert sum(shown) >= 24
+
+
+def test_the_interval_is_students_where_the_images_say_nothing() -> None:
+    """Every image the same: what is left is the t interval of the seeds' gains, as scipy has it."""
+    gains = np.array([0.1, 0.3, 0.5])
+    ours = [share(np.full(50, 10 * gain), np.full(50, 10)) for gain in gains]
+    gain = paired_gain(ours, [share(np.zeros(50), np.full(50, 10))] * 3, 50)
+    low, high = stats.t.interval(0.95, 2, loc=0.3, scale=gains.std(ddof=1) / np.sqrt(3))
+    assert (gain.low, gain.high) == pytest.approx((low, high)) and not gain.is_shown
 
 
 def test_a_true_gain_is_shown_with_its_size() -> None:
@@ -111,6 +134,8 @@ def test_what_is_the_same_shows_nothing() -> None:
     assert (gain.mean, gain.low, gain.high) == (0, 0, 0) and str(gain).endswith(", no difference shown")
     alone = paired_gain(one[:1], one[1:2], 200)
     assert alone.spread is None and "±" not in str(alone) and alone.low < alone.mean < alone.high
+    far = paired_gain(drawn_scores(np.random.default_rng(0), 1, 0.4), one[:1], 200)
+    assert far.low > 0 and not far.is_shown and str(far).endswith("no difference shown by one seed")
 
 
 def test_more_images_and_seeds_make_the_interval_narrower() -> None:
