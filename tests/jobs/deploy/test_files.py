@@ -15,27 +15,29 @@ import pytest
 import ray.autoscaler
 import yaml
 from botocore.validate import ParamValidator
+from googleapiclient.discovery_cache import get_static_doc
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from ray._private.runtime_env.packaging import _get_excludes
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from jobs import cli
 from jobs.deploy import spot
 from jobs.run_folder.progress import Progress
+from tests.jobs.deploy.test_launchers import unknown_fields
 
 ROOT = Path(__file__).resolve().parents[3]
+DOCKERFILE = (ROOT / "jobs" / "deploy" / "Dockerfile").read_text()
+TESTED = (ROOT / "jobs" / "deploy" / "tested.txt").read_text()
+SETUP = configparser.ConfigParser()
+SETUP.read(ROOT / "setup.cfg")
 
 
 CLUSTERS = ["cluster.yaml", "docs/clusters/gcp.yaml", "docs/clusters/on-premise.yaml"]
 
-GCP_INSTANCE = {  # fields of Compute Engine's instances.insert, as of API v1
-    "advancedMachineFeatures", "canIpForward", "confidentialInstanceConfig", "deletionProtection", "description",
-    "disks", "displayDevice", "guestAccelerators", "hostname", "labels", "machineType", "metadata", "minCpuPlatform",
-    "networkInterfaces", "networkPerformanceConfig", "params", "reservationAffinity", "resourcePolicies", "scheduling",
-    "serviceAccounts", "shieldedInstanceConfig", "sourceInstanceTemplate", "sourceMachineImage", "tags"}
-
-
 def load(name: str) -> dict[str, Any]:
-    return yaml.safe_load((ROOT / name).read_text())
+    return list(yaml.safe_load_all((ROOT / name).read_text()))[-1]
 
 
 @pytest.mark.parametrize("name", CLUSTERS)
@@ -54,10 +56,12 @@ def unknown_keys(config: dict[str, Any]) -> list[str]:
             report = ParamValidator().validate(node | {"MinCount": 1, "MaxCount": 1}, EC2.input_shape)
             found += [f"{name}: {report.generate_report()}"] if report.has_errors() else []
         else:
-            found += [f"{name}.{key}" for key in node if key not in GCP_INSTANCE]
+            found += [f"{name}: {field}" for field in unknown_fields(node, "Instance", COMPUTE["schemas"])]
     return found
 
 
+COMPUTE = json.loads(get_static_doc("compute", "v1"))
+"""Google's description of Compute Engine."""
 EC2 = botocore.session.get_session().get_service_model("ec2").operation_model("RunInstances")
 
 
@@ -70,6 +74,7 @@ def test_no_key_of_a_provider_or_a_node_is_unknown(name: str) -> None:
     ("cluster.yaml", "provider", {"regoin": "us-west-2"}),
     ("cluster.yaml", "gpu", {"InstanceMarketOption": {"MarketType": "spot"}}),
     ("cluster.yaml", "gpu", {"BlockDeviceMappings": [{"Ebs": {"Size": 200}}]}),
+    ("docs/clusters/gcp.yaml", "gpu", {"disks": [{"bootable": True}]}),
     ("docs/clusters/gcp.yaml", "gpu", {"schedulling": {"provisioningModel": "SPOT"}}),
     ("docs/clusters/on-premise.yaml", "provider", {"worker_ip": []})])
 def test_a_misspelt_key_is_found_though_rays_validator_accepts_it(name: str, part: str, misspelt: dict) -> None:
@@ -82,8 +87,9 @@ def test_a_misspelt_key_is_found_though_rays_validator_accepts_it(name: str, par
 @pytest.mark.parametrize("name", CLUSTERS)
 def test_every_node_asks_for_a_token_and_nothing_is_open_to_the_world(name: str) -> None:
     config = load(name)
+    assert "--env RAY_AUTH_MODE=token" in config["docker"]["run_options"]
     for command in (*config["head_start_ray_commands"], *config["worker_start_ray_commands"]):
-        assert command == "ray stop" or re.match(r"RAY_AUTH_MODE=token (ray start|nohup python3 ~/spot\.py) ", command)
+        assert command == "ray stop" or re.search(r"\bray start |^nohup python3 \S+/spot\.py ", command)
     assert "--dashboard-host=127.0.0.1" in config["head_start_ray_commands"][-1]
     assert config["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
     assert "0.0.0.0" not in (ROOT / name).read_text()
@@ -94,28 +100,43 @@ def test_every_node_asks_for_a_token_and_nothing_is_open_to_the_world(name: str)
 @pytest.mark.parametrize("name", ["cluster.yaml", "docs/clusters/gcp.yaml"])
 def test_spot_nodes_watch_for_the_notice_of_their_cloud(name: str) -> None:
     config = load(name)
-    assert (ROOT / config["file_mounts"]["~/spot.py"]).samefile(spot.__file__)
     command = config["worker_start_ray_commands"][-1]
-    cloud = re.search(r"python3 ~/spot\.py (\w+) ", command)
-    assert cloud is not None and cloud[1] == config["provider"]["type"] and cloud[1] in spot.NOTICED
+    found = re.search(r"python3 ~/project/(\S+) (\w+) ", command)
+    assert found is not None and (ROOT / found[1]).samefile(spot.__file__)
+    assert "WORKDIR /home/ray/project\n" in DOCKERFILE and "ENV HOME=/home/ray\n" in DOCKERFILE
+    assert found[2] == config["provider"]["type"] and found[2] in spot.NOTICED
     assert command.endswith("&")  # Ray waits for the command's end
 
 
 @pytest.mark.parametrize("name", CLUSTERS)
-def test_the_clusters_packages_are_those_that_were_tested(name: str) -> None:
-    tested = packages_of_setup()
-    installed = dict(requirement(quoted) for command in load(name)["setup_commands"]
-                     for quoted in re.findall(r'"([^"]+)"', command))
-    assert installed.pop("ray[data,default,train,tune]") == ["==2.60"]  # one version on all nodes
-    tested.pop("ray[data,default,train,tune]")
-    assert installed == tested
+def test_what_a_user_must_change_stands_at_the_top_and_is_named_once(name: str) -> None:
+    """Ray reads its sections' own words; what is one's own stands above them, each with the command that finds it."""
+    text = (ROOT / name).read_text()
+    top, _, rest = text.partition("\ncluster_name:")
+    own = yaml.safe_load(top)["metadata"]
+    assert "# EDIT" in top and "EDIT" not in rest
+    for value in own.values():
+        for one in map(str, value if isinstance(value, list) else [value]):
+            assert len(one) < 3 or one not in rest, f"{one} is named again"
+    assert load(name)["docker"]["image"] == own["image"] and own["storage"] in load(name)["initialization_commands"]
 
 
-def packages_of_setup() -> dict[str, list[str]]:
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg")
-    return dict(requirement(line) for line in setup["options"]["install_requires"].splitlines()
-                if line and not line.startswith("#"))
+def test_the_images_packages_are_those_that_were_tested() -> None:
+    """setup.cfg has the ranges, jobs/deploy/tested.txt what was installed when the tests were last run."""
+    tested = {canonicalize_name(each.name): each for each in requirements(TESTED)}
+    for wanted in requirements("\n".join(SETUP[section][key] for section, key in (
+            ("options", "install_requires"), ("options.extras_require", "pretrained"),
+            ("options.extras_require", "postgresql")))):
+        (version,) = tested[canonicalize_name(wanted.name)].specifier
+        assert version.operator == "==" and wanted.specifier.contains(version.version), wanted
+    assert "RUN pip install --no-cache-dir -r jobs/deploy/tested.txt\n" in DOCKERFILE
+    python = re.search(r"^FROM python:([\d.]+)-slim", DOCKERFILE, re.MULTILINE)
+    assert python is not None and SpecifierSet(SETUP["options"]["python_requires"]).contains(python[1])
+    assert {"boto3", "google-api-python-client"} <= tested.keys(), "the head starts the others"
+
+
+def requirements(text: str) -> list[Requirement]:
+    return [Requirement(line) for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
 
 
 def rayjob_faults(job: dict[str, Any]) -> list[str]:
@@ -126,17 +147,26 @@ def rayjob_faults(job: dict[str, Any]) -> list[str]:
 def test_the_job_for_kubernetes_fits_kuberays_schema() -> None:
     job = load("jobs/deploy/rayjob.yaml")
     assert rayjob_faults(job) == []
+    cluster = job["spec"]["rayClusterSpec"]
+    pods = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    for spec in (pod["template"]["spec"] for pod in pods):
+        (container,) = spec["containers"]
+        mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+        assert mounts == {"/shared"}, "KubeRay mounts a /dev/shm that fits, where nobody else does"
+        assert {"name": "TORCH_HOME", "value": "/shared/weights"} in container["env"]
+    spot_keys = {each["key"] for each in pods[0]["template"]["spec"]["affinity"]["nodeAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"][0]["matchExpressions"]}
+    assert "cloud.google.com/gke-spot" in spot_keys and "tolerations" not in pods[0]["template"]["spec"]
     assert job["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token", "secretName": "ray-token"}
     job["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["maxReplica"] = 4
+    pods[1]["template"]["spec"]["containers"][0]["resource"] = {}
     job["spec"]["backoffLimit"] = "none"
-    assert len(rayjob_faults(job)) == 2
+    assert len(rayjob_faults(job)) == 3
 
 
 def test_the_job_for_kubernetes_runs_the_tested_ray_and_a_command_that_exists(tmp_path: Path) -> None:
     spec = load("jobs/deploy/rayjob.yaml")["spec"]
-    version = spec["rayClusterSpec"]["rayVersion"]
-    assert packages_of_setup()["ray[data,default,train,tune]"] == [">=2.60", "<2.61"] and version == "2.60.0"
-    assert f"FROM rayproject/ray:{version}-py311-gpu\n" in (ROOT / "jobs" / "deploy" / "Dockerfile").read_text()
+    assert f"ray[data,default,train,tune]=={spec['rayClusterSpec']['rayVersion']}\n" in TESTED
     assert yaml.safe_load(spec["runtimeEnvYAML"])["env_vars"] == load("jobs/runtime_env.yaml")["env_vars"]
     program, *arguments = shlex.split(spec["entrypoint"])[2:]
     command = cli.parse(cli.Command, arguments, program)
@@ -149,11 +179,6 @@ def test_the_grafana_dashboard_shows_every_metric_of_a_training(tmp_path: Path) 
              for name in re.findall(r"ray_(trs_\w+)", target["expr"])}
     progress = Progress(tmp_path, total_steps=10, samples_per_step=8)
     assert shown == {f"trs_{name}" for name in progress.gauges} | {"trs_lost_steps_total"}
-
-
-def requirement(line: str) -> tuple[str, list[str]]:
-    name, bounds = re.fullmatch(r"([a-z\d\[\],-]+?)([=<>].*)", line).groups()
-    return name, [re.sub(r"(\.0)+$", "", bound) for bound in bounds.split(",")]
 
 
 def test_a_submitted_job_takes_the_code_along_and_leaves_data_and_runs() -> None:

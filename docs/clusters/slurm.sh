@@ -1,0 +1,32 @@
+#!/bin/bash
+# A training or a search on Slurm, from a clone's top folder on storage that every node sees:
+#
+#   ray get-auth-token --generate  # once; your home is the nodes' home too
+#   sbatch docs/clusters/slurm.sh python run_tune.py --preset coco-1k --data.root /shared/coco --out /shared/runs --use-gpu
+#
+# EDIT the lines below: how many nodes, what a node has (`sinfo --format "%P %D %c %m %G %l"`), and your environment. Two
+# minutes before the time is over, or at `scancel --batch --signal=TERM JOB`, the command saves and ends; --resume goes on.
+#SBATCH --job-name=trs
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=1
+#SBATCH --exclusive
+#SBATCH --gpus-per-node=8
+#SBATCH --cpus-per-task=64
+#SBATCH --mem=0
+#SBATCH --time=24:00:00
+#SBATCH --signal=B:TERM@120
+source .venv/bin/activate  # EDIT
+export TORCH_HOME=/shared/weights  # EDIT: ImageNet weights, under hub/checkpoints
+
+set -euo pipefail
+export RAY_AUTH_MODE=token RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=600
+head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head --lines=1)  # where this script runs
+command_id=$(mktemp)
+# Ray starts on every node; the command runs on the head, and leaves its process's id for the signal.
+srun ray symmetric-run --address "$head:$((20000 + SLURM_JOB_ID % 20000))" --min-nodes "$SLURM_JOB_NUM_NODES" \
+    --num-cpus "$SLURM_CPUS_PER_TASK" --num-gpus "${SLURM_GPUS_ON_NODE:-0}" \
+    -- bash -c 'echo $$ > "$1"; shift; exec "$@"' command "$command_id" "$@" &
+step=$!
+trap 'kill -TERM "$(cat "$command_id")" || true' TERM
+until wait "$step"; code=$?; ! kill -0 "$step" 2> /dev/null; do :; done
+exit "$code"
