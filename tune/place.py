@@ -135,8 +135,9 @@ class Elsewhere:
 
     def storage(self) -> optuna.storages.BaseStorage:
         """Optuna's; once it is there, a database that restarts is waited for as a lock is."""
+        patience = {"connect_timeout": 10} if self.url.get_backend_name() == "postgresql" else {}
         storage = optuna.storages.RDBStorage(self.url.render_as_string(),
-                                             engine_kwargs={"pool_pre_ping": True})
+                                             engine_kwargs={"pool_pre_ping": True, "connect_args": patience})
 
         def connect(dialect: Any, record: Any, words: Any, options: Any) -> Any:
             return patiently(str(self), "does not answer", lambda: dialect.connect(*words, **options),

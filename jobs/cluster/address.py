@@ -33,10 +33,10 @@ def require_answer(address: str) -> None:
         raise InputError(f"RAY_ADDRESS={address} is no address of a cluster; it is like 10.0.0.1:6379")
     remedy = "start the cluster with `ray start --head`, mend RAY_ADDRESS, or unset it to run on this machine"
     try:
-        socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
-    except OSError as error:
-        raise InputError(f"no Ray cluster answers at RAY_ADDRESS={address} ({error.strerror or error}); {remedy}"
-                         ) from error
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except (OSError, UnicodeError, OverflowError) as error:  # the latter of names and ports that cannot be
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"no Ray cluster answers at RAY_ADDRESS={address} ({why}); {remedy}") from error
     if not address.startswith("ray://"):
         _require_head(address, remedy)
 

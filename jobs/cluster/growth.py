@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ class Growth:
 def growth() -> Growth | None:
     """How far the connected cluster may grow; None where it has no autoscaler."""
     file = LAUNCHED_BY.expanduser()
-    if _is_on_head() and file.is_file():
+    joined = os.environ.get("RAY_ADDRESS") not in (None, "", "local")  # a cluster of one's own was not launched by it
+    if joined and _is_on_head() and file.is_file():
         return Growth(types_of(yaml.safe_load(read_text(file))))
     return Growth(None) if has_autoscaler() else None
 

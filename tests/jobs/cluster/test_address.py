@@ -43,6 +43,12 @@ def test_what_is_no_address_is_told(address: str) -> None:
         require_answer(address)
 
 
+@pytest.mark.parametrize("address", ["a..b:80", "127.0.0.1:99999", "[::1]:9", "ray://127.0.0.1:9"])
+def test_an_address_where_nobody_can_be_is_told(address: str) -> None:
+    with pytest.raises(InputError, match=r"no Ray cluster answers at RAY_ADDRESS=.*; start the cluster with"):
+        require_answer(address)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 @pytest.mark.parametrize(("environment", "said"), [
