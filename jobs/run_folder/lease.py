@@ -172,8 +172,8 @@ def require_new(folder: Path, to_resume: str) -> None:
     holder = read(folder)
     if holder is not None and holder.runs:
         raise InputError(f"{folder} is held by {holder}; wait for its end, or choose another --name")
-    if folder.is_dir() and {each.name for each in folder.iterdir()} <= {LEASE_FILE, _LOCK_FILE}:
-        return  # nothing was begun: a command was killed that had just taken it, or a person has made it
+    if (folder / LEASE_FILE).exists() and {each.name for each in folder.iterdir()} <= {LEASE_FILE, _LOCK_FILE}:
+        return  # nothing was begun: a command was killed that had just taken it
     raise InputError(f"{folder} exists already: resume it with {to_resume}, or choose another --name")
 
 

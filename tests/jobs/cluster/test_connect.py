@@ -50,6 +50,7 @@ print("alone")
 def test_a_cluster_of_ones_own_counts_the_cores_that_one_may_use_and_hears_no_signal_for_the_command() -> None:
     script = """
 import os, signal
+os.environ["RAY_ADDRESS"] = ""  # which is none, as for Ray
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # as `taskset -c 0` does
 import ray
 from jobs.cluster import connect as cluster

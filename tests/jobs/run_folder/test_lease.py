@@ -102,13 +102,11 @@ def test_a_clock_that_is_set_ends_nobody(tmp_path: Path) -> None:
         assert lease.holder.began == int(ticks) and lease.holder.runs
 
 
-@pytest.mark.parametrize("left", [(), (LEASE_FILE,)])
-def test_a_folder_in_which_nothing_was_begun_is_new(tmp_path: Path, left: tuple[str, ...]) -> None:
+def test_a_folder_in_which_nothing_was_begun_is_new(tmp_path: Path) -> None:
     """A command that is killed while it starts leaves its lease, and nothing that could be resumed."""
     folder = tmp_path / "first"
     folder.mkdir()
-    for name in left:
-        (folder / name).write_text("{")
+    (folder / LEASE_FILE).write_text("{")
     require_new(folder, "--resume first")
     (folder / "config.yaml").touch()
     with pytest.raises(InputError, match="exists already: resume it with --resume first"):

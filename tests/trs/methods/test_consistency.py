@@ -7,7 +7,7 @@ from torch import nn
 from trs.augment.affine import warp_levels
 from trs.augment.hard_view import hard_view
 from trs.config import ConsistencyConfig, ViewConfig
-from trs.methods.consistency import confident, consistency_loss, easy_heatmaps
+from trs.methods.consistency import agreement, confident, consistency_loss, easy_heatmaps, peer_distance
 
 
 def test_targets_are_clamped_to_confidences_between_0_and_1_and_need_no_gradient(make_network, unlabeled) -> None:
@@ -39,3 +39,19 @@ def test_keypoints_below_the_confidence_are_left_out_on_every_path(unlabeled, th
         expected += 0.5 * (squared * (target[0].amax((-2, -1)) >= threshold)[..., None, None]).mean((1, 2, 3, 4)).sum()
     torch.testing.assert_close(consistency_loss(student, hard, target, weights), expected)
     assert confident(target[0], 0.0) is None
+
+
+def test_peers_are_as_far_apart_as_a_loop_says() -> None:
+    """In pixels of the input, of which a cell has four on each side; within two cells they agree."""
+    one, other = torch.zeros(2, 3, 8, 6), torch.zeros(2, 3, 8, 6)
+    generator = torch.Generator().manual_seed(0)
+    apart, near = [], []
+    for image in range(2):
+        for keypoint in range(3):
+            (y, x), (v, u) = (torch.tensor([torch.randint(0, size, (), generator=generator) for size in (8, 6)])
+                              for _ in range(2))
+            one[image, keypoint, y, x] = other[image, keypoint, v, u] = 1
+            apart.append(4 * float(((y - v) ** 2 + (x - u) ** 2) ** 0.5))
+            near.append(max(abs(int(y - v)), abs(int(x - u))) <= 2)
+    assert float(peer_distance(one, other)) == pytest.approx(sum(apart) / 6)
+    assert float(agreement(one, other)) == pytest.approx(sum(near) / 6)

@@ -44,12 +44,18 @@ def test_axes_are_true_to_the_searched_ranges(search: Path) -> None:
 
 
 def test_importance_is_not_made_up(make_search: MakeSearch) -> None:
-    alike = [((0.9, 1.0, count), TrialState.COMPLETE, 1, ap) for count, ap in ((1, 0.1), (2, 0.2), (3, 0.3))]
+    alike = [((0.9, 1.0, count), TrialState.COMPLETE, 1, count / 20) for count in range(10)]
     figure, sentence = importance(read_leaderboard(make_search("alike", alike)))
     assert figure is None and "fewer than two of them differ" in sentence
-    level = [((0.9, 1.0 + count, count), TrialState.COMPLETE, 1, 0.2) for count in range(3)]
+    level = [((0.9, 1.0 + count / 2, count), TrialState.COMPLETE, 1, 0.2) for count in range(10)]
     figure, sentence = importance(read_leaderboard(make_search("level", level)))
-    assert figure is None and "different scores; so far 3 are complete" in sentence
+    assert figure is None and "different scores; so far 10 are complete" in sentence
+    few = [((0.9, 1.0 + count / 2, count), TrialState.COMPLETE, 1, count / 20) for count in range(9)]
+    figure, sentence = importance(read_leaderboard(make_search("few", few)))
+    assert figure is None and "at least 10 complete trials with different scores; so far 9" in sentence
+    enough = [*few, ((0.9, 6.0, 9), TrialState.COMPLETE, 1, 0.45)]
+    figure, sentence = importance(read_leaderboard(make_search("enough", enough)))
+    assert sum(figure.data[0].x) == pytest.approx(1) and "so few trials this is a hint" in sentence
 
 
 def test_confidence_that_collapsed_or_blew_up_is_told(make_search: MakeSearch) -> None:
@@ -138,7 +144,8 @@ def test_the_report_in_a_browser(search: Path, browser: Any, scheme: str, width:
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                             {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600})
     browser.get(f"file://{search / REPORT_FILE}")
-    for chart in ("curves", "importance", "coordinates", "slices", "budget", "pick-curves", "pick-keypoints"):
+    assert "Importance needs at least 10 complete trials" in browser.page_source
+    for chart in ("curves", "coordinates", "slices", "budget", "pick-curves", "pick-keypoints"):
         assert browser.execute_script(f"return document.querySelectorAll('#{chart} svg').length") > 0, chart
     lines = browser.execute_script("return document.querySelectorAll('#curves .scatterlayer .trace').length")
     assert lines == 7  # one has no epoch yet, and there is the reference
