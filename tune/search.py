@@ -56,8 +56,8 @@ class Command(Plan, cli.Command):
     """Address of a database for the study, such as postgresql://user@host/name; by default it is a file in the
     search's folder. A password is written into no file: give it here on a resume too, or by PGPASSWORD or ~/.pgpass."""
     confirm: int = field(default=0, metadata=MAY_CHANGE)
-    """After the search, train the best trial, the paper's defaults and supervised training again with so many other
-    seeds of labels and weights, and say what is left of the gains."""
+    """After the search, train the best two trials, the paper's defaults and supervised training again with so many
+    other seeds of labels and weights, and say what is left of the gains."""
 
     @property
     def to_resume(self) -> str:

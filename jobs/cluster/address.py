@@ -14,6 +14,12 @@ from trs.errors import InputError
 ANSWER_SECONDS = 10.0
 
 
+def joined_address() -> str | None:
+    """The cluster that RAY_ADDRESS names; None where a command starts its own. Ray takes an empty one for none too."""
+    address = os.environ.get("RAY_ADDRESS")
+    return None if address in (None, "", "local") else address
+
+
 def require_answer(address: str) -> None:
     """Refuse to join a cluster that is not there, or wants a token.
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import loky
 import ray
 
-from jobs.cluster.address import require_answer
+from jobs.cluster.address import joined_address, require_answer
 from jobs.cluster.failures import OfMachine, first_line
 from jobs.cluster.ray_files import require_ray_files
 from jobs.cluster.ray_private import pin_autoscaling_coordinator, quieten_token_notice
@@ -31,8 +31,8 @@ def connect() -> None:
     if ray.is_initialized():
         return
     quieten()
-    address = os.environ.get("RAY_ADDRESS")
-    if address in (None, "", "local"):  # Ray takes an empty one for none
+    address = joined_address()
+    if address is None:
         require_ray_files()
         try:
             _start_here()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import ray
 import yaml
 
+from jobs.cluster.address import joined_address
 from jobs.cluster.ray_private import has_autoscaler
 from trs.files import read_text
 
@@ -42,8 +42,8 @@ class Growth:
 def growth() -> Growth | None:
     """How far the connected cluster may grow; None where it has no autoscaler."""
     file = LAUNCHED_BY.expanduser()
-    joined = os.environ.get("RAY_ADDRESS") not in (None, "", "local")  # a cluster of one's own was not launched by it
-    if joined and _is_on_head() and file.is_file():
+    # A cluster of one's own was not launched by it.
+    if joined_address() is not None and _is_on_head() and file.is_file():
         return Growth(types_of(yaml.safe_load(read_text(file))))
     return Growth(None) if has_autoscaler() else None
 

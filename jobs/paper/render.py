@@ -74,8 +74,7 @@ _CONSISTENCY = "consistency : labels"
 def gain_shown(gain: Gain) -> str:
     """A gain as text, in percent: mean ± standard deviation, its interval, and whether it is one at all."""
     spread = "" if gain.spread is None else f" ± {100 * gain.spread:.1f}"
-    doubt = "" if gain.is_shown else ", no difference shown" + " by one seed" * (gain.seeds == 1)
-    return f"{100 * gain.mean:+.1f}{spread} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]{doubt}"
+    return f"{100 * gain.mean:+.1f}{spread} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]{gain.doubt}"
 
 
 def markdown(table: Table, measured: Measured, gains: Gains) -> str:

@@ -47,10 +47,14 @@ class Gain:
         """Whether the interval has no zero in it; one seed shows nothing of others."""
         return self.seeds > 1 and (self.low > 0 or self.high < 0)
 
+    @property
+    def doubt(self) -> str:
+        """What is said behind a gain that is not shown."""
+        return "" if self.is_shown else ", no difference shown" + " by one seed" * (self.seeds == 1)
+
     def __str__(self) -> str:
         spread = "" if self.spread is None else f" ± {self.spread:.3f}"
-        shown = "" if self.is_shown else ", no difference shown" + " by one seed" * (self.seeds == 1)
-        return f"{self.mean:+.3f}{spread} [{self.low:+.3f}, {self.high:+.3f}]{shown}"
+        return f"{self.mean:+.3f}{spread} [{self.low:+.3f}, {self.high:+.3f}]{self.doubt}"
 
 
 def paired_gain(ours: Sequence[Score], theirs: Sequence[Score], images: int, seed: int = 0) -> Gain:

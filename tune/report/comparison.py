@@ -65,11 +65,11 @@ def _link(board: Leaderboard, folder: Path) -> str:
 def _row(board: Leaderboard) -> list[str]:
     method = flat_settings(board.config)["method.name"]
     best = f"{_score(board.best)} ({board.best.name})" if board.best else "–"
-    together = [_number(getattr(board.best, name, None)) for name in ("ensemble", "test_score", "test_ensemble")]
+    others = (board.best.ensemble, board.best.test_score, board.best.test_ensemble) if board.best else (None,) * 3
     counts = [str(board.count(status)) for status in ("complete", "pruned", "failed")]
     epochs, hours = sum(entry.epochs for entry in board.entries), sum(entry.hours for entry in board.entries)
     against = [_score(board.baseline), _score(board.reference)]
-    return [method, best, *together, *against, *counts, str(epochs), f"{hours:.2f}"]
+    return [method, best, *map(_number, others), *against, *counts, str(epochs), f"{hours:.2f}"]
 
 
 def _score(entry: Entry | None) -> str:
