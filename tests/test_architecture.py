@@ -34,8 +34,8 @@ PLAN = {
             "presets", "views", "photos", "export"],
     "jobs": ["__init__", "config", "run_folder", "cluster", "training", "paper", "deploy", "cli", *COMMANDS["jobs"]],
     "tune": ["__init__", "optuna_private", "space", "plan", "halving", "patience", "place", "storage", "identity",
-             "burn_in", "study", "going_on", "reports", "trial", "confirmed", "leaderboard", "live", "report",
-             "publish", "confirm", "runner", "cli", *COMMANDS["tune"]]}
+             "burn_in", "study", "going_on", "reports", "trial", "confirmed", "entry", "columns", "leaderboard", "live",
+             "report", "publish", "confirm", "runner", "cli", *COMMANDS["tune"]]}
 """The rooms of each package, the lowest first: a file on a package's ground, or a folder with all that is in it."""
 PRIVATE = {"ray": "jobs.cluster.ray_private", "optuna": "tune.optuna_private"}
 """The one module that may lean on a library's private names."""

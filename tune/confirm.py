@@ -26,7 +26,8 @@ from trs.evaluation.intervals import paired_gain
 from trs.evaluation.protocol import ENSEMBLE, METRIC_NAMES, TEST
 from trs.evaluation.resampled import images_drawn, score_of_run
 from tune.confirmed import Confirmed, Kind, write_confirmed
-from tune.leaderboard import Entry, Leaderboard, seconds_of
+from tune.entry import Entry, seconds_of
+from tune.leaderboard import Leaderboard
 from tune.plan import SUPERVISED, trial_job
 
 CONFIRM = "confirm"

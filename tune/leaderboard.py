@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from jobs import config as jobs_config
 from jobs.config import Job
 from jobs.run_folder.layout import CONFIG_FILE, METRICS_FILE, MISTAKE_FILE
-from jobs.run_folder.metrics import Metrics, metrics_fault, read_metrics
+from jobs.run_folder.metrics import metrics_fault, read_metrics
 from jobs.run_folder.suggestion import Suggestion, read_suggestion
 from trs.config import Config
 from trs.errors import InputError
 from trs.evaluation.protocol import ENSEMBLE, METRIC_NAMES, TEST
 from trs.files import is_finite, read_text
+from tune.columns import Layout, short_names
 from tune.confirmed import Confirmed, read_confirmed
+from tune.entry import Entry, Status
 from tune.identity import disagreement, identities, unknown_to
 from tune.place import holds_study
 from tune.plan import SUPERVISED, TRIALS, trial_job, trial_name
@@ -33,99 +31,8 @@ from tune.space import Space, Values
 from tune.storage import read_study
 from tune.study import BASELINE, CAUSE
 
-Status = Literal["complete", "pruned", "failed", "running", "reference"]
-
 _STATUS: dict[TrialState, Status] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned",
                                      TrialState.FAIL: "failed", TrialState.RUNNING: "running"}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One run of a search.
-
-    name: of its folder.
-    values: the searched settings by their dotted names; the reference has none.
-    metrics: of each evaluated epoch, oldest first.
-    metric: that the search maximizes, "ap", "pckh" or "pck".
-    baseline: it runs the paper's defaults.
-    told: its final score as the study has it, once it is complete.
-    fault: what is wrong with the file of its metrics.
-    cause: why it has failed, or waits for another try.
-    """
-
-    name: str
-    status: Status
-    values: Values
-    metrics: list[Metrics]
-    metric: str
-    baseline: bool = False
-    told: float | None = None
-    fault: str | None = None
-    cause: str | None = None
-
-    @property
-    def epochs(self) -> int:
-        """Epochs that it has trained."""
-        return int(self.metrics[-1]["epoch"]) if self.metrics else 0
-
-    @property
-    def hours(self) -> float:
-        """Hours that the steps of these epochs took, without evaluations and waiting."""
-        return seconds_of(self.metrics) / 3600
-
-    @property
-    def curve(self) -> list[float | None]:
-        """The metric after each evaluated epoch; None where it is not a number."""
-        return [value if is_finite(value := metrics.get(self.metric)) else None for metrics in self.metrics]
-
-    @property
-    def score(self) -> float | None:
-        """The metric after the last epoch; of a complete trial the study's, which is the memory of a search.
-
-        Never that of the best epoch: it is measured on the validation set, and to pick an epoch there would flatter
-        every run, the noisy ones most. A trial that has failed has none, whatever it scored before.
-        """
-        return None if self.status == "failed" else self.last if self.told is None else self.told
-
-    @property
-    def last(self) -> float | None:
-        """The metric in the last line of its file."""
-        return self.curve[-1] if self.metrics else None
-
-    @property
-    def doubt(self) -> str | None:
-        """Why its metrics are not to be believed, if so."""
-        said = [self.fault] if self.fault else []
-        if self.told is not None and self.last != self.told:
-            last = "nothing" if self.last is None else f"{self.last:.6g}"
-            said.append(f"its final {self.metric} is {last}, and in the study {self.told:.6g}, which counts")
-        return "; ".join(said) or None
-
-    @property
-    def ensemble(self) -> float | None:
-        """The metric of the mean of the peers' heatmaps, which `jobs.predict` uses, in the last line of its file."""
-        return self._last_of(f"{self.metric}_{ENSEMBLE}")
-
-    @property
-    def test_score(self) -> float | None:
-        """The metric of the people who choose nothing, after a whole run; None where none are kept for that."""
-        return self._last_of(f"{TEST}{self.metric}")
-
-    @property
-    def test_ensemble(self) -> float | None:
-        """As `test_score`, of the ensemble."""
-        return self._last_of(f"{TEST}{self.metric}_{ENSEMBLE}")
-
-    def _last_of(self, name: str) -> float | None:
-        value = self.metrics[-1].get(name) if self.metrics and self.status != "failed" else None
-        return value if is_finite(value) else None
-
-
-def seconds_of(metrics: list[Metrics]) -> float:
-    """The seconds that the steps of a run took, without evaluations and waiting."""
-    steps = [0.0, *(each["step"] for each in metrics)]
-    return sum((after - before) / each["steps_per_second"] for before, after, each in
-               zip(steps[:-1], steps[1:], metrics, strict=True) if each.get("steps_per_second", 0) > 0)
 
 
 @dataclass(frozen=True)
@@ -349,106 +256,3 @@ def as_text(board: Leaderboard) -> str:
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
-
-
-class Placed(Protocol):
-    """A run with a place in the table."""
-
-    @property
-    def name(self) -> str:
-        """The name of its folder."""
-
-    @property
-    def status(self) -> str:
-        """What has become of it."""
-
-    @property
-    def values(self) -> Values:
-        """The searched settings by their dotted names."""
-
-    @property
-    def epochs(self) -> int:
-        """Epochs that it has trained."""
-
-    @property
-    def score(self) -> float | None:
-        """The metric after the last of them."""
-
-    @property
-    def ensemble(self) -> float | None:
-        """That of the ensemble."""
-
-    @property
-    def test_score(self) -> float | None:
-        """The metric of the people who choose nothing."""
-
-    @property
-    def test_ensemble(self) -> float | None:
-        """That of the ensemble."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What a table says of a run in a column: what to sort by, and its text."""
-
-    value: Any
-    text: str
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The columns of a leaderboard, in a terminal, in a report, and while the search runs.
-
-    metric: its name for people.
-    settings: dotted names of the searched settings, each with its name for people.
-    epochs: of a whole trial, where the table says of how many a run's are.
-    is_tested: whether the table has columns for the people who choose nothing.
-    has_ensemble: whether it has one for the ensemble; on the people who choose nothing, if there are any.
-    """
-
-    metric: str
-    settings: dict[str, str]
-    epochs: int | None = None
-    is_tested: bool = False
-    has_ensemble: bool = False
-
-    @property
-    def columns(self) -> list[str]:
-        """Their titles."""
-        tested, together = [f"test {self.metric}"] * self.is_tested, ["ensemble"] * self.has_ensemble
-        return ["trial", "status", "epochs", self.metric, *tested, *together, *self.settings.values()]
-
-    def cells(self, run: Placed) -> list[Cell]:
-        """Say what stands in each column."""
-        epochs = f"{run.epochs}" if self.epochs is None else f"{run.epochs}/{self.epochs}"
-        values = [run.values.get(name) for name in self.settings]
-        scores = [run.score, *[run.test_score] * self.is_tested,
-                  *[run.test_ensemble if self.is_tested else run.ensemble] * self.has_ensemble]
-        return [Cell(run.name, run.name), Cell(run.status, run.status), Cell(run.epochs, epochs),
-                *(Cell(score, "-" if score is None else f"{score:.3f}") for score in scores),
-                *(Cell(value, value_text(value)) for value in values)]
-
-    def draw(self, runs: Iterable[tuple[Placed, str, str]]) -> Table:
-        """Draw the table for a terminal.
-
-        Args:
-            runs: each with a note, which stands behind its columns, and rich's style of its line.
-        """
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for number, column in enumerate(self.columns):
-            table.add_column(column, justify="left" if number < 2 else "right")
-        table.add_column("")
-        for run, note, style in runs:
-            table.add_row(*(Text(cell.text) for cell in self.cells(run)), note, style=style)
-        return table
-
-
-def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Name settings without their group, where that leaves them distinct."""
-    last = {name: name.rpartition(".")[2] for name in names}
-    return {name: short if list(last.values()).count(short) == 1 else name for name, short in last.items()}
-
-
-def value_text(value: Any) -> str:
-    """Write a searched value for people."""
-    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

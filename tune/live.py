@@ -26,7 +26,7 @@ from jobs.run_folder.silence import break_silence, say
 from jobs.training.many import Failure
 from trs.evaluation.protocol import METRIC_NAMES
 from tune.burn_in import burn_in
-from tune.leaderboard import Layout, short_names, value_text
+from tune.columns import Layout, short_names, value_text
 from tune.plan import SUPERVISED, TRIALS, Search, trial_name
 from tune.space import Values
 

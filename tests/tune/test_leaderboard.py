@@ -23,7 +23,8 @@ from tests.pipes import make_pipe
 from trs.config import change
 from trs.errors import InputError
 from tune import compare
-from tune.leaderboard import Entry, Leaderboard, as_csv, as_text, read_leaderboard
+from tune.entry import Entry
+from tune.leaderboard import Leaderboard, as_csv, as_text, read_leaderboard
 from tune.place import STUDY_FILE
 from tune.plan import TRIALS
 from tune.report.comparison import render as render_several

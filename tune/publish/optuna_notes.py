@@ -11,7 +11,8 @@ from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna_dashboard import get_note, save_note
 
 from trs.visualize import write_jpeg
-from tune.leaderboard import Entry, Leaderboard
+from tune.entry import Entry
+from tune.leaderboard import Leaderboard
 from tune.optuna_private import live
 from tune.plan import TRIALS, trial_name
 from tune.report.gallery import Validation, contact_sheet, protocol_of

@@ -9,7 +9,8 @@ from torch.utils.tensorboard import FileWriter
 from torch.utils.tensorboard.summary import hparams, image, scalar
 
 from trs.files import whole_folder
-from tune.leaderboard import Entry, Leaderboard
+from tune.entry import Entry
+from tune.leaderboard import Leaderboard
 from tune.report.gallery import Validation, contact_sheet
 
 FOLDER = "tensorboard_hparams"

@@ -11,7 +11,8 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState
 from plotly.subplots import make_subplots
 
-from tune.leaderboard import Entry, Leaderboard, Status
+from tune.entry import Entry, Status
+from tune.leaderboard import Leaderboard
 
 # Okabe and Ito's colors for color-blind people, of middle lightness, which stand out on white and on black.
 _BEST, _DEFAULTS, _SUPERVISED, _OTHER = "#d55e00", "#2f8fd0", "#009e73", "#8a8f98"

@@ -10,7 +10,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from trs.errors import InputError
-from tune.leaderboard import Entry, Leaderboard
+from tune.entry import Entry
+from tune.leaderboard import Leaderboard
 from tune.plan import SUPERVISED
 from tune.report.charts import COLORS
 from tune.report.page import REPORT_FILE, flat_settings, page, plain

@@ -19,7 +19,8 @@ from jobs.run_folder.console import confidence_warning, duration
 from trs import config as configs
 from trs.config import Config
 from trs.evaluation.protocol import protocol
-from tune.leaderboard import Entry, Leaderboard
+from tune.entry import Entry
+from tune.leaderboard import Leaderboard
 from tune.report.charts import budget, importance, learning_curves, parallel_coordinates, slices
 from tune.report.gallery import Gallery, Validation, make_gallery
 
