@@ -10,6 +10,7 @@ from jobs import cli
 from jobs.cluster.checks import examine
 from jobs.cluster.connect import connect
 from jobs.cluster.ray_files import token_file, token_is_exposed
+from jobs.run_folder.silence import break_silence
 from trs.data.datasets import load_datasets
 from trs.errors import InputError
 
@@ -22,14 +23,15 @@ class Command(cli.Command):
 def main(arguments: list[str]) -> None:
     """Examine, and print a line a check."""
     command = cli.parse(Command, arguments, "python -m jobs.doctor")
-    datasets = load_datasets(command.settings.data)
-    connect()
     faults = 0
-    for finding in examine(command.job, datasets, command.folder):
-        said = finding.fault or finding.note
-        print(f"{'ok   ' if finding.fault is None else 'FAULT'}  {finding.about}{f': {said}' if said else ''}",
-              flush=True)
-        faults += finding.fault is not None
+    with break_silence(lambda: "Ray starts, the annotations are read, and the nodes are asked what they see"):
+        datasets = load_datasets(command.settings.data)
+        connect()
+        for finding in examine(command.job, datasets, command.folder):
+            said = finding.fault or finding.note
+            print(f"{'ok   ' if finding.fault is None else 'FAULT'}  {finding.about}{f': {said}' if said else ''}",
+                  flush=True)
+            faults += finding.fault is not None
     if token_is_exposed():  # Ray leaves its file so; nothing has to wait for that
         file = token_file()
         print(f"WARN   token: other users of this machine can read {file}, and with it start jobs: chmod 600 "

@@ -16,6 +16,7 @@ from jobs import config as jobs_config
 from jobs.cluster.connect import connect
 from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import BAD_IMAGES_FILE, CONFIG_FILE, read_lines
+from jobs.run_folder.silence import break_silence
 from jobs.training.evaluation import evaluate
 from trs import checkpoint as checkpoints
 from trs import config as configs
@@ -69,10 +70,11 @@ def main(arguments: list[str]) -> None:
     require_effect(changed(config, trained), config)
     out = (command.out or checkpoint.parent / "evaluation").absolute()
     cli.make_folder("--out", out)
-    connect()
     machines = dataclasses.replace(_machines(checkpoint.parent), use_gpu=command.use_gpu, min_workers=None,
                                    threads=None)
-    metrics, keypoints, datasets = evaluate(checkpoint, Job(config, machines), out)
+    with break_silence(lambda: f"the people of {config.data.root} are measured"):
+        connect()
+        metrics, keypoints, datasets = evaluate(checkpoint, Job(config, machines), out)
     cli.tell_notes(datasets.notes)
     print(checkpoint)
     for people in filter(None, (datasets.val, datasets.test)):

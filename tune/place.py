@@ -86,6 +86,28 @@ class SqliteFile:
         return f"sqlite:///file:{urllib.parse.quote(urllib.parse.quote(os.fsencode(self.file.absolute())))}?uri=true"
 
 
+class _WholeLines(JournalFileOpenLock):
+    """Held by who appends to a journal; before, what a full disk or a kill has left of a line is taken away.
+
+    Nobody was told that such a line is written, and one that is appended to it could never be read.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def acquire(self) -> bool:
+        """Wait for whoever holds it."""
+        held = super().acquire()
+        with open(self.path, "rb+") as journal:
+            if journal.seek(0, os.SEEK_END) > 0:
+                journal.seek(-1, os.SEEK_END)
+                if journal.read() != b"\n":
+                    journal.seek(0)
+                    journal.truncate(journal.read().rfind(b"\n") + 1)
+        return held
+
+
 @dataclass(frozen=True)
 class JournalFile:
     """A journal in the folder: lines that are appended while a file beside it is held, which NFS can do."""
@@ -109,7 +131,7 @@ class JournalFile:
     def storage(self) -> optuna.storages.BaseStorage:
         """Optuna's."""
         path = str(self.file.absolute())
-        return optuna.storages.JournalStorage(JournalFileBackend(path, JournalFileOpenLock(path)))
+        return optuna.storages.JournalStorage(JournalFileBackend(path, _WholeLines(path)))
 
 
 @dataclass(frozen=True)
@@ -220,7 +242,8 @@ def url_of(text: str) -> sqlalchemy.URL:
     """
     try:
         url = sqlalchemy.make_url(text)
-    except sqlalchemy.exc.ArgumentError as error:
+        url.get_dialect()
+    except sqlalchemy.exc.ArgumentError as error:  # also of a database that is not known
         raise InputError("--storage is the address of a database, such as postgresql://user@host/name") from error
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")

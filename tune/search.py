@@ -196,7 +196,7 @@ def _conclude(command: Command, begun: _Begun, ended_by: BaseException | None) -
 def _waiting(search: Search, study: optuna.Study) -> str:
     """Why a search that was not stopped has trainings left, in a sentence."""
     causes = [f"{trial_name(trial.number)}: {trial.user_attrs[CAUSE]}" for trial in running(study)
-              if CAUSE in trial.user_attrs]
+              if trial.user_attrs.get(CAUSE)]
     return (f"{trainings_left(search, study)} trainings wait for another try"
             f"{f', the first of trial {causes[0]}' if causes else ''}; go on with --resume")
 

@@ -128,6 +128,8 @@ class StudySearcher(StatelessSearcher):
             if folder is None:
                 self.waiting.remove(trial)
                 self.left -= 1
+                if trial.user_attrs.get(CAUSE):
+                    trial.set_user_attr(CAUSE, None)  # it waits no more for another try
                 self.asked[trial_id] = trial
                 return suggestion
             if folder not in self.burning.values():

@@ -3,6 +3,8 @@
     SIGTERM, SIGHUP or Ctrl-C           `kill`, `timeout`, `ray job stop`, a pod that ends, a terminal that closes, a
     to the command                      person: the command leaves a file in the folder (`stop_gently`), which the
                                         workers see (`StopSignal`)
+    SIGUSR1, SIGUSR2, SIGXCPU           the same, from a batch system whose time is over: Slurm's --signal, SGE's
+                                        -notify, LSF's limits
     SIGTERM to a worker                 a machine that shuts down
     a node that is drained              `ray drain-node`, a Kubernetes pod that ends, `jobs/deploy/spot.py`
 
@@ -43,6 +45,7 @@ _ONE_SIGNAL_SECONDS = 1.0
 _LEAVE_SECONDS = 10.0
 SAVE_SECONDS = 60.0
 """That workers have to save, once a stop is asked for: a step and a checkpoint take less, one that hangs for ever."""
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 _terminated, _hangs = threading.Event(), threading.Event()
 
 
@@ -93,8 +96,7 @@ class Stop:
 
 def _heard() -> list[signal.Signals]:
     """What asks a command to end, but for what it was started to ignore."""
-    return [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-            if signal.getsignal(number) is not signal.SIG_IGN]
+    return [number for number in _ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextlib.contextmanager

@@ -10,8 +10,9 @@ from jobs.run_folder.layout import CONFIG_FILE
 from trs.errors import InputError, printable
 from trs.files import LONGEST_NAME
 
-_ELSEWHERE = re.compile(r"(s3[an]?|gs|gcs|hdfs|viewfs|abfss?|wasbs?|azure|az|adl|oss|dbfs|file|https?|s?ftp):/", re.I)
-"""Addresses of what is no file system here, as other programs take them for a folder."""
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://"
+                        r"|(s3[an]?|gs|gcs|hdfs|viewfs|abfss?|wasbs?|azure|az|adl|oss|dbfs|file|https?|s?ftp):/", re.I)
+"""Addresses of what is no file system here, as other programs take them for a folder; of known ones a slash is lost."""
 _HOME = re.compile(r"~[^/]*(/|$)")
 
 

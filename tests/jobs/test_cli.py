@@ -152,7 +152,7 @@ def test_home_is_meant_by_what_no_shell_has_expanded(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("arguments", [["--out", "s3://bucket/runs"], ["--out=gs://b"], ["--data.root", "hdfs://n/x"],
-                                       ["--config=file:///x.yaml"], ["--resume", "S3://b/first"]])
+                                       ["--config=file:///x.yaml"], ["--resume", "S3://b/first"], ["--out", "rsync://nas/runs"]])
 def test_the_address_of_a_bucket_is_no_folder(tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch,
                                               capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)

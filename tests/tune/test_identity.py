@@ -60,6 +60,23 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "first"
 
 
+class Killed(optuna.Study):
+    """A study whose writer is killed after the first word of who it is."""
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        super().set_user_attr(key, value)
+        raise KeyboardInterrupt
+
+
+def test_a_search_that_was_killed_while_it_first_wrote_who_it_is_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "first"
+    folder.mkdir()
+    study = open_study(folder, 1, 2)
+    with pytest.raises(KeyboardInterrupt):
+        settle(Killed(study.study_name, study._storage), folder)
+    assert settle(open_study(folder, 1, 2), folder)[1] is None and len(known(folder)) == 1
+
+
 def known(folder: Path) -> list[str]:
     return identities(read_study(folder))
 

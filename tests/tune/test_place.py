@@ -234,7 +234,8 @@ def test_a_whole_search_lives_in_a_database_that_restarts_on_the_way(tmp_path: P
     ("postgresql://tests@127.0.0.1:1/postgres", r"cannot be reached \(.*; see that the database runs"),
     ("postgresql+pg8000://tests@127.0.0.1:{port}/postgres", "needs a driver that is not installed"),
     ("sqlite:///study.db", "without it the study is a file in the search's folder"),
-    ("nowhere", "--storage is the address of a database, such as postgresql://user@host/name")])
+    ("nowhere", "--storage is the address of a database, such as postgresql://user@host/name"),
+    ("redis://127.0.0.1/0", "--storage is the address of a database, such as postgresql://user@host/name")])
 def test_a_database_that_cannot_be_reached_is_told_before_anything_starts(tmp_path: Path, server: Server,
                                                                           password: None, address: str, sentence: str
                                                                           ) -> None:
@@ -253,6 +254,18 @@ def test_a_journal_is_a_study_like_others(tmp_path: Path) -> None:
     assert not (copy / STUDY_FILE).exists()
     with pytest.raises(InputError, match=r"the study of this search is .*; leave out --storage"):
         place_of(copy, "postgresql://tests@127.0.0.1/postgres")
+
+
+@pytest.mark.parametrize("cut", [1, 20, 200])
+def test_a_line_that_a_full_disk_has_cut_is_taken_away_by_who_writes_next(tmp_path: Path, cut: int) -> None:
+    on_a_journal(tmp_path / "first")
+    journal = tmp_path / "first" / JOURNAL_FILE
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + whole[:whole.index(b"\n") + 1][:-cut])
+    looked = journal.read_bytes()
+    assert len(listed(tmp_path / "first")) == 3 and journal.read_bytes() == looked
+    assert search(tmp_path / "first", 2) is None and len(listed(tmp_path / "first")) == 5
+    assert journal.read_bytes().startswith(whole)
 
 
 @pytest.mark.parametrize("content", [b"\0\0", b"SQLite format 3\0", b"{", b'{"op_code": 0}\n'])

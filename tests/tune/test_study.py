@@ -173,6 +173,7 @@ def test_what_failed_from_the_machine_is_tried_again_and_then_waits_for_a_resume
     (first, _) = study.trials
     assert first.state is TrialState.RUNNING and first.user_attrs[CAUSE] == LOST.why
     assert searcher_of(study, tmp_path).suggest("a")["name"] == "0000"
+    assert study.trials[0].user_attrs[CAUSE] is None, "it does not wait any more"
     assert trials_left(study, 2) == 2
 
 

@@ -29,7 +29,8 @@ def lease(tmp_path: Path) -> Iterator[Lease]:
         yield held
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1,
+                                    signal.SIGUSR2, signal.SIGXCPU])
 def test_the_first_signal_asks_the_workers_and_the_second_ends_all(tmp_path: Path, lease: Lease, number: signal.Signals
                                                                     ) -> None:
     before = [signal.getsignal(heard) for heard in (signal.SIGINT, signal.SIGTERM)]
