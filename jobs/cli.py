@@ -186,6 +186,10 @@ def _read_options(kind: type[CommandType], arguments: list[str], program: str, d
     return options
 
 
+ADDRESSES = {"--storage"}
+"""The options that name no file."""
+
+
 def checked_values(arguments: Sequence[str]) -> list[str]:
     """The arguments, with `~` expanded where a shell has not, see `jobs.run_folder.paths.typed`.
 
@@ -199,7 +203,7 @@ def checked_values(arguments: Sequence[str]) -> list[str]:
         option = name or option
         if not value.strip() and (equals or not name):
             raise InputError(f"{option} is empty: is the shell variable set that it comes from?")
-        checked.append(f"{name}{equals}{typed(option, value)}")
+        checked.append(argument if option in ADDRESSES else f"{name}{equals}{typed(option, value)}")
     return checked
 
 
