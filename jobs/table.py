@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> None:
         left = [run for run in runs if folder.result(run) is None]
         table = dataclasses.replace(table, cluster=share_cores(job, max(1, min(room(), len(left)))).cluster)
         datasets = load_datasets(job.config.data)
-        checks.require(job, datasets, folder.find(runs[0]))
+        checks.require(job, datasets, folder.find(runs[0]), room())
     print(f"{table.caption}: {len(runs)} trainings, {len(runs) - len(left)} done, {room} -> {folder.path}",
           flush=True)
     cli.tell_notes(datasets.notes)

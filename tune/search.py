@@ -145,7 +145,7 @@ def _begin(command: Command, lease: Lease) -> _Begun:
     with break_silence(lambda: "Ray starts, and its nodes are asked what they see"):
         connect()
         room = room_for(job, command.concurrent)
-        checks.require(job, datasets, folder)
+        checks.require(job, datasets, folder, room())
     write_run(job, datasets.split, folder)  # a trial's own says its threads, which hang on how many there are at a time
     job = share_cores(job, min(room(), plan.trials + plan.reference + len(queue)))
     search = Search(folder, job, plan, space, lease=lease)

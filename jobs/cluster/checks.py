@@ -1,97 +1,76 @@
 """Checks of a cluster before anything starts: `python -m jobs.doctor`, and the beginning of every training and search.
 
 What is wrong would otherwise show as a silent wait, or hours later: too few resources, storage that is not shared,
-images that a node does not see, other versions on another node, a dashboard without a token.
+images or weights that a node does not see, other versions on another node, a driver too old, a dashboard without a
+token, a head that is too small.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import shutil
-import socket
 import sys
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
+import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from jobs.cluster.finding import Finding, error_if, warning_if
+from jobs.cluster.growth import growth
+from jobs.cluster.node import NodeReport, Question, difference, report, store_on_disk, unfit_driver
 from jobs.cluster.ray_private import dashboard_address
-from jobs.cluster.resources import require_resources, waits_for_nodes
+from jobs.cluster.resources import DRIVER, require_resources, waits_for_nodes
 from jobs.config import WINDOW_BYTES, Job
 from trs.data.datasets import Datasets
 from trs.errors import InputError
 
-PACKAGES = ("torch", "torchvision", "ray", "numpy", "timm", "optuna", "safetensors")
 _ANSWER_SECONDS = 180.0
 _BYTES_PER_STREAM = 2 * WINDOW_BYTES
+HEAD_BYTES, HEAD_BYTES_OF_TRAINING = 3 * 10**9, 10**9
+"""What Ray and the command take on the head, and what each training that runs does beside its workers (docs/cluster.md
+has the measurement)."""
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not know the cluster's machines
 _LOST = (ray.exceptions.NodeDiedError, ray.exceptions.TaskUnschedulableError, ray.exceptions.WorkerCrashedError)
 """How a task ends that was meant for one node, when the node is lost: while the task runs, before, or just now."""
+_MARKET = "ray.io/market-type"
+"""Ray's label of a node that says whether the cloud may take it back: `spot` or `on-demand`."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A check's result.
-
-    about: what was looked at.
-    fault: what is wrong with it in a sentence, or None.
-    stops: whether a training must not start with it.
-    note: what is told of it where nothing is wrong.
-    """
-
-    about: str
-    fault: str | None
-    stops: bool = True
-    note: str | None = None
-
-
-@dataclass(frozen=True)
-class NodeReport:
-    """What a node says about itself.
-
-    versions: of PACKAGES; None where one is absent.
-    storage: why the storage cannot be used as the driver uses it, or None.
-    sizes: in bytes of the files that the training reads; None where one is not seen.
-    """
-
-    versions: dict[str, str | None]
-    storage: str | None
-    sizes: dict[str, int | None]
-
-
-def examine(job: Job, datasets: Datasets, folder: Path) -> Iterator[Finding]:
+def examine(job: Job, datasets: Datasets, folder: Path, concurrent: int = 1) -> Iterator[Finding]:
     """Check the connected cluster for a training, one finding after the other.
 
     Args:
         job: the training and its machines.
         datasets: that it reads.
         folder: of the run or search; the one above it must exist or be possible to make.
+        concurrent: trainings of its kind that are to run at a time.
     """
     fault = _fault_of(lambda: require_resources(job))
     waits = None if fault is not None else waits_for_nodes(job)
-    yield Finding("resources", fault, note=waits)
+    yield Finding("resources", waits) if fault is None else error_if("resources", fault)
     if waits is None:  # else nodes that are still to come hold most of it
-        yield Finding("object store", _object_store(job))
+        yield error_if("object store", _object_store(job))
     yield from _dashboard()
     files = sorted({str(Path(people.root, str(people.files[0]))) for people in
                     (datasets.labeled, datasets.unlabeled, datasets.val) if len(people)})
-    yield from _nodes(folder, files)
+    yield from _nodes(job, Question(_nearest(folder) / f".trs-probe-{uuid.uuid4().hex[:8]}", tuple(files), job.config,
+                                    len(datasets.skeleton)), folder, concurrent)
 
 
-def require(job: Job, datasets: Datasets, folder: Path) -> None:
-    """Raises InputError with the first fault that must stop a training; others are printed, and notes."""
-    for finding in examine(job, datasets, folder):
-        if finding.fault is not None and finding.stops:
-            raise InputError(finding.fault)
-        if finding.fault is not None:
-            print(f"WARNING: {finding.fault}", file=sys.stderr, flush=True)
-        if finding.note is not None:
-            print(finding.note, flush=True)
+def require(job: Job, datasets: Datasets, folder: Path, concurrent: int = 1) -> None:
+    """Raises InputError with the first error that must stop a training; others are printed, warnings, and notes."""
+    for finding in examine(job, datasets, folder, concurrent):
+        if finding.level == "error" and finding.stops:
+            raise InputError(str(finding.said))
+        if finding.level != "ok":
+            print(f"WARNING: {finding.said}", file=sys.stderr, flush=True)
+        elif finding.said is not None:
+            print(finding.said, flush=True)
 
 
 def _fault_of(check: Callable[[], object]) -> str | None:
@@ -114,8 +93,8 @@ def _object_store(job: Job) -> str | None:
 def _dashboard() -> Iterator[Finding]:
     address = dashboard_address()
     if not address:
-        yield Finding("dashboard", "the cluster has no dashboard, without which Ray keeps the resources of trials that "
-                                   "were stopped early; start Ray with --include-dashboard true")
+        yield error_if("dashboard", "the cluster has no dashboard, without which Ray keeps the resources of trials "
+                                    "that were stopped early; start Ray with --include-dashboard true")
         return
     fault: str | None
     try:
@@ -128,34 +107,80 @@ def _dashboard() -> Iterator[Finding]:
         # On the head's loopback, as it should be, it cannot be asked from another node.
         head = ray.get_runtime_context().gcs_address.partition(":")[0] == ray.util.get_node_ip_address()
         fault = f"the dashboard at {address} does not answer ({error}); see its log" if head else None
-    yield Finding(f"dashboard at {address}", fault, stops=False)
+    yield error_if(f"dashboard at {address}", fault, stops=False)
 
 
-def _nodes(folder: Path, files: list[str]) -> Iterator[Finding]:
+def _nodes(job: Job, asked: Question, folder: Path, concurrent: int) -> Iterator[Finding]:
     """Ask every node what it sees, and compare with what this process sees."""
-    probe = _nearest(folder) / f".trs-probe-{uuid.uuid4().hex[:8]}"
     try:
-        probe.mkdir()
-        (probe / "driver").write_text(probe.name, "utf-8")
+        asked.probe.mkdir()
+        (asked.probe / "driver").write_text(asked.probe.name, "utf-8")
     except OSError as error:
-        yield Finding("storage", f"{folder.parent} cannot be written: {error.strerror}; choose another --out")
+        yield error_if("storage", f"{folder.parent} cannot be written: {error.strerror}; choose another --out")
         return
     try:
-        nodes = {node["NodeID"]: f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})" for node in ray.nodes()
-                 if node["Alive"]}
-        asked = {_report.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
-            probe, files): node for node in nodes}
-        here = report(probe, files)
-        answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_SECONDS)
-        for answer in [*answered, *silent]:
-            name = nodes[asked[answer]]
-            about = f"node {name}: storage, images, versions"
-            try:
-                yield Finding(about, _silence(name) if answer in silent else _answer(name, here, answer))
-            except _LOST:  # a training survives that at any other time too
-                yield Finding(about, f"node {name} was lost, or the process that looked, while it was asked", False)
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        answers = {_report.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
+                   .remote(asked): node for node in nodes}
+        here = report(asked)
+        answered, silent = ray.wait(list(answers), num_returns=len(answers), timeout=_ANSWER_SECONDS)
+        for answer in answered:
+            yield from _of_node(job, here, answers[answer], answer, concurrent)
+        for answer in silent:
+            name = _name(answers[answer])
+            yield error_if(_about(name), f"node {name} has not answered for {_ANSWER_SECONDS:.0f} s; look at it with "
+                                         "`ray status`, or take it away")
     finally:
-        shutil.rmtree(probe, ignore_errors=True)  # a node that has been silent may still write there
+        shutil.rmtree(asked.probe, ignore_errors=True)  # a node that has been silent may still write there
+    if growth() is not None:
+        yield Finding("nodes to come", "those that the autoscaler adds are looked at by the trainings that start there")
+
+
+def _of_node(job: Job, here: NodeReport, node: dict[str, Any], answer: ray.ObjectRef, concurrent: int
+             ) -> Iterator[Finding]:
+    """What a node's answer tells."""
+    name, resources = _name(node), node["Resources"]
+    try:
+        there: NodeReport = ray.get(answer)
+    except _LOST:  # a training survives that at any other time too
+        yield warning_if(_about(name), f"node {name} was lost, or the process that looked, while it was asked")
+        return
+    except ray.exceptions.RayError as error:
+        yield error_if(_about(name), f"node {name} does not have this project's code; submit with `ray job submit "
+                       "--working-dir .`" if "No module named" in str(error) else
+                       f"node {name} cannot run a task: {str(error).strip().splitlines()[-1]}")
+        return
+    yield error_if(_about(name), difference(name, here, there))
+    if job.cluster.use_gpu and resources.get("GPU"):
+        yield error_if(f"node {name}: driver", unfit_driver(name, torch.version.cuda, there))
+    yield warning_if(f"node {name}: object store",
+                     store_on_disk(name, there, resources.get("object_store_memory", 0.0)))
+    if resources.keys() >= DRIVER.keys():
+        yield warning_if("head: memory", small_head(there.memory, concurrent))
+        yield warning_if("head: machine", "the head is a spot machine, and when its cloud takes it back every search "
+                         "ends; start it on demand" if node.get("Labels", {}).get(_MARKET) == "spot" else None)
+
+
+def small_head(memory: int, concurrent: int) -> str | None:
+    """Why a head has too little memory for what runs beside the workers, in a sentence, or None.
+
+    Args:
+        memory: of the head, in bytes.
+        concurrent: trainings at a time.
+    """
+    wanted = HEAD_BYTES + concurrent * HEAD_BYTES_OF_TRAINING
+    if wanted <= memory:
+        return None
+    return (f"{concurrent} trainings at a time take about {wanted / 1e9:.0f} GB of the head beside their workers, and "
+            f"it has {memory / 1e9:.0f}; lower --concurrent, or take a larger head")
+
+
+def _name(node: dict[str, Any]) -> str:
+    return f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})"
+
+
+def _about(name: str) -> str:
+    return f"node {name}: storage, images, versions, weights"
 
 
 def _nearest(folder: Path) -> Path:
@@ -163,73 +188,4 @@ def _nearest(folder: Path) -> Path:
     return next(parent for parent in folder.parents if parent.is_dir())
 
 
-def _silence(name: str) -> str:
-    return f"node {name} has not answered for {_ANSWER_SECONDS:.0f} s; look at it with `ray status`, or take it away"
-
-
-def _answer(name: str, here: NodeReport, answer: ray.ObjectRef) -> str | None:
-    """Raises one of _LOST where the node is gone."""
-    try:
-        return compare(name, here, ray.get(answer))
-    except _LOST:
-        raise
-    except ray.exceptions.RayError as error:
-        if "No module named" in str(error):
-            return f"node {name} does not have this project's code; submit with `ray job submit --working-dir .`"
-        return f"node {name} cannot run a task: {str(error).strip().splitlines()[-1]}"
-
-
-def compare(name: str, here: NodeReport, there: NodeReport) -> str | None:
-    """What on a node differs from this process's machine, in a sentence, or None."""
-    if there.storage is not None:
-        return f"node {name} {there.storage}; choose for --out a folder on storage that every node sees"
-    for file, size in here.sizes.items():
-        if there.sizes[file] != size:
-            seen = "no such file" if there.sizes[file] is None else f"{there.sizes[file]} bytes"
-            return (f"node {name} sees other images than this one: {file}: {seen} instead of {size} bytes; use "
-                    "for --data.root storage that every node sees")
-    for package, version in here.versions.items():
-        if there.versions[package] != version:
-            return (f"node {name} has {package} {there.versions[package]}, this one {version}; install the same "
-                    "versions on every node")
-    return None
-
-
-def report(probe: Path, files: list[str]) -> NodeReport:
-    """Look at this node.
-
-    Args:
-        probe: a folder on the storage, in which the driver has written a file with the folder's name.
-        files: that the training reads.
-    """
-    def size(file: str) -> int | None:
-        try:
-            return Path(file).stat().st_size
-        except OSError:
-            return None
-
-    return NodeReport({package: _version(package) for package in PACKAGES}, _storage(probe),
-                      {file: size(file) for file in files})
-
-
 _report = ray.remote(num_cpus=0, max_retries=0)(report)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _storage(probe: Path) -> str | None:
-    try:
-        if (probe / "driver").read_text("utf-8") != probe.name:
-            return f"sees other files in {probe.parent} than this one"
-    except OSError:
-        return f"does not see what this one writes to {probe.parent}"
-    try:
-        (probe / f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}").touch()
-    except OSError as error:
-        return f"cannot write to {probe.parent} ({error.strerror})"
-    return None

@@ -1,0 +1,206 @@
+"""What a node says of itself, and what of it does not fit the machine that asks or the training that is to run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import shutil
+import socket
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from trs.config import Config
+from trs.errors import InputError
+
+PACKAGES = ("torch", "torchvision", "ray", "numpy", "timm", "optuna", "safetensors")
+DRIVER_OF_CUDA = {11: 450, 12: 525, 13: 580}
+"""NVIDIA's driver that a major version of CUDA wants at least (CUDA's release notes, minor version compatibility)."""
+_NVIDIA, _SHARED_MEMORY = Path("/proc/driver/nvidia/version"), Path("/dev/shm")
+_MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Of a container, in the second and the first generation of control groups."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a node is asked.
+
+    probe: a folder on the storage, in which the driver has written a file with the folder's name.
+    files: that the training reads.
+    config: of the training.
+    keypoints: their number.
+    """
+
+    probe: Path
+    files: tuple[str, ...]
+    config: Config
+    keypoints: int
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """What a node says about itself.
+
+    versions: of Python and PACKAGES; None where one is absent.
+    storage: why the storage cannot be used as the driver uses it, or None.
+    sizes: in bytes of the files that the training reads; None where one is not seen.
+    weights: why those that the networks start from cannot be had there, or None.
+    driver: the version of NVIDIA's, or None.
+    shared_memory: bytes of /dev/shm, where an object store ought to lie; None where there is none.
+    memory: bytes that all of the node's processes may take.
+    """
+
+    versions: dict[str, str | None]
+    storage: str | None
+    sizes: dict[str, int | None]
+    weights: str | None
+    driver: str | None
+    shared_memory: int | None
+    memory: int
+
+
+def report(asked: Question) -> NodeReport:
+    """Look at this node."""
+    versions = {"Python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
+    return NodeReport(versions, _storage(asked.probe), {file: _size(file) for file in asked.files},
+                      _weights(asked.config, asked.keypoints), _driver(),
+                      shutil.disk_usage(_SHARED_MEMORY).total if _SHARED_MEMORY.is_dir() else None, _memory())
+
+
+def difference(name: str, here: NodeReport, there: NodeReport) -> str | None:
+    """What on a node differs from this process's machine, or is not there, in a sentence, or None.
+
+    Args:
+        name: of the node, for people.
+        here: the report of this process.
+        there: the node's.
+    """
+    if there.storage is not None:
+        return f"node {name} {there.storage}; choose for --out a folder on storage that every node sees"
+    for file, size in here.sizes.items():
+        if there.sizes[file] != size:
+            seen = "no such file" if there.sizes[file] is None else f"{there.sizes[file]} bytes"
+            return (f"node {name} sees other images than this one: {file}: {seen} instead of {size} bytes; use "
+                    "for --data.root storage that every node sees")
+    for package, version in here.versions.items():
+        if _significant(package, there.versions[package]) != _significant(package, version):
+            return (f"node {name} has {package} {there.versions[package]}, this one {version}; install the same "
+                    "versions on every node")
+    if there.weights is not None:
+        return (f"node {name} cannot start the networks: {there.weights}; TORCH_HOME names on every node the folder "
+                "above hub/, best on storage that all see")
+    return None
+
+
+def unfit_driver(name: str, cuda: str | None, there: NodeReport) -> str | None:
+    """Why torch cannot use the GPUs of a node that has some, in a sentence, or None.
+
+    Args:
+        name: of the node, for people.
+        cuda: the version that torch was built for.
+        there: the node's report.
+    """
+    if cuda is None:
+        return f"node {name} has GPUs, and torch was installed without CUDA; install torch from PyPI"
+    if there.driver is None:
+        return (f"node {name} has GPUs by Ray's count, and no driver of NVIDIA's is seen there; install one, or in a "
+                "container NVIDIA's toolkit with NVIDIA_VISIBLE_DEVICES=all")
+    wanted = DRIVER_OF_CUDA.get(int(cuda.partition(".")[0]))
+    if wanted is not None and int(there.driver.partition(".")[0]) < wanted:
+        return (f"node {name} has NVIDIA's driver {there.driver}, and torch of CUDA {cuda} wants {wanted} or later; "
+                "update the driver, or take a machine image that has it")
+    return None
+
+
+def store_on_disk(name: str, there: NodeReport, store: float) -> str | None:
+    """Why a node's object store is slow, in a sentence, or None.
+
+    Args:
+        name: of the node, for people.
+        there: its report.
+        store: its size in bytes.
+    """
+    if there.shared_memory is None or store <= there.shared_memory:
+        return None
+    return (f"node {name} keeps its object store of {store / 2**30:.1f} GiB on disk, for /dev/shm has "
+            f"{there.shared_memory / 2**30:.1f} GiB; start Ray there with a smaller --object-store-memory, or the "
+            "container with a larger /dev/shm (docker's --shm-size; KubeRay mounts a fitting one by itself)")
+
+
+def _significant(package: str, version: str | None) -> str | None:
+    """What of a version has to agree: a patch of Python's changes nothing."""
+    return version.rpartition(".")[0] if package == "Python" and version else version
+
+
+def _size(file: str) -> int | None:
+    try:
+        return Path(file).stat().st_size
+    except OSError:
+        return None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _weights(config: Config, keypoints: int) -> str | None:
+    """Build the networks as a worker does, without memory for their weights."""
+    if not config.model.pretrained and not config.train.init_from:
+        return None
+    from trs.warm_start import check_fit  # seconds, for torch and timm; only where there is something to look for
+
+    try:
+        check_fit(config, keypoints)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _driver() -> str | None:
+    """The version in a line such as `NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.95.05  ...`."""
+    try:
+        found = re.search(r"\s(\d+\.\d+(\.\d+)?)\s", _NVIDIA.read_text("utf-8").partition("\n")[0])
+    except OSError:
+        return None
+    return found and found[1]
+
+
+def _memory() -> int:
+    """The machine's, or what its container allows."""
+    total: int = psutil.virtual_memory().total
+    for file in _MEMORY_LIMITS:
+        try:
+            total = min(total, int(file.read_text("utf-8")))
+        except (OSError, ValueError):  # absent, or "max"
+            continue
+    return total
+
+
+def _storage(probe: Path) -> str | None:
+    """Why the storage cannot be used as runs use it: files that others see, grow, and change their names."""
+    try:
+        if (probe / "driver").read_text("utf-8") != probe.name:
+            return f"sees other files in {probe.parent} than this one"
+    except OSError:
+        return f"does not see what this one writes to {probe.parent}"
+    own = probe / f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+    try:
+        own.mkdir()
+        (own / "lines").write_text("a\n", "utf-8")
+    except OSError as error:
+        return f"cannot write to {probe.parent} ({error.strerror})"
+    try:
+        with open(own / "lines", "a", encoding="utf-8") as lines:
+            lines.write("b\n")
+        renamed = own.rename(own.with_name(f"{own.name}-renamed"))
+        kept = (renamed / "lines").read_text("utf-8") == "a\nb\n"
+    except OSError as error:
+        return (f"cannot append to files and rename folders in {probe.parent} ({error.strerror}), as a mounted bucket "
+                "cannot")
+    return None if kept else f"loses what is appended to files in {probe.parent}, as a mounted bucket does"

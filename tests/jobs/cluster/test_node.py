@@ -1,0 +1,112 @@
+"""What a node says of itself, and what is made of it: versions, storage, images, weights, drivers, shared memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import shutil
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from jobs.cluster.checks import small_head
+from jobs.cluster.node import NodeReport, Question, difference, report, store_on_disk, unfit_driver
+from trs.config import Config
+from trs.presets import coco_1k
+
+GIB = 2**30
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Question:
+    """A node that is asked by a driver on this machine, for a training that starts from scratch."""
+    probe = tmp_path / "probe"
+    probe.mkdir()
+    (probe / "driver").write_text(probe.name)
+    image = tmp_path / "a.jpg"
+    image.write_bytes(b"12345")
+    return Question(probe, (str(image),), Config(), 17)
+
+
+def test_a_machine_does_not_differ_from_itself(asked: Question) -> None:
+    here = report(asked)
+    assert here.storage is None and here.weights is None and list(here.sizes.values()) == [5]
+    assert None not in here.versions.values() and here.versions["Python"] == platform.python_version()
+    assert 0 < here.memory <= psutil.virtual_memory().total
+    assert here.shared_memory == shutil.disk_usage("/dev/shm").total
+    assert difference("n", here, here) is None
+
+
+def test_other_images_are_told(asked: Question) -> None:
+    here = report(asked)
+    image = Path(asked.files[0])
+    image.write_bytes(b"123")
+    assert "a.jpg: 3 bytes instead of 5" in str(difference("n", here, report(asked)))
+    image.unlink()
+    assert "no such file instead of 5" in str(difference("n", here, report(asked)))
+
+
+def test_other_storage_is_told(asked: Question) -> None:
+    here = report(asked)
+    (asked.probe / "driver").write_text("another")
+    assert "sees other files" in str(difference("n", here, report(asked)))
+    (asked.probe / "driver").unlink()
+    assert "does not see what this one writes" in str(difference("n", here, report(asked)))
+
+
+@pytest.mark.parametrize("package, version, told", [
+    ("torch", "2.11.0", "node n has torch 2.11.0, this one "), ("optuna", None, "node n has optuna None, this one "),
+    ("Python", "3.10.13", "node n has Python 3.10.13, this one ")])
+def test_other_versions_are_told(asked: Question, package: str, version: str | None, told: str) -> None:
+    here = report(asked)
+    there = dataclasses.replace(here, versions={**here.versions, package: version})
+    assert told in str(difference("n", here, there))
+
+
+def test_a_patch_of_python_is_none_of_them(asked: Question) -> None:
+    here = report(asked)
+    patched = ".".join([*platform.python_version_tuple()[:2], "99"])
+    assert difference("n", here, dataclasses.replace(here, versions={**here.versions, "Python": patched})) is None
+
+
+def test_weights_that_a_node_does_not_have_are_told(asked: Question, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+                                                   ) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    said = difference("n", report(asked), report(dataclasses.replace(asked, config=coco_1k())))
+    assert said is not None and said.startswith("node n cannot start the networks: the ImageNet weights of ")
+    assert str(tmp_path / "empty") in said and "TORCH_HOME names on every node" in said
+
+
+def of_gpus(driver: str | None) -> NodeReport:
+    return NodeReport({}, None, {}, None, driver, None, 16 * GIB)
+
+
+@pytest.mark.parametrize("cuda, driver, told", [
+    ("13.0", "570.133.20", "NVIDIA's driver 570.133.20, and torch of CUDA 13.0 wants 580 or later"),
+    ("12.8", "470.57.02", "wants 525 or later"), ("13.0", None, "no driver of NVIDIA's is seen there"),
+    (None, "580.95.05", "torch was installed without CUDA"),
+    ("13.0", "580.95.05", None), ("12.8", "570.133.20", None), ("14.0", "580.95.05", None)])
+def test_a_driver_that_torch_cannot_use_is_told(cuda: str | None, driver: str | None, told: str | None) -> None:
+    said = unfit_driver("n", cuda, of_gpus(driver))
+    assert said is None if told is None else told in str(said)
+
+
+def test_the_torch_that_is_tested_has_a_driver_that_is_known() -> None:
+    assert unfit_driver("n", torch.version.cuda, of_gpus("100.1")) is not None
+
+
+def test_an_object_store_on_disk_is_told() -> None:
+    """The pods of jobs/rayjob.yaml at 2b31d66 had 8 GiB of /dev/shm for a store of 8.9 GiB."""
+    small = dataclasses.replace(of_gpus(None), shared_memory=8 * GIB)
+    assert "keeps its object store of 8.9 GiB on disk, for /dev/shm has 8.0 GiB" in str(
+        store_on_disk("n", small, 8.92 * GIB))
+    assert store_on_disk("n", small, 7.9 * GIB) is None and store_on_disk("n", of_gpus(None), 99 * GIB) is None
+
+
+def test_a_head_that_is_too_small_for_what_runs_is_told() -> None:
+    """8 trials on an m6i.xlarge of 16 GiB fit, 16 do not."""
+    assert small_head(16 * GIB, 8) is None
+    assert "16 trainings at a time take about 19 GB of the head beside their workers, and it has 17; lower" in str(
+        small_head(16 * GIB, 16))
