@@ -1,4 +1,4 @@
-"""One training on Ray: Ray Data streams, TorchTrainer, checkpoints, and what `ray job submit` starts."""
+"""One training on Ray: Ray Data streams, Ray Train, checkpoints, and what `ray job submit` starts."""
 
 import trs as _trs  # noqa: F401  # sets OpenCV's limits, which it reads when it is loaded
 

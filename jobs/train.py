@@ -19,7 +19,7 @@ from jobs.run_folder.silence import break_silence
 from jobs.training.datasets import store
 from jobs.training.prepare import prepare
 from jobs.training.trainer import fit
-from trs import checkpoint as checkpoints
+from trs import checkpoint_folders as checkpoints
 from trs.config.before import kept_from_0_1
 from trs.evaluation.protocol import protocol
 

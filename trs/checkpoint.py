@@ -16,7 +16,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,14 +27,16 @@ from torch import Tensor, nn
 
 from trs import config as configs
 from trs import skeleton as skeletons
+from trs.checkpoint_folders import STATE, exists, folder_name, newest, of_run
 from trs.config import Config
 from trs.errors import InputError, Unwritable, printable
 from trs.files import Unreadable, open_regular, parse_json, read_bytes, whole_folder
 from trs.skeleton import Skeleton
 
-_NETWORKS, _OPTIMIZER, _STATE = "networks.safetensors", "optimizer.safetensors", "state.json"
-_NAME = re.compile(r"checkpoint_\d{8,}")
-"""A checkpoint's folder; 0.1 left half-written ones under names that begin alike."""
+__all__ = ["Checkpoint", "Counters", "Damaged", "WrittenLater", "exists", "folder_name", "load", "newest", "of_run",
+           "read_skeleton", "save"]
+
+_NETWORKS, _OPTIMIZER = "networks.safetensors", "optimizer.safetensors"
 _FORMAT = 3
 """Until 2 the state had no checksum of itself; 1 had the next rows among the counters, and the machines in the config.
 They are read too."""
@@ -84,11 +85,6 @@ class Checkpoint:
     skeleton: Skeleton
 
 
-def folder_name(step: int) -> str:
-    """Name the checkpoint after a step; names sort like steps."""
-    return f"checkpoint_{step:08d}"
-
-
 def save(folder: Path, networks: nn.Module, optimizer: torch.optim.Optimizer, counters: Counters,
          config: dict[str, Any], skeleton: Skeleton) -> None:
     """Write a checkpoint; the folder appears whole or not at all.
@@ -122,7 +118,7 @@ def _write(partial: Path, networks: nn.Module, optimizer: torch.optim.Optimizer,
     state = {"format": _FORMAT, "counters": dataclasses.asdict(counters), "config": config,
              "skeleton": dataclasses.asdict(skeleton),
              "sha256": {name: _sha256(partial / name) for name in (_NETWORKS, _OPTIMIZER)}}
-    (partial / _STATE).write_bytes(_sealed(json.dumps(state, indent=1).removesuffix("\n}").encode()))
+    (partial / STATE).write_bytes(_sealed(json.dumps(state, indent=1).removesuffix("\n}").encode()))
     for file in partial.iterdir():  # on the disk before its name is: a machine may vanish as well as a process
         with file.open("rb") as written:
             os.fsync(written.fileno())
@@ -187,23 +183,23 @@ def _read_state(folder: Path) -> dict[str, Any]:
         WrittenLater: it is of a format that is not known here.
         OSError, ValueError, KeyError, TypeError: it is not there, or is no state.
     """
-    content = read_bytes(folder / _STATE, _LARGEST_STATE)
+    content = read_bytes(folder / STATE, _LARGEST_STATE)
     state = parse_json(content)
     if not isinstance(state, dict):
-        raise ValueError(f"{_STATE} holds no object")
+        raise ValueError(f"{STATE} holds no object")
     if _SEAL in state and content != _sealed(content[:-len(_sealed(b""))]):
-        raise _altered(folder, _STATE)
+        raise _altered(folder, STATE)
     version = state.get("format")
     if type(version) is not int or version < 1:
-        raise ValueError(f"{_STATE} names no format")
+        raise ValueError(f"{STATE} names no format")
     if version > _FORMAT:
         raise WrittenLater(f"{folder} was written by a later version of this library, in format "
                            f"{printable(str(version))}; update the library")
     if version == _FORMAT and _SEAL not in state:
-        raise _altered(folder, _STATE)
+        raise _altered(folder, STATE)
     step = state["counters"]["step"]
     if type(step) is not int or step < 0:
-        raise ValueError(f"{_STATE} counts no steps")
+        raise ValueError(f"{STATE} counts no steps")
     return state
 
 
@@ -220,33 +216,8 @@ def _altered(folder: Path, name: str) -> Damaged:
 def _not_whole(folder: Path, error: Exception) -> Damaged:
     reason = (f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else
               f"there is no {error}" if isinstance(error, KeyError) else str(error))
-    return Damaged(f"{folder} is not a whole checkpoint ({printable(reason)}); it needs {_STATE}, {_NETWORKS} and "
+    return Damaged(f"{folder} is not a whole checkpoint ({printable(reason)}); it needs {STATE}, {_NETWORKS} and "
                    f"{_OPTIMIZER}: use an earlier one")
-
-
-def exists(folder: Path) -> bool:
-    """Whether a folder is a checkpoint."""
-    return (folder / _STATE).is_file()
-
-
-def newest(folder: Path) -> Path:
-    """The folder itself if it is a checkpoint, else the newest checkpoint of the run that it is.
-
-    Raises:
-        InputError: there is none.
-    """
-    if exists(folder):
-        return folder
-    found = of_run(folder)
-    if not found:
-        raise InputError(f"there is no checkpoint in {folder}; give a run's folder or a checkpoint's")
-    return found[-1]
-
-
-def of_run(folder: Path) -> list[Path]:
-    """List a run's checkpoints, the oldest first."""
-    found = (state.parent for state in folder.glob(f"checkpoint_*/{_STATE}"))
-    return sorted(path for path in found if _NAME.fullmatch(path.name))
 
 
 def _flatten(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from jobs.config import Job
 from jobs.run_folder.layout import MISTAKE_FILE
 from jobs.training.burn_in import burn_in_of, name_of, state_of
-from trs import checkpoint as checkpoints
+from trs import checkpoint_folders as checkpoints
 from trs.files import read_text
 from tune.plan import Search, trial_job
 from tune.space import Values

@@ -14,7 +14,7 @@ from ray.exceptions import OutOfMemoryError, UserCodeException
 from ray.train import UserCallback
 
 from jobs.run_folder.layout import EVENTS_FILE, FAILURES_FILE, MISTAKE_FILE, append_line
-from trs import checkpoint as checkpoints
+from trs import checkpoint_folders as checkpoints
 from trs.errors import InputError, Interrupted, Unexpected, Unwritable
 from trs.files import write_text
 

@@ -16,7 +16,7 @@ import ray.train.torch
 import torch
 
 from jobs.cluster.finding import Finding, error_if, warning_if
-from jobs.cluster.ray_private import FailureConfig, RunConfig, TorchTrainer
+from jobs.cluster.ray_private import FailureConfig, ProcessGroupConfig, RunConfig, run_together
 from jobs.cluster.resources import all_or_none, scaling
 from jobs.config import Job
 
@@ -64,14 +64,11 @@ def _storage(probe: Path) -> Finding:
 def _all_reduce(job: Job, probe: Path) -> Finding:
     """Let as many workers as the training has, on the same kind of places, sum tensors as its steps do."""
     about = f"all-reduce of {job.config.train.workers} workers"
-    trainer = TorchTrainer(
-        _sum_per_worker, train_loop_config={"bytes": BYTES, "file": str(probe / "seconds")},
-        torch_config=ray.train.torch.TorchConfig(timeout_s=_PATIENCE_SECONDS),
-        scaling_config=scaling(all_or_none(job)),
-        run_config=RunConfig(name="all_reduce", storage_path=str(probe),
-                             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0)))
     try:
-        trainer.fit()
+        run_together(_sum_per_worker, {"bytes": BYTES, "file": str(probe / "seconds")}, scaling(all_or_none(job)),
+                     RunConfig(name="all_reduce", storage_path=str(probe),
+                               failure_config=FailureConfig(max_failures=0, controller_failure_limit=0)),
+                     ProcessGroupConfig(timeout_s=_PATIENCE_SECONDS))
         seconds = float((probe / "seconds").read_text("utf-8"))
     except (ray.train.TrainingFailedError, ray.exceptions.RayError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]

@@ -6,13 +6,18 @@ requests of https://github.com/ray-project/ray.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import itertools
 import logging
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ray
 from ray._common.utils import get_default_ray_temp_dir
 from ray._private import auto_init_hook
 from ray._private.ray_constants import DEFAULT_RUNTIME_ENV_DIR_NAME
@@ -20,21 +25,25 @@ from ray._private.worker import get_dashboard_url
 from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, without a stub
 from ray.autoscaler.v2.utils import is_autoscaler_v2
 from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import get_or_create_autoscaling_coordinator
-from ray.train.torch.config import _TorchBackend
+from ray.exceptions import GetTimeoutError
+from ray.train._internal.utils import get_address_and_port
+from ray.train.backend import Backend, BackendConfig
 from ray.train.v2._internal.execution.context import get_train_context
+from ray.train.v2._internal.util import TrainingFramework
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 if TYPE_CHECKING:  # `ray.train` swaps its classes for V2's when it is imported; type checkers see V1's (#57570)
     from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
     from ray.train.v2.api.result import Result
-    from ray.train.v2.torch.torch_trainer import TorchTrainer
 else:
     from ray.train import FailureConfig, Result, RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
 
 __all__ = [
-    "FailureConfig", "Result", "RunConfig", "ScalingConfig", "SignalledBackend", "TorchTrainer", "ask_head",
+    "FailureConfig", "ProcessGroup", "ProcessGroupConfig", "Result", "RunConfig", "ScalingConfig", "ask_head",
     "dashboard_address", "has_autoscaler", "is_being_drained", "is_in_code_of_job", "longest_socket",
-    "pin_autoscaling_coordinator", "quieten_token_notice", "start_no_cluster", "temporary_folder"]
+    "pin_autoscaling_coordinator", "quieten_token_notice", "run_together", "start_no_cluster", "temporary_folder"]
+
+_LEAVE_SECONDS = 30
 
 
 def dashboard_address() -> str | None:
@@ -107,21 +116,104 @@ def is_being_drained() -> bool:
     return get_train_context().preemption_context.preemption_info is not None
 
 
-class SignalledBackend(_TorchBackend):
-    """Ray Train's process group for torch, which calls `in_main_thread` in each worker's main thread.
+class ProcessGroup(Backend):
+    """Workers that find one another through torch.distributed, by Ray's own functions, which the workers alone import.
 
-    Only a main thread may set signal handlers, and the training runs in another one. Ray Train has no public hook
-    there: its public callbacks are run in the controller (#63968).
+    `TorchTrainer` and `TorchConfig` set up the same group, but import torch in the process that drives a training and
+    in the one that controls it too: for nothing, and for half a gigabyte of the head a training.
+
+    It also calls `in_main_thread` in each worker's main thread: only there may signal handlers be set, the training
+    runs in another one, and Ray Train's public callbacks are run in the controller (#63968).
     """
+
+    share_cuda_visible_devices = True
 
     @staticmethod
     def in_main_thread() -> None:
         """Run in the main thread of each worker, before the training starts."""
 
+    def on_start(self, worker_group: Any, backend_config: Any) -> None:
+        """Let the workers find the first of them."""
+        address, port = worker_group.execute_single(0, get_address_and_port)
+        backend = "nccl" if worker_group.get_resources_per_worker().get("GPU", 0) > 0 else "gloo"
+        ray.get([worker_group.execute_single_async(rank, _join_group, address, port, backend, rank, len(worker_group),
+                                                   backend_config.timeout_s) for rank in range(len(worker_group))])
+
     def on_training_start(self, worker_group: Any, backend_config: Any) -> None:
         """Call `in_main_thread` on every worker."""
-        super().on_training_start(worker_group, backend_config)
         worker_group.execute(self.in_main_thread)
+
+    def on_shutdown(self, worker_group: Any, backend_config: Any) -> None:
+        """Let the workers part; one that hangs is not waited for."""
+        with contextlib.suppress(GetTimeoutError):
+            ray.get(worker_group.execute_async(_leave_group, len(worker_group) > 1), timeout=_LEAVE_SECONDS)
+
+
+def _join_group(address: str, port: int, backend: str, rank: int, size: int, timeout_s: int) -> None:
+    from ray.train.torch import config
+
+    os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = address, str(port)
+    config._set_torch_distributed_env_vars()
+    config._setup_torch_process_group(backend=backend, world_rank=rank, world_size=size, init_method="env://",
+                                      timeout_s=timeout_s)
+
+
+def _leave_group(destroy: bool) -> None:
+    from ray.train.torch import config
+
+    config._shutdown_torch(destroy_process_group=destroy)
+
+
+def _on_its_device() -> AbstractContextManager[None]:
+    from ray.train.torch.config import TorchConfigContextManager
+
+    return TorchConfigContextManager()
+
+
+@dataclass
+class ProcessGroupConfig(BackendConfig):
+    """What a `DataParallelTrainer` takes in the place of `TorchConfig`.
+
+    timeout_s: seconds that an exchange between the workers may take.
+    """
+
+    timeout_s: int = 1800
+
+    @property
+    def backend_cls(self) -> type[ProcessGroup]:
+        """The class that sets the process group up."""
+        return ProcessGroup
+
+    @property
+    def train_func_context(self) -> Callable[[], AbstractContextManager[None]]:
+        """What a worker trains within: with its own GPU for torch's current one."""
+        return _on_its_device
+
+    @property
+    def framework(self) -> TrainingFramework:
+        """What Ray's API says that it is."""
+        return TrainingFramework.TORCH
+
+
+def run_together(work: Callable[[dict[str, Any]], Any], settings: dict[str, Any], scaling: ScalingConfig,
+                 run: RunConfig, group: ProcessGroupConfig | None = None) -> Result:
+    """Let workers do something together, in one process group; without importing torch here.
+
+    Args:
+        work: of each worker, of these settings.
+        settings: that it is called with.
+        scaling: which workers there are.
+        run: its name and folder, and what happens when it fails.
+        group: how the workers find one another.
+
+    Raises:
+        ray.train.TrainingFailedError: it has failed for good.
+    """
+    trainer: Any = DataParallelTrainer(
+        work, train_loop_config=settings, backend_config=group or ProcessGroupConfig(), scaling_config=scaling,
+        run_config=run)  # type: ignore[arg-type]  # a type checker sees the class of V1
+    result: Result = trainer.fit()
+    return result
 
 
 def quieten_token_notice() -> None:

@@ -30,10 +30,9 @@ from typing import NoReturn
 
 import psutil
 import ray
-import ray.train.torch
 
 from jobs.cluster.failures import OfMachine
-from jobs.cluster.ray_private import SignalledBackend, is_being_drained, start_no_cluster
+from jobs.cluster.ray_private import ProcessGroup, ProcessGroupConfig, is_being_drained, start_no_cluster
 from jobs.cluster.waiting import Head
 from jobs.run_folder.layout import STOP_FILE
 from jobs.run_folder.lease import Lease
@@ -239,8 +238,8 @@ class StopSignal:
         return self.file.exists()
 
 
-class _Backend(SignalledBackend):
-    """Ray Train's process group, whose workers note SIGTERM instead of ending at once; a second one ends them."""
+class _Signaled(ProcessGroup):
+    """Workers that note SIGTERM instead of ending at once; a second one ends them."""
 
     @staticmethod
     def in_main_thread() -> None:
@@ -253,10 +252,10 @@ class _Backend(SignalledBackend):
 
 
 @dataclass
-class TorchConfig(ray.train.torch.TorchConfig):
-    """Ray Train's settings for torch, with workers that note SIGTERM."""
+class SignaledConfig(ProcessGroupConfig):
+    """A process group of workers that note SIGTERM."""
 
     @property
-    def backend_cls(self) -> type[SignalledBackend]:
+    def backend_cls(self) -> type[ProcessGroup]:
         """The class that sets the process group up."""
-        return _Backend
+        return _Signaled

@@ -13,7 +13,7 @@ from pathlib import Path
 from jobs.run_folder.layout import CONFIG_FILE
 from jobs.run_folder.metrics import Metrics, read_metrics
 from jobs.training.prepare import prepare
-from trs import checkpoint as checkpoints
+from trs import checkpoint_folders as checkpoints
 from trs import config as configs
 from trs.config import Config
 from trs.config.before import as_0_1_trained, as_0_1_wrote

@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from jobs.cluster.failures import Failures
-from jobs.cluster.ray_private import FailureConfig, Result, RunConfig, TorchTrainer
+from jobs.cluster.ray_private import FailureConfig, RunConfig, run_together
 from jobs.cluster.resources import scaling
 from jobs.config import Job
 from jobs.run_folder.lease import Lease
@@ -59,11 +59,8 @@ def do_once(work: Callable[[dict[str, Any]], Any], assignment: Assignment, judge
     name = f"ray-{uuid.uuid4().hex[:8]}"  # Ray Train resumes a run of the same name
     folder = assignment.folder
     try:
-        trainer = TorchTrainer(
-            work, train_loop_config=assignment.settings(), scaling_config=scaling(assignment.job),
-            run_config=RunConfig(
-                name=name, storage_path=str(folder), callbacks=[judge] if judge else [],
-                failure_config=FailureConfig(max_failures=-1 if judge else 0)))
-        return cast(Result, trainer.fit()).return_value
+        return run_together(work, assignment.settings(), scaling(assignment.job), RunConfig(
+            name=name, storage_path=str(folder), callbacks=[judge] if judge else [],
+            failure_config=FailureConfig(max_failures=-1 if judge else 0))).return_value
     finally:
         shutil.rmtree(folder / name, ignore_errors=True)

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from jobs.config import Job, as_learned
-from trs import checkpoint as checkpoints
+from trs import checkpoint_folders as checkpoints
 from trs import config as configs
 from trs.config import SupervisedConfig, TRSConfig
 

@@ -11,8 +11,6 @@ from typing import Any, cast
 
 import ray
 import ray.train
-import ray.train.torch
-import torch
 
 from jobs.cluster.failures import Failures
 from jobs.cluster.resources import all_or_none, threads_of
@@ -20,8 +18,7 @@ from jobs.config import Job
 from jobs.run_folder.layout import BAD_IMAGES_FILE, FIRST_STAGE, write_down
 from jobs.training.assignment import Assignment, do_once
 from jobs.training.datasets import StoredDatasets
-from trs import checkpoint as checkpoints
-from trs.bad_images import settle
+from trs import checkpoint_folders as checkpoints
 from trs.config import MethodConfig, PseudoPoseConfig
 from trs.data.pseudo_labels import PSEUDO_LABELS_FILE, load_labels, save_labels, with_labels
 
@@ -57,8 +54,13 @@ def label_unlabeled(job: Job, stored: StoredDatasets, folder: Path) -> StoredDat
 
 def label_per_worker(settings: dict[str, Any]) -> None:
     """Label this worker's share of the unlabeled people; rank 0 writes the labels of all."""
+    # Only here: who drives a training needs no networks.
+    import ray.train.torch
+    import torch
+
+    from trs.bad_images import settle
     from trs.evaluation.labeling import pseudo_label
-    from trs.evaluation.predictor import load_predictor  # only here: drivers need no networks
+    from trs.evaluation.predictor import load_predictor
 
     assignment: Assignment = settings["assignment"]
     assert assignment.checkpoint is not None

@@ -1,4 +1,4 @@
-"""A job and its datasets -> a TorchTrainer, run to its end.
+"""A job and its datasets -> Ray Train's workers, run to their end.
 
 The processes that only drive a training (a trial's driver, Ray Train's controller) import this module, so it leaves the
 networks to `jobs.training.worker`: each such process starts seconds sooner.
@@ -15,9 +15,9 @@ import ray
 import ray.train
 
 from jobs.cluster.failures import Blame, Failures, OfMachine, blame, find_mistake
-from jobs.cluster.ray_private import FailureConfig, RunConfig, TorchTrainer
+from jobs.cluster.ray_private import FailureConfig, RunConfig, run_together
 from jobs.cluster.resources import scaling
-from jobs.cluster.stopping import TorchConfig
+from jobs.cluster.stopping import SignaledConfig
 from jobs.config import Job
 from jobs.run_folder.layout import FIRST_STAGE, STOP_FILE, write_run
 from jobs.run_folder.lease import Lease
@@ -71,7 +71,7 @@ def fit(job: Job, stored: StoredDatasets, folder: Path, callbacks: Iterable[ray.
     judge = Failures(folder, job.cluster.max_failures)
     while True:
         try:
-            _trainer(Assignment(job, stored, folder, stop, burned_in, until, suggestion, lease), callbacks).fit()
+            _train(Assignment(job, stored, folder, stop, burned_in, until, suggestion, lease), callbacks)
             return
         except ray.train.TrainingFailedError as error:
             if _is_done(job, folder):  # what came after its last epoch costs it nothing
@@ -88,18 +88,13 @@ def _is_done(job: Job, folder: Path) -> bool:
     return bool(metrics) and metrics[-1]["epoch"] >= job.config.train.epochs
 
 
-def _trainer(assignment: Assignment, callbacks: Iterable[ray.train.UserCallback]) -> TorchTrainer:
+def _train(assignment: Assignment, callbacks: Iterable[ray.train.UserCallback]) -> None:
     folder = assignment.folder
-    return TorchTrainer(
-        train_per_worker,
-        train_loop_config=assignment.settings(),
-        torch_config=TorchConfig(),
-        scaling_config=scaling(assignment.job),
-        run_config=RunConfig(
-            name=folder.name, storage_path=str(folder.parent),
-            callbacks=[Failures(folder, assignment.job.cluster.max_failures), *callbacks],
-            # `Failures` says when it is enough. Workers may wait a night for machines that were taken away.
-            failure_config=FailureConfig(max_failures=-1, controller_failure_limit=100)))
+    run_together(train_per_worker, assignment.settings(), scaling(assignment.job), RunConfig(
+        name=folder.name, storage_path=str(folder.parent),
+        callbacks=[Failures(folder, assignment.job.cluster.max_failures), *callbacks],
+        # `Failures` says when it is enough. Workers may wait a night for machines that were taken away.
+        failure_config=FailureConfig(max_failures=-1, controller_failure_limit=100)), SignaledConfig())
 
 
 def train_per_worker(settings: dict[str, Any]) -> None:

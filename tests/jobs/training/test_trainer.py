@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,8 @@ from trs.config import Config
 from trs.data.datasets import Datasets
 from trs.data.split import load_split
 from trs.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[3]
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
@@ -50,6 +54,14 @@ def trained(config: Config, datasets: Datasets, tmp_path_factory: pytest.TempPat
 
 def weights(folder: Path) -> bytes:
     return (checkpoints.newest(folder) / "networks.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("module", ["jobs.training.trainer", "tune.trial"])
+def test_who_only_drives_or_controls_a_training_does_without_torch(module: str) -> None:
+    """Each takes a third of the memory so; there are two a trial, all on the head."""
+    said = subprocess.run([sys.executable, "-c", f"import sys, {module}; print(*sys.modules)"], cwd=ROOT, check=True,
+                          capture_output=True, text=True).stdout.split()
+    assert module in said and not {"torch", "torchvision", "timm", "scipy"} & set(said)
 
 
 def test_a_run_leaves_its_config_its_split_its_metrics_and_its_poses(trained: Path, config: Config, datasets: Datasets

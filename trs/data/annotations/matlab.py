@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import scipy.io
-
 from trs.errors import InputError, printable
 from trs.files import read_bytes
 
@@ -43,6 +41,8 @@ def read_matlab(path: Path, name: str) -> Any:
     Raises:
         InputError: the file is missing, no regular file, damaged, or without this variable.
     """
+    import scipy.io  # who reads no file of Matlab's does without its memory
+
     try:
         content = read_bytes(path)
         _check(content)
