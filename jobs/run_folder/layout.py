@@ -46,6 +46,19 @@ def write_run(job: Job, split: Split, folder: Path) -> None:
     save_split(split, folder / SPLIT_FILE)
 
 
+def run_name(folder: Path) -> str:
+    """How a run is called where the runs of a whole cluster are seen: with the search or the run that it lies in.
+
+    Args:
+        folder: of the run, absolute.
+
+    Returns: the end of the folder's path, such as `NAME`, or `NAME/trials/0003` for a trial.
+    """
+    above = [folder, *folder.parents[:3]]
+    outermost = max(number for number, each in enumerate(above) if number == 0 or (each / CONFIG_FILE).is_file())
+    return folder.relative_to(above[outermost].parent).as_posix()
+
+
 def with_threads_of(folder: Path, job: Job) -> Job:
     """The job with the threads that the run in a folder has begun with, if one has: others give other last bits."""
     file = folder / CONFIG_FILE

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ray.util.metrics import Counter, Gauge
 
-from jobs.run_folder.layout import EVENTS_FILE, PROGRESS_FILE, append_line
+from jobs.run_folder.layout import EVENTS_FILE, PROGRESS_FILE, append_line, run_name
 from jobs.run_folder.metrics import Metrics
 from trs.files import is_finite, read_json, write_text
 
@@ -36,7 +36,7 @@ class Progress:
     _written: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        tags = {"run": self.folder.name}
+        tags = {"run": run_name(self.folder)}
         self.gauges = {name: Gauge(f"trs_{name}", description, tuple(tags)) for name, description in {
             "step": "Completed steps.", "samples_per_second": "Images trained on per second.",
             "data_wait": "Share of the time that the training waits for images.",

@@ -19,7 +19,7 @@ from jobs.cluster.ray_private import FailureConfig, RunConfig, run_together
 from jobs.cluster.resources import scaling
 from jobs.cluster.stopping import SignaledConfig
 from jobs.config import Job
-from jobs.run_folder.layout import FIRST_STAGE, STOP_FILE, write_run
+from jobs.run_folder.layout import FIRST_STAGE, STOP_FILE, run_name, write_run
 from jobs.run_folder.lease import Lease
 from jobs.run_folder.metrics import read_metrics
 from jobs.run_folder.suggestion import Suggestion
@@ -90,8 +90,9 @@ def _is_done(job: Job, folder: Path) -> bool:
 
 def _train(assignment: Assignment, callbacks: Iterable[ray.train.UserCallback]) -> None:
     folder = assignment.folder
+    name = run_name(folder)
     run_together(train_per_worker, assignment.settings(), scaling(assignment.job), RunConfig(
-        name=folder.name, storage_path=str(folder.parent),
+        name=name, storage_path=str(folder).removesuffix(f"/{name}") or "/",
         callbacks=[Failures(folder, assignment.job.cluster.max_failures), *callbacks],
         # `Failures` says when it is enough. Workers may wait a night for machines that were taken away.
         failure_config=FailureConfig(max_failures=-1, controller_failure_limit=100)), SignaledConfig())

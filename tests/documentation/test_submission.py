@@ -120,6 +120,11 @@ def test_a_submitted_search_ends_with_its_report(started: Started, coco: Path, t
     assert done.returncode == 0, done.stdout
     assert (tmp_path / "search" / "report.html").exists() and "best AP" in done.stdout
     assert "[0000]" in done.stdout and "\r" not in done.stdout, done.stdout
+    token = Path(started.environment["HOME"], ".ray", "auth_token").read_text().strip()
+    asked = urllib.request.Request(f"{started.dashboard}/api/train/v2/runs/v1",
+                                   headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        assert '"search/trials/0000"' in answer.read().decode()
 
 
 def test_the_exit_code_is_the_trainings(started: Started, coco: Path, tmp_path: Path) -> None:

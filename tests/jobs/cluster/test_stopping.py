@@ -23,6 +23,15 @@ from trs.errors import Interruption
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Signals that end a process, whatever the tests were started to ignore, as `nohup` and a shell's `&` do."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def lease(tmp_path: Path) -> Iterator[Lease]:
     with hold(tmp_path) as held:
