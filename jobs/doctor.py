@@ -8,7 +8,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobs import cli
 from jobs.cluster.checks import examine
@@ -18,6 +18,7 @@ from jobs.cluster.measured import measure
 from jobs.cluster.ray_files import token_file, token_is_exposed
 from jobs.cluster.resources import waits_for_nodes
 from jobs.run_folder.silence import break_silence
+from trs.config.checks import MAY_CHANGE
 from trs.data.datasets import load_datasets
 from trs.errors import InputError
 
@@ -29,9 +30,9 @@ class Command(cli.Command):
     Nothing is trained.
     """
 
-    concurrent: int = 1
+    concurrent: int = field(default=1, metadata=MAY_CHANGE)
     """Trainings that are to run at a time, for the memory of the head."""
-    json: bool = False
+    json: bool = field(default=False, metadata=MAY_CHANGE)
     """Print a list of JSON instead of lines: of each check what it is about, its level (ok, warning or error), and what
     is said."""
 
@@ -41,7 +42,8 @@ def main(arguments: list[str]) -> None:
     command = cli.parse(Command, arguments, "python -m jobs.doctor")
     found = list[Finding]()
     quiet = contextlib.redirect_stdout(sys.stderr) if command.json else contextlib.nullcontext()
-    with quiet, break_silence(lambda: "Ray starts, the annotations are read, and the nodes are asked what they see"):
+    with quiet, break_silence(lambda: "Ray starts, the annotations are read, the nodes are asked what they see, and "
+                                      "storage and network are measured"):
         for finding in _examined(command):
             found.append(finding)
             if not command.json:

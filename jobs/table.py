@@ -95,9 +95,10 @@ def main(arguments: list[str]) -> None:
         connect()
         room = room_for(job, command.concurrent)
         left = [run for run in runs if folder.result(run) is None]
-        table = dataclasses.replace(table, cluster=share_cores(job, max(1, min(room(), len(left)))).cluster)
+        concurrent = max(1, min(room(), len(left)))
+        table = dataclasses.replace(table, cluster=share_cores(job, concurrent).cluster)
         datasets = load_datasets(job.config.data)
-        checks.require(job, datasets, folder.find(runs[0]), room())
+        checks.require(job, datasets, folder.find(runs[0]), concurrent)
     print(f"{table.caption}: {len(runs)} trainings, {len(runs) - len(left)} done, {room} -> {folder.path}",
           flush=True)
     cli.tell_notes(datasets.notes)

@@ -55,6 +55,9 @@ def settle(study: optuna.Study, folder: Path) -> tuple[optuna.Study, str | None]
         study.set_user_attr(HOME, dataclasses.asdict(here))  # first, for who knows itself has one
         study.set_user_attr(IDENTITY, [uuid.uuid4().hex])
         return study, None
+    if HOME not in attrs:  # killed in between by an earlier version
+        study.set_user_attr(HOME, dataclasses.asdict(here))
+        return study, None
     home = Home(**attrs[HOME])
     if home == here:
         return study, None

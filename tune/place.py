@@ -99,12 +99,16 @@ class _WholeLines(JournalFileOpenLock):
     def acquire(self) -> bool:
         """Wait for whoever holds it."""
         held = super().acquire()
-        with open(self.path, "rb+") as journal:
-            if journal.seek(0, os.SEEK_END) > 0:
-                journal.seek(-1, os.SEEK_END)
-                if journal.read() != b"\n":
-                    journal.seek(0)
-                    journal.truncate(journal.read().rfind(b"\n") + 1)
+        try:
+            with open(self.path, "ab+") as journal:
+                if journal.seek(0, os.SEEK_END) > 0:
+                    journal.seek(-1, os.SEEK_END)
+                    if journal.read() != b"\n":
+                        journal.seek(0)
+                        journal.truncate(journal.read().rfind(b"\n") + 1)
+        except BaseException:
+            self.release()  # nobody else would
+            raise
         return held
 
 
@@ -242,11 +246,11 @@ def url_of(text: str) -> sqlalchemy.URL:
     """
     try:
         url = sqlalchemy.make_url(text)
+        if url.drivername in ("postgresql", "postgres"):
+            url = url.set(drivername="postgresql+psycopg")
         url.get_dialect()
     except sqlalchemy.exc.ArgumentError as error:  # also of a database that is not known
         raise InputError("--storage is the address of a database, such as postgresql://user@host/name") from error
-    if url.drivername in ("postgresql", "postgres"):
-        url = url.set(drivername="postgresql+psycopg")
     password = url.password if url.password is not None else url.query.get("password")
     if password is not None:
         os.environ["PGPASSWORD"] = str(password)

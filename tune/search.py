@@ -145,9 +145,10 @@ def _begin(command: Command, lease: Lease) -> _Begun:
     with break_silence(lambda: "Ray starts, and its nodes are asked what they see"):
         connect()
         room = room_for(job, command.concurrent)
-        checks.require(job, datasets, folder, room())
+        concurrent = min(room(), plan.trials + plan.reference + len(queue))
+        checks.require(job, datasets, folder, concurrent)
     write_run(job, datasets.split, folder)  # a trial's own says its threads, which hang on how many there are at a time
-    job = share_cores(job, min(room(), plan.trials + plan.reference + len(queue)))
+    job = share_cores(job, concurrent)
     search = Search(folder, job, plan, space, lease=lease)
     save_search(search, datasets.skeleton)
     study = _study_of(search, defaults, command.storage)

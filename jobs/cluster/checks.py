@@ -7,6 +7,7 @@ token, a head that is too small.
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import sys
 import urllib.error
@@ -22,14 +23,15 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from jobs.cluster.finding import Finding, error_if, warning_if
 from jobs.cluster.growth import growth
-from jobs.cluster.node import NodeReport, Question, difference, report, store_on_disk, unfit_driver
+from jobs.cluster.node import NodeReport, Question, difference, no_driver, report, store_on_disk, unfit_driver
 from jobs.cluster.ray_private import dashboard_address
-from jobs.cluster.resources import DRIVER, require_resources, waits_for_nodes
+from jobs.cluster.resources import DRIVER, require_resources, waits_for_nodes, worker_places
 from jobs.config import WINDOW_BYTES, Job
 from trs.data.datasets import Datasets
 from trs.errors import InputError
 
-_ANSWER_SECONDS = 180.0
+_ANSWER_SECONDS, _LOAD_SECONDS = 180.0, 420.0
+"""That a node has to answer, and more where it may load weights from elsewhere first."""
 _BYTES_PER_STREAM = 2 * WINDOW_BYTES
 HEAD_BYTES, HEAD_BYTES_OF_TRAINING = 3 * 10**9, 75 * 10**7
 """What Ray and the command take on the head, and what each training that runs does beside its workers (docs/cluster.md
@@ -38,7 +40,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a prox
 _LOST = (ray.exceptions.NodeDiedError, ray.exceptions.TaskUnschedulableError, ray.exceptions.WorkerCrashedError)
 """How a task ends that was meant for one node, when the node is lost: while the task runs, before, or just now."""
 _MARKET = "ray.io/market-type"
-"""Ray's label of a node that says whether the cloud may take it back: `spot` or `on-demand`."""
+"""Ray's label of a node, from RAY_NODE_MARKET_TYPE: `spot` where the cloud may take it back, or `on-demand`."""
 
 
 def examine(job: Job, datasets: Datasets, folder: Path, concurrent: int = 1) -> Iterator[Finding]:
@@ -120,15 +122,18 @@ def _nodes(job: Job, asked: Question, folder: Path, concurrent: int) -> Iterator
         return
     try:
         nodes = [node for node in ray.nodes() if node["Alive"]]
+        without_weights = dataclasses.replace(asked, config=None)
         answers = {_report.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
-                   .remote(asked): node for node in nodes}
-        here = report(asked)
-        answered, silent = ray.wait(list(answers), num_returns=len(answers), timeout=_ANSWER_SECONDS)
+                   .remote(asked if worker_places(job, [node["Resources"]]) else without_weights): node
+                   for node in nodes}
+        here = report(without_weights)  # whoever asks has loaded them by now
+        patience = _ANSWER_SECONDS + (_LOAD_SECONDS if job.config.model.pretrained else 0)
+        answered, silent = ray.wait(list(answers), num_returns=len(answers), timeout=patience)
         for answer in answered:
             yield from _of_node(job, here, answers[answer], answer, concurrent)
         for answer in silent:
             name = _name(answers[answer])
-            yield error_if(_about(name), f"node {name} has not answered for {_ANSWER_SECONDS:.0f} s; look at it with "
+            yield error_if(_about(name), f"node {name} has not answered for {patience:.0f} s; look at it with "
                                          "`ray status`, or take it away")
     finally:
         shutil.rmtree(asked.probe, ignore_errors=True)  # a node that has been silent may still write there
@@ -151,14 +156,17 @@ def _of_node(job: Job, here: NodeReport, node: dict[str, Any], answer: ray.Objec
                        f"node {name} cannot run a task: {str(error).strip().splitlines()[-1]}")
         return
     yield error_if(_about(name), difference(name, here, there))
-    if job.cluster.use_gpu and resources.get("GPU"):
-        yield error_if(f"node {name}: driver", unfit_driver(name, torch.version.cuda, there))
+    if job.cluster.use_gpu and resources.get("GPU") and torch.version.hip is None:
+        fault = unfit_driver(name, torch.version.cuda, there)
+        yield error_if(f"node {name}: driver", fault) if fault else warning_if(f"node {name}: driver",
+                                                                               no_driver(name, there))
     yield warning_if(f"node {name}: object store",
                      store_on_disk(name, there, resources.get("object_store_memory", 0.0)))
     if resources.keys() >= DRIVER.keys():
         yield warning_if("head: memory", small_head(there.memory, concurrent))
-        yield warning_if("head: machine", "the head is a spot machine, and when its cloud takes it back every search "
-                         "ends; start it on demand" if node.get("Labels", {}).get(_MARKET) == "spot" else None)
+        if market := node.get("Labels", {}).get(_MARKET):
+            yield warning_if("head: machine", "the head is a spot machine, and when its cloud takes it back every "
+                             "search ends; start it on demand" if market == "spot" else None)
 
 
 def small_head(memory: int, concurrent: int) -> str | None:

@@ -16,6 +16,7 @@ from jobs.cluster.address import joined_address, require_answer
 from jobs.cluster.failures import OfMachine, first_line
 from jobs.cluster.ray_files import require_ray_files
 from jobs.cluster.ray_private import pin_autoscaling_coordinator, quieten_token_notice
+from jobs.cluster.stopping import ENDINGS
 from trs.errors import InputError
 
 
@@ -71,7 +72,7 @@ def children_without_signals() -> Iterator[None]:
     and SLURM to all that it has started: without a cluster nothing could be saved. Ray does the same for Ctrl-C. A
     process inherits which signals are blocked, and the cluster's are ended by SIGKILL, at the latest with this one.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, set(ENDINGS) - {signal.SIGINT})
     try:
         yield
     finally:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,15 @@ import ray.train.torch
 import torch
 
 from jobs.cluster.finding import Finding, error_if, warning_if
-from jobs.cluster.ray_private import FailureConfig, ProcessGroupConfig, RunConfig, run_together
-from jobs.cluster.resources import all_or_none, scaling
+from jobs.cluster.growth import nodes
+from jobs.cluster.ray_private import (
+    FailureConfig,
+    ProcessGroupConfig,
+    RunConfig,
+    WorkerGroupStartupTimeoutError,
+    run_together,
+)
+from jobs.cluster.resources import all_or_none, lack, scaling
 from jobs.config import Job
 
 BYTES = 64 * 2**20
@@ -64,16 +73,35 @@ def _storage(probe: Path) -> Finding:
 def _all_reduce(job: Job, probe: Path) -> Finding:
     """Let as many workers as the training has, on the same kind of places, sum tensors as its steps do."""
     about = f"all-reduce of {job.config.train.workers} workers"
+    job = all_or_none(job)
+    missing = lack(job, nodes()) or lack(job, [ray.available_resources()])
+    if missing is not None:
+        return Finding(about, f"not measured, for there is no room for them now: {missing.partition(';')[0]}")
+    ended: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            run_together(_sum_per_worker, {"bytes": BYTES, "file": str(probe / "seconds")}, scaling(job),
+                         RunConfig(name="all_reduce", storage_path=str(probe),
+                                   failure_config=FailureConfig(max_failures=0, controller_failure_limit=0)),
+                         ProcessGroupConfig(timeout_s=_PATIENCE_SECONDS))
+            ended.set_result(None)
+        except BaseException as error:
+            ended.set_exception(error)
+
+    os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(_PATIENCE_SECONDS)
+    # In the main thread Ray Train would take Ctrl-C for itself, and end with 0.
+    threading.Thread(target=work, daemon=True).start()
     try:
-        run_together(_sum_per_worker, {"bytes": BYTES, "file": str(probe / "seconds")}, scaling(all_or_none(job)),
-                     RunConfig(name="all_reduce", storage_path=str(probe),
-                               failure_config=FailureConfig(max_failures=0, controller_failure_limit=0)),
-                     ProcessGroupConfig(timeout_s=_PATIENCE_SECONDS))
+        ended.result()
         seconds = float((probe / "seconds").read_text("utf-8"))
     except (ray.train.TrainingFailedError, ray.exceptions.RayError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        return error_if(about, f"the workers cannot exchange gradients ({reason}); see that nodes reach one another "
-                        "on every port, and name their network in NCCL_SOCKET_IFNAME and GLOO_SOCKET_IFNAME")
+        reason = getattr(error, "controller_failure", error)
+        if isinstance(reason, WorkerGroupStartupTimeoutError):
+            return Finding(about, f"not measured, for the workers have not started within {_PATIENCE_SECONDS} s")
+        last = str(error).strip().splitlines()[-1]
+        return error_if(about, f"the workers cannot exchange gradients ({last}); see that nodes reach each other on "
+                        "every port, and name their network in NCCL_SOCKET_IFNAME and GLOO_SOCKET_IFNAME")
     speed = BYTES / seconds
     said = f"{BYTES / 1e6:.0f} MB in {seconds * 1e3:.0f} ms"
     if speed < SLOWEST_NETWORK:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import platform
-import re
 import shutil
 import socket
 import uuid
@@ -19,7 +19,7 @@ from trs.errors import InputError
 PACKAGES = ("torch", "torchvision", "ray", "numpy", "timm", "optuna", "safetensors")
 DRIVER_OF_CUDA = {11: 450, 12: 525, 13: 580}
 """NVIDIA's driver that a major version of CUDA wants at least (CUDA's release notes, minor version compatibility)."""
-_NVIDIA, _SHARED_MEMORY = Path("/proc/driver/nvidia/version"), Path("/dev/shm")
+_SHARED_MEMORY = Path("/dev/shm")
 _MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """Of a container, in the second and the first generation of control groups."""
 
@@ -30,13 +30,13 @@ class Question:
 
     probe: a folder on the storage, in which the driver has written a file with the folder's name.
     files: that the training reads.
-    config: of the training.
+    config: of the training; None where no worker of it can run, which alone need weights.
     keypoints: their number.
     """
 
     probe: Path
     files: tuple[str, ...]
-    config: Config
+    config: Config | None
     keypoints: int
 
 
@@ -48,7 +48,7 @@ class NodeReport:
     storage: why the storage cannot be used as the driver uses it, or None.
     sizes: in bytes of the files that the training reads; None where one is not seen.
     weights: why those that the networks start from cannot be had there, or None.
-    driver: the version of NVIDIA's, or None.
+    cuda: the newest major version of CUDA that the driver of NVIDIA's takes; None without one.
     shared_memory: bytes of /dev/shm, where an object store ought to lie; None where there is none.
     memory: bytes that all of the node's processes may take.
     """
@@ -57,7 +57,7 @@ class NodeReport:
     storage: str | None
     sizes: dict[str, int | None]
     weights: str | None
-    driver: str | None
+    cuda: int | None
     shared_memory: int | None
     memory: int
 
@@ -66,7 +66,7 @@ def report(asked: Question) -> NodeReport:
     """Look at this node."""
     versions = {"Python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
     return NodeReport(versions, _storage(asked.probe), {file: _size(file) for file in asked.files},
-                      _weights(asked.config, asked.keypoints), _driver(),
+                      _weights(asked.config, asked.keypoints), _cuda(),
                       shutil.disk_usage(_SHARED_MEMORY).total if _SHARED_MEMORY.is_dir() else None, _memory())
 
 
@@ -105,14 +105,19 @@ def unfit_driver(name: str, cuda: str | None, there: NodeReport) -> str | None:
     """
     if cuda is None:
         return f"node {name} has GPUs, and torch was installed without CUDA; install torch from PyPI"
-    if there.driver is None:
-        return (f"node {name} has GPUs by Ray's count, and no driver of NVIDIA's is seen there; install one, or in a "
-                "container NVIDIA's toolkit with NVIDIA_VISIBLE_DEVICES=all")
-    wanted = DRIVER_OF_CUDA.get(int(cuda.partition(".")[0]))
-    if wanted is not None and int(there.driver.partition(".")[0]) < wanted:
-        return (f"node {name} has NVIDIA's driver {there.driver}, and torch of CUDA {cuda} wants {wanted} or later; "
-                "update the driver, or take a machine image that has it")
-    return None
+    major = int(cuda.partition(".")[0])
+    if there.cuda is None or major <= there.cuda:
+        return None
+    wanted = f"{DRIVER_OF_CUDA[major]} or later" if major in DRIVER_OF_CUDA else "a later one"
+    return (f"node {name} has a driver of NVIDIA's for CUDA {there.cuda} and older, and torch of CUDA {cuda} wants "
+            f"{wanted}; update the driver, or take a machine image that has it")
+
+
+def no_driver(name: str, there: NodeReport) -> str | None:
+    """That no driver is seen on a node that has GPUs, in a sentence, or None."""
+    return None if there.cuda is not None else (
+        f"node {name} has GPUs by Ray's count, and no driver of NVIDIA's is seen there; install one, or in a container "
+        "NVIDIA's toolkit with NVIDIA_VISIBLE_DEVICES=all")
 
 
 def store_on_disk(name: str, there: NodeReport, store: float) -> str | None:
@@ -149,9 +154,9 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _weights(config: Config, keypoints: int) -> str | None:
+def _weights(config: Config | None, keypoints: int) -> str | None:
     """Build the networks as a worker does, without memory for their weights."""
-    if not config.model.pretrained and not config.train.init_from:
+    if config is None or (not config.model.pretrained and not config.train.init_from):
         return None
     from trs.warm_start import check_fit  # seconds, for torch and timm; only where there is something to look for
 
@@ -162,13 +167,14 @@ def _weights(config: Config, keypoints: int) -> str | None:
     return None
 
 
-def _driver() -> str | None:
-    """The version in a line such as `NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.95.05  ...`."""
+def _cuda() -> int | None:
+    """By the driver's own word, which counts NVIDIA's packages for older drivers in, and needs no GPU of ours."""
     try:
-        found = re.search(r"\s(\d+\.\d+(\.\d+)?)\s", _NVIDIA.read_text("utf-8").partition("\n")[0])
-    except OSError:
+        version = ctypes.c_int()
+        failed = ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(version))
+    except (OSError, AttributeError):
         return None
-    return found and found[1]
+    return None if failed else version.value // 1000
 
 
 def _memory() -> int:

@@ -29,6 +29,7 @@ from ray.exceptions import GetTimeoutError
 from ray.train._internal.utils import get_address_and_port
 from ray.train.backend import Backend, BackendConfig
 from ray.train.v2._internal.callbacks import DatasetsCallback
+from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
 from ray.train.v2._internal.execution.context import get_train_context
 from ray.train.v2._internal.util import TrainingFramework
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
@@ -40,7 +41,8 @@ else:
     from ray.train import FailureConfig, Result, RunConfig, ScalingConfig
 
 __all__ = [
-    "FailureConfig", "ProcessGroup", "ProcessGroupConfig", "Result", "RunConfig", "ScalingConfig", "ask_head",
+    "FailureConfig", "ProcessGroup", "ProcessGroupConfig", "Result", "RunConfig", "ScalingConfig",
+    "WorkerGroupStartupTimeoutError", "ask_head",
     "dashboard_address", "has_autoscaler", "is_being_drained", "is_in_code_of_job", "longest_socket",
     "pin_autoscaling_coordinator", "quieten_token_notice", "run_together", "start_no_cluster", "temporary_folder"]
 

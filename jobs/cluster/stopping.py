@@ -44,7 +44,8 @@ _ONE_SIGNAL_SECONDS = 1.0
 _LEAVE_SECONDS = 10.0
 SAVE_SECONDS = 60.0
 """That workers have to save, once a stop is asked for: a step and a checkpoint take less, one that hangs for ever."""
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+"""What asks a command to end."""
 _terminated, _hangs = threading.Event(), threading.Event()
 
 
@@ -95,7 +96,7 @@ class Stop:
 
 def _heard() -> list[signal.Signals]:
     """What asks a command to end, but for what it was started to ignore."""
-    return [number for number in _ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
+    return [number for number in ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextlib.contextmanager

@@ -53,7 +53,7 @@ def test_two_workers_on_two_nodes_exchange_gradients_and_json_says_the_same(mach
     found = {finding["about"]: finding for finding in json.loads(said[said.index("["):said.rindex("]") + 1])}
     assert code == 0 and {finding["level"] for finding in found.values()} <= {"ok", "warning"}, said
     assert re.fullmatch(r"67 MB in \d+ ms.*", found["all-reduce of 2 workers"]["said"]), said
-    assert found["head: machine"] == {"about": "head: machine", "said": None, "level": "ok"}
+    assert found["head: memory"] == {"about": "head: memory", "said": None, "level": "ok"}
 
 
 def test_a_node_that_is_lost_while_it_is_asked_is_reported_and_stops_nothing(machines: Any, config: Config,

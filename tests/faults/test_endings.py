@@ -139,10 +139,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Command]]:
 
 @pytest.mark.parametrize(("cause", "number"), [
     pytest.param("SIGTERM, also to all its processes", signal.SIGTERM, marks=pytest.mark.gate),
-    ("Ctrl-C", signal.SIGINT)])
-def test_a_signal_to_all_that_the_command_has_started_is_a_gentle_stop(start: Any, cause: str, number: signal.Signals
-                                                                       ) -> None:
-    """As `timeout`, systemd and SLURM send it, and twice."""
+    ("Ctrl-C", signal.SIGINT), (None, signal.SIGUSR1)])
+def test_a_signal_to_all_that_the_command_has_started_is_a_gentle_stop(start: Any, cause: str | None,
+                                                                       number: signal.Signals) -> None:
+    """As `timeout`, systemd, SLURM and other batch systems send it, and twice."""
     command = start("--epochs", "500")
     command.listen(lambda: command.trains)
     everyone = [command.process.pid, *(child.pid for child in
@@ -150,7 +150,7 @@ def test_a_signal_to_all_that_the_command_has_started_is_a_gentle_stop(start: An
     for process in [*everyone, command.process.pid]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, number)
-    assert command.end() == CAUSES[cause].exit_code, command.said
+    assert command.end() == (128 + number if cause is None else CAUSES[cause].exit_code), command.said
     assert "interrupted" in command.said
     command.assert_saved()
 

@@ -56,7 +56,7 @@ import ray
 from jobs.cluster import connect as cluster
 cluster.connect()
 blocked = ray.get(ray.remote(num_cpus=0)(lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [])).remote())
-assert {signal.SIGTERM, signal.SIGHUP} <= blocked, blocked
+assert {signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU} <= blocked, blocked
 assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 print("CPUs", ray.cluster_resources()["CPU"])
 """

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from jobs.cluster.checks import small_head
-from jobs.cluster.node import NodeReport, Question, difference, report, store_on_disk, unfit_driver
+from jobs.cluster.node import NodeReport, Question, difference, no_driver, report, store_on_disk, unfit_driver
 from trs.config import Config
 from trs.presets import coco_1k
 
@@ -79,22 +79,33 @@ def test_weights_that_a_node_does_not_have_are_told(asked: Question, tmp_path: P
     assert str(tmp_path / "empty") in said and "TORCH_HOME names on every node" in said
 
 
-def of_gpus(driver: str | None) -> NodeReport:
-    return NodeReport({}, None, {}, None, driver, None, 16 * GIB)
+def of_gpus(cuda: int | None) -> NodeReport:
+    return NodeReport({}, None, {}, None, cuda, None, 16 * GIB)
 
 
-@pytest.mark.parametrize("cuda, driver, told", [
-    ("13.0", "570.133.20", "NVIDIA's driver 570.133.20, and torch of CUDA 13.0 wants 580 or later"),
-    ("12.8", "470.57.02", "wants 525 or later"), ("13.0", None, "no driver of NVIDIA's is seen there"),
-    (None, "580.95.05", "torch was installed without CUDA"),
-    ("13.0", "580.95.05", None), ("12.8", "570.133.20", None), ("14.0", "580.95.05", None)])
-def test_a_driver_that_torch_cannot_use_is_told(cuda: str | None, driver: str | None, told: str | None) -> None:
-    said = unfit_driver("n", cuda, of_gpus(driver))
+@pytest.mark.parametrize("torchs, drivers, told", [
+    ("13.0", 12, "a driver of NVIDIA's for CUDA 12 and older, and torch of CUDA 13.0 wants 580 or later"),
+    ("12.8", 11, "wants 525 or later"), ("14.0", 13, "wants a later one"), (None, 13, "installed without CUDA"),
+    ("13.0", 13, None), ("12.8", 13, None), ("13.0", None, None)])
+def test_a_driver_that_torch_cannot_use_is_told(torchs: str | None, drivers: int | None, told: str | None) -> None:
+    said = unfit_driver("n", torchs, of_gpus(drivers))
     assert said is None if told is None else told in str(said)
 
 
+def test_a_driver_that_is_not_seen_is_told() -> None:
+    assert no_driver("n", of_gpus(13)) is None and "no driver of NVIDIA's is seen there" in str(
+        no_driver("n", of_gpus(None)))
+
+
+def test_where_no_worker_can_run_no_weights_are_looked_for(asked: Question, tmp_path: Path,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    assert report(dataclasses.replace(asked, config=coco_1k())).weights is not None
+    assert report(dataclasses.replace(asked, config=None)).weights is None
+
+
 def test_the_torch_that_is_tested_has_a_driver_that_is_known() -> None:
-    assert unfit_driver("n", torch.version.cuda, of_gpus("100.1")) is not None
+    assert unfit_driver("n", torch.version.cuda, of_gpus(1)) is not None
 
 
 def test_an_object_store_on_disk_is_told() -> None:
