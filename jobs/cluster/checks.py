@@ -33,7 +33,7 @@ from trs.errors import InputError
 _ANSWER_SECONDS, _LOAD_SECONDS = 180.0, 420.0
 """That a node has to answer, and more where it may load weights from elsewhere first."""
 _BYTES_PER_STREAM = 2 * WINDOW_BYTES
-HEAD_BYTES, HEAD_BYTES_OF_TRAINING = 3 * 10**9, 75 * 10**7
+HEAD_BYTES, HEAD_BYTES_OF_TRAINING = 3 * 10**9, 65 * 10**7
 """What Ray and the command take on the head, and what each training that runs does beside its workers (docs/cluster.md
 has the measurement)."""
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not know the cluster's machines

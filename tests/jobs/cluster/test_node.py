@@ -119,5 +119,5 @@ def test_an_object_store_on_disk_is_told() -> None:
 def test_a_head_that_is_too_small_for_what_runs_is_told() -> None:
     """16 trials on an m6i.xlarge of 16 GiB fit, 32 do not."""
     assert small_head(16 * GIB, 16) is None
-    assert "32 trainings at a time take about 27 GB of the head beside their workers, and it has 17; lower" in str(
+    assert "32 trainings at a time take about 24 GB of the head beside their workers, and it has 17; lower" in str(
         small_head(16 * GIB, 32))
