@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from jobs import cli
-from jobs.cluster.checks import examine
+from jobs.cluster.checks import examine, nearest
 from jobs.cluster.connect import connect
 from jobs.cluster.finding import Finding, warning_if
 from jobs.cluster.measured import measure
@@ -73,7 +73,7 @@ def _examined(command: Command) -> Iterator[Finding]:
     if waits_for_nodes(command.job) is not None:
         yield Finding("storage and all-reduce: speed", "are measured once the cluster has nodes for a training")
     else:
-        yield from measure(command.job, next(each for each in command.folder.parents if each.is_dir()))
+        yield from measure(command.job, nearest(command.folder))
 
 
 if __name__ == "__main__":

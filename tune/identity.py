@@ -52,10 +52,8 @@ def settle(study: optuna.Study, folder: Path) -> tuple[optuna.Study, str | None]
     """
     attrs, here = study.user_attrs, Home.of(folder)
     if IDENTITY not in attrs:  # new, or begun by 0.1
-        study.set_user_attr(HOME, dataclasses.asdict(here))  # first, for who knows itself has one
         study.set_user_attr(IDENTITY, [uuid.uuid4().hex])
-        return study, None
-    if HOME not in attrs:  # killed in between by an earlier version
+    if HOME not in attrs:  # the same, or killed in between
         study.set_user_attr(HOME, dataclasses.asdict(here))
         return study, None
     home = Home(**attrs[HOME])

@@ -60,7 +60,7 @@ def examine(job: Job, datasets: Datasets, folder: Path, concurrent: int = 1) -> 
     yield from _dashboard()
     files = sorted({str(Path(people.root, str(people.files[0]))) for people in
                     (datasets.labeled, datasets.unlabeled, datasets.val) if len(people)})
-    yield from _nodes(job, Question(_nearest(folder) / f".trs-probe-{uuid.uuid4().hex[:8]}", tuple(files), job.config,
+    yield from _nodes(job, Question(nearest(folder) / f".trs-probe-{uuid.uuid4().hex[:8]}", tuple(files), job.config,
                                     len(datasets.skeleton)), folder, concurrent)
 
 
@@ -191,7 +191,7 @@ def _about(name: str) -> str:
     return f"node {name}: storage, images, versions, weights"
 
 
-def _nearest(folder: Path) -> Path:
+def nearest(folder: Path) -> Path:
     """The closest folder above that exists."""
     return next(parent for parent in folder.parents if parent.is_dir())
 

@@ -2,7 +2,7 @@
 
 For each number of trials a search of tiny networks runs them at once on a cluster of its own. While all train, the
 memory of each kind of process is read from /proc: PSS, in which what several share counts once, and RSS. CPU seconds
-are those of a process's whole life, as far as it was seen; the object store's are Ray's own count of what lies there.
+are those of a process's whole life, as far as it was seen.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -20,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import ray
 import torch
-import torchvision
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = ["--preset", "demo", "--model.backbones", "resnet_tiny", "resnet_tiny", "--model.head-channels", "16",
@@ -96,8 +95,7 @@ def main(arguments: list[str]) -> None:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, nargs="+", default=[1, 2, 4], help="at a time")
     trials = parser.parse_args(arguments).trials
-    versions = re.sub(r"\s+", " ", f"torch {torch.__version__} torchvision {torchvision.__version__}")
-    print(f"{versions}, {os.cpu_count()} CPUs")
+    print(f"torch {torch.__version__}, ray {ray.__version__}, {os.cpu_count()} CPUs")
     with tempfile.TemporaryDirectory() as folder:
         for number in trials:
             seen = measure(number, Path(folder))
