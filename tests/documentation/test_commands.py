@@ -28,7 +28,7 @@ STAGES = ("jobs.doctor", "jobs.check", "jobs.explore", "run_tune.py", "tune.comp
 BEHIND = {**dict.fromkeys(("jobs.doctor", "jobs.check", "jobs.explore", "jobs.train"), SMALL),
           "run_tune.py": [*SMALL, "--trials", "2"]}
 ROWS = {"table2": "TRS", "figure6": "TRS", "lspet": "Supervised + MFL", "baseline": "1,500", "gain": "Dual",
-        "pretrained": "published"}
+        "pieces": "SSPCM", "pretrained": "published"}
 """The rows of each table that are trained."""
 STARTED_BY_CI = {"pip", "pytest"}
 """`.ci/run` is a test of these."""

@@ -7,7 +7,7 @@ import pytest
 from jobs.paper.runs import Run
 from jobs.paper.tables import TABLES, Cell, Table
 from trs import config as configs
-from trs.config import Config
+from trs.config import Config, change
 
 
 @pytest.mark.parametrize(("name", "cells", "runs"), [
@@ -46,10 +46,10 @@ def test_a_figure_is_a_table_of_the_runs_that_it_shows() -> None:
 
 def test_our_own_study_leaves_room_on_two_cores() -> None:
     for name, make in TABLES.items():
-        assert (make().cluster.cpus_per_worker < 1) == (name in ("lspet", "baseline", "gain", "pretrained"))
+        assert (make().cluster.cpus_per_worker < 1) == (name in ("lspet", "baseline", "gain", "pieces", "pretrained"))
 
 
-@pytest.mark.parametrize("name", ["gain", "pretrained"])
+@pytest.mark.parametrize("name", ["gain", "pieces", "pretrained"])
 def test_what_unlabeled_images_bring_is_measured_at_equal_labels_and_batches(name: str) -> None:
     table = TABLES[name]()
     runs = {cell.row: cell.run.config for cell in table.cells}
@@ -62,6 +62,17 @@ def test_what_unlabeled_images_bring_is_measured_at_equal_labels_and_batches(nam
         if row[0].startswith("TRS"):  # every difference is the method's, and its burn-in is a part of its steps
             assert config.model == against.model and config.train.epochs == against.train.epochs
             assert config.train.learning_rate == against.train.learning_rate
+
+
+def test_each_piece_is_taken_away_alone_and_all_rows_weigh_unlabeled_images_alike() -> None:
+    runs = {cell.row[0]: cell.run.config for cell in TABLES["pieces"]().cells}
+    whole = runs.pop("TRS as published")
+    without = {"without reviewers": {"method.reviewers": False, "method.unsup_weight": 1.0},
+               "without MFL": {"model.levels": 1}, "without Keypoint-Mix": {"method.augment": ()}}
+    for name, changes in without.items():
+        assert runs[name] == change(whole, changes), name
+    for name in (*without, "SSPCM"):
+        assert runs[name].method.consistency_weight == whole.method.consistency_weight, name
 
 
 def test_a_run_is_called_by_the_first_cell_that_shows_it(config: Config) -> None:
