@@ -13,6 +13,7 @@ import io
 import itertools
 import os
 import re
+import select
 import shlex
 import sys
 import textwrap
@@ -395,11 +396,18 @@ def speak_utf_8() -> None:
 def _run_to_reader(main: Callable[[list[str]], None], arguments: list[str]) -> None:
     """Run a command; end quietly where whoever reads its output has seen enough, as in `--help | head`."""
     try:
-        main(arguments)
-    except BrokenPipeError:
         try:
+            main(arguments)
+        finally:  # little output is written here, not before
             sys.stdout.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(141)
-        raise
+    except BrokenPipeError:
+        if not _has_lost_its_reader(sys.stdout.fileno()):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _has_lost_its_reader(pipe: int) -> bool:
+    poll = select.poll()
+    poll.register(pipe, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +22,23 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
+_VALUE = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?"
+NODE_LABEL = re.compile(rf"([A-Za-z0-9](?:[\w./-]*[A-Za-z0-9])?)=(!?)(?:({_VALUE})|in\(({_VALUE}(?:, ?{_VALUE})*)\))")
+"""A label that nodes must have: its name, whether it is denied, and its value or values, as Ray's selectors have it."""
+
+
 @dataclass(frozen=True)
 class ClusterConfig:
     """The machines of a training; nothing here changes what is learned."""
 
     use_gpu: bool = False
-    """One GPU for each worker."""
+    """One GPU for each worker, or what --gpus-per-worker says."""
+    gpus_per_worker: float = 1.0
+    """With use_gpu: the share of a GPU that a worker takes; at 0.5 two trials of one worker run on one GPU, and nobody
+    divides its memory between them."""
+    node_labels: tuple[str, ...] = ()
+    """Labels of the nodes that workers may run on, in Ray's words: `ray.io/accelerator-type=H100`, `team=!other`,
+    `zone=in(a,b)`. By default any."""
     cpus_per_worker: float = 1.0
     """CPUs reserved for a worker."""
     data_cpus: float = 1.0
@@ -47,6 +59,14 @@ class ClusterConfig:
         check_fields(self, "cluster")
         for name in ("cpus_per_worker", "data_cpus", "resize_seconds"):
             require(getattr(self, name) > 0, f"cluster.{name} must be positive, got {getattr(self, name)}")
+        require(0 < self.gpus_per_worker <= 1,
+                f"cluster.gpus_per_worker must be above 0 and at most 1, got {self.gpus_per_worker}")
+        for word in self.node_labels:
+            require(NODE_LABEL.fullmatch(word) is not None, f"cluster.node_labels: {word!r} is not like name=value, "
+                                                            "name=!value, name=in(a,b) or name=!in(a,b)")
+        names = [word.partition("=")[0] for word in self.node_labels]
+        require(len({*names}) == len(names), "cluster.node_labels must name each label once; several values are "
+                                             "written name=in(a,b)")
 
 
 def require_effect(cluster: ClusterConfig, given: Collection[str]) -> None:
@@ -57,6 +77,8 @@ def require_effect(cluster: ClusterConfig, given: Collection[str]) -> None:
     """
     require(cluster.min_workers is not None or "resize_seconds" not in given,
             "cluster.resize_seconds has no effect without cluster.min_workers; leave that out")
+    require(cluster.use_gpu or "gpus_per_worker" not in given,
+            "cluster.gpus_per_worker has no effect without cluster.use_gpu; leave that out")
 
 
 @dataclass(frozen=True)
@@ -70,6 +92,9 @@ class Job:
         require(1 <= (self.cluster.min_workers or 1) <= self.config.train.workers,
                 f"cluster.min_workers must be from 1 to train.workers, {self.config.train.workers}, got "
                 f"{self.cluster.min_workers}")
+        require(self.cluster.gpus_per_worker == 1 or self.config.train.workers == 1,
+                "cluster.gpus_per_worker below 1 is for trainings of one worker: NCCL, by which several work together, "
+                "takes one GPU each")
 
 
 def kept_fields(settings: DataclassInstance) -> list[str]:

@@ -17,7 +17,7 @@ from jobs import cli
 from jobs import config as jobs_config
 from jobs.cluster import checks
 from jobs.cluster.connect import connect
-from jobs.cluster.resources import Room, room_for, share_cores
+from jobs.cluster.resources import Room, Share, room_for, share_cores
 from jobs.cluster.stopping import Stop, run_aside, stop_gently
 from jobs.config import ClusterConfig, Job
 from jobs.paper.gains import gains_of
@@ -71,6 +71,10 @@ class Command:
     """Trainings of each kind, with other splits and weights; the table then shows mean and standard deviation."""
     concurrent: int | None = None
     """Trainings at a time; by default as many as the cluster holds."""
+    max_cpus: float | None = None
+    """CPUs that all trainings together may hold of a cluster that others use too."""
+    max_gpus: float | None = None
+    """GPUs that all trainings together may hold."""
     out: Path = Path("runs/tables")
     """Folder of the tables and of their trainings; on a cluster, storage that every node sees."""
     only: tuple[str, ...] = ()
@@ -93,7 +97,7 @@ def main(arguments: list[str]) -> None:
     check(runs, folder)
     with break_silence(lambda: "Ray starts, the annotations are read, and the nodes are asked what they see"):
         connect()
-        room = room_for(job, command.concurrent)
+        room = room_for(job, command.concurrent, Share(command.max_cpus, command.max_gpus))
         left = [run for run in runs if folder.result(run) is None]
         concurrent = max(1, min(room(), len(left)))
         table = dataclasses.replace(table, cluster=share_cores(job, concurrent).cluster)

@@ -8,11 +8,16 @@ from collections.abc import Sequence
 from trs.config import TrainConfig, Warmup
 
 
+def peak_rate(train: TrainConfig) -> float:
+    """The highest learning rate of a training with its workers."""
+    return train.learning_rate * train.workers ** {"none": 0.0, "root": 0.5, "linear": 1.0}[train.rate_scaling]
+
+
 def learning_rate(step: int, total_steps: int, train: TrainConfig) -> float:
     """The rate of a step: after a linear warm-up from 0 it falls by steps, or as half a cosine (`train.schedule`)."""
     warmup = min(1.0, (step + 1) / train.warmup_steps) if train.warmup_steps else 1.0
     fall = half_cosine(step, total_steps) if train.schedule == "cosine" else drops(step, total_steps, train.lr_drops)
-    return train.learning_rate * warmup * fall
+    return peak_rate(train) * warmup * fall
 
 
 def drops(step: int, total_steps: int, shares: Sequence[float]) -> float:

@@ -7,11 +7,13 @@ from collections.abc import Callable
 import optuna
 
 from jobs.cluster.failures import OfMachine
+from jobs.run_folder.checkpoints import prune
+from jobs.run_folder.metrics import best_step
 from jobs.training.datasets import store
 from jobs.training.many import train_many
 from trs.data.datasets import Datasets
 from tune.live import report_live
-from tune.plan import Search
+from tune.plan import Search, trial_name
 from tune.publish.optuna_notes import keep_poses
 from tune.report.gallery import Validation
 from tune.study import StudyPruner, StudySearcher, trials_left
@@ -35,13 +37,21 @@ def run(search: Search, datasets: Datasets, study: optuna.Study, room: Callable[
         return
     people = Validation.loaded(search.folder, search.config.data, datasets)
     searcher = StudySearcher(study, search, room,
-                             before_end=lambda trial: keep_poses(search.folder, trial, people))
+                             before_end=lambda trial: _wind_up(search, trial, people))
     shared = {"search": search, "stored": store(datasets)}
     with report_live(search, samples) as callback:
         # Each may want a burn-in of its own, and tries, and people queue more: the searcher knows what is left.
         train_many(run_trial, shared, searcher, search.folder, -1, room, [callback], StudyPruner(searcher))
     if searcher.gives_up is not None:
         raise OfMachine(searcher.gives_up)
+
+
+def _wind_up(search: Search, trial: optuna.trial.Trial, people: Validation) -> None:
+    """Keep of a trial that ends an image of its poses, and of its checkpoints the newest and the best."""
+    keep_poses(search.folder, trial, people)
+    run = search.run_folder(trial_name(trial.number))
+    best = best_step(run, search.config.eval.metric)
+    prune(run, [] if best is None else [best], newest=1)
 
 
 def trainings_left(search: Search, study: optuna.Study) -> int:

@@ -15,7 +15,7 @@ from jobs import cli
 from jobs.cluster import checks
 from jobs.cluster.connect import connect
 from jobs.cluster.failures import OfMachine
-from jobs.cluster.resources import Room, room_for, share_cores
+from jobs.cluster.resources import Room, Share, room_for, share_cores
 from jobs.cluster.stopping import Stopped, finish_first, run_aside, stop_gently
 from jobs.run_folder.layout import write_run
 from jobs.run_folder.lease import Lease, Lost, hold, require_new
@@ -49,6 +49,10 @@ class Command(Plan, cli.Command):
     """A YAML file of ranges that replaces the default space."""
     concurrent: int | None = field(default=None, metadata=MAY_CHANGE)
     """Trials at a time; by default as many as the cluster holds."""
+    max_cpus: float | None = field(default=None, metadata=MAY_CHANGE)
+    """CPUs that all trials together may hold of a cluster that others use too."""
+    max_gpus: float | None = field(default=None, metadata=MAY_CHANGE)
+    """GPUs that all trials together may hold."""
     queue: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = field(default=(), metadata=MAY_CHANGE)
     """Settings of a trial that is to come next, on top of --trials, such as "method.unsup_weight=2 method.mix_count=3";
     what they leave out is sampled. May be given several times."""
@@ -144,7 +148,7 @@ def _begin(command: Command, lease: Lease) -> _Begun:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with break_silence(lambda: "Ray starts, and its nodes are asked what they see"):
         connect()
-        room = room_for(job, command.concurrent)
+        room = room_for(job, command.concurrent, Share(command.max_cpus, command.max_gpus))
         concurrent = min(room(), plan.trials + plan.reference + len(queue))
         checks.require(job, datasets, folder, concurrent)
     write_run(job, datasets.split, folder)  # a trial's own says its threads, which hang on how many there are at a time

@@ -22,7 +22,7 @@ import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from jobs.cluster.finding import Finding, error_if, warning_if
-from jobs.cluster.growth import growth
+from jobs.cluster.growth import growth, node_of
 from jobs.cluster.node import NodeReport, Question, difference, no_driver, report, store_on_disk, unfit_driver
 from jobs.cluster.ray_private import dashboard_address
 from jobs.cluster.resources import DRIVER, require_resources, waits_for_nodes, worker_places
@@ -124,7 +124,7 @@ def _nodes(job: Job, asked: Question, folder: Path, concurrent: int) -> Iterator
         nodes = [node for node in ray.nodes() if node["Alive"]]
         without_weights = dataclasses.replace(asked, config=None)
         answers = {_report.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
-                   .remote(asked if worker_places(job, [node["Resources"]]) else without_weights): node
+                   .remote(asked if worker_places(job, [node_of(node)]) else without_weights): node
                    for node in nodes}
         here = report(without_weights)  # whoever asks has loaded them by now
         patience = _ANSWER_SECONDS + (_LOAD_SECONDS if job.config.model.pretrained else 0)

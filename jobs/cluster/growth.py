@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,30 @@ LAUNCHED_BY = Path("~/ray_bootstrap_config.yaml")
 
 
 @dataclass(frozen=True)
-class NodeType:
-    """Nodes of one kind that an autoscaler starts.
+class Node:
+    """What a node has to give.
 
-    resources: of each, by Ray's names.
-    most: that there may be of them.
+    resources: by Ray's names.
+    labels: by which one is chosen, see `jobs.cluster.labels`.
     """
 
     resources: dict[str, float]
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def amount(self, name: str) -> float:
+        """Of a resource."""
+        return self.resources.get(name, 0.0)
+
+
+@dataclass(frozen=True)
+class NodeType:
+    """Nodes of one kind that an autoscaler starts.
+
+    node: each of them.
+    most: that there may be of them.
+    """
+
+    node: Node
     most: int
 
 
@@ -51,32 +67,37 @@ def growth() -> Growth | None:
 def types_of(config: Any) -> tuple[NodeType, ...] | None:
     """The types of worker nodes of a cluster launcher's configuration; None where one leaves its resources open."""
     most_of_all = int(config.get("max_workers", 0))
-    types = [(kind.get("resources"), min(int(kind.get("max_workers", most_of_all)), most_of_all))
-             for name, kind in config["available_node_types"].items() if name != config["head_node_type"]]
-    if any(not resources for resources, _ in types):
+    types = [kind for name, kind in config["available_node_types"].items() if name != config["head_node_type"]]
+    if any(not kind.get("resources") for kind in types):
         return None
-    return tuple(NodeType({name: float(amount) for name, amount in resources.items()}, most)
-                 for resources, most in types)
+    return tuple(NodeType(Node({name: float(amount) for name, amount in kind["resources"].items()},
+                               {name: str(value) for name, value in (kind.get("labels") or {}).items()}),
+                          min(int(kind.get("max_workers", most_of_all)), most_of_all)) for kind in types)
 
 
-def capacity() -> list[dict[str, float]] | None:
-    """The resources of each node that the cluster has or may grow to; None where nobody here knows how far it may."""
+def capacity() -> list[Node] | None:
+    """The nodes that the cluster has or may grow to; None where nobody here knows how far it may."""
     there = nodes()
     grows = growth()
     if grows is None:
         return there
     if grows.types is None:
         return None
-    return there + [kind.resources for kind in grows.types for _ in range(kind.most - _count(kind, there))]
+    return there + [kind.node for kind in grows.types for _ in range(kind.most - _count(kind, there))]
 
 
-def nodes() -> list[dict[str, float]]:
-    """The resources of each node that the cluster has."""
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+def nodes() -> list[Node]:
+    """The nodes that the cluster has."""
+    return [node_of(node) for node in ray.nodes() if node["Alive"]]
 
 
-def _count(kind: NodeType, there: list[dict[str, float]]) -> int:
-    return min(kind.most, sum(all(node.get(name) == kind.resources.get(name) for name in ("CPU", "GPU"))
+def node_of(said: dict[str, Any]) -> Node:
+    """A node as `ray.nodes` says it."""
+    return Node(said["Resources"], said.get("Labels", {}))
+
+
+def _count(kind: NodeType, there: list[Node]) -> int:
+    return min(kind.most, sum(all(node.amount(name) == kind.node.amount(name) for name in ("CPU", "GPU"))
                               for node in there))
 
 

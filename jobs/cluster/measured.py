@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import threading
@@ -18,7 +19,7 @@ import ray.train.torch
 import torch
 
 from jobs.cluster.finding import Finding, error_if, warning_if
-from jobs.cluster.growth import nodes
+from jobs.cluster.growth import Node, nodes
 from jobs.cluster.ray_private import (
     FailureConfig,
     ProcessGroupConfig,
@@ -74,7 +75,8 @@ def _all_reduce(job: Job, probe: Path) -> Finding:
     """Let as many workers as the training has, on the same kind of places, sum tensors as its steps do."""
     about = f"all-reduce of {job.config.train.workers} workers"
     job = all_or_none(job)
-    missing = lack(job, nodes()) or lack(job, [ray.available_resources()])
+    anywhere = dataclasses.replace(job, cluster=dataclasses.replace(job.cluster, node_labels=()))
+    missing = lack(job, nodes()) or lack(anywhere, [Node(ray.available_resources())])
     if missing is not None:
         return Finding(about, f"not measured, for there is no room for them now: {missing.partition(';')[0]}")
     ended: Future[None] = Future()

@@ -9,7 +9,8 @@ from typing import Any
 import loky
 import ray
 
-from jobs.cluster.growth import capacity, growth, nodes
+from jobs.cluster.growth import Node, capacity, growth, nodes
+from jobs.cluster.labels import is_chosen, label_selector
 from jobs.cluster.ray_private import ScalingConfig
 from jobs.config import ClusterConfig, Job
 from trs.errors import InputError
@@ -19,13 +20,13 @@ DRIVER = {"node:__internal_head__": 1e-3}
 the head, which outlives the nodes that come and go, and with it the training survives their loss."""
 
 
-Nodes = list[dict[str, float]]
-"""The resources of each node, by Ray's names."""
+Nodes = list[Node]
 
 
-def cpus_needed(job: Job, workers: int) -> float:
-    """CPUs of a training with so many workers: for them and for the tasks that read for them."""
-    return workers * (job.cluster.cpus_per_worker + job.cluster.data_cpus)
+def needed(job: Job, workers: int) -> dict[str, float]:
+    """What a training with so many workers takes, by Ray's names: for them and for the tasks that read for them."""
+    of_one = {"CPU": job.cluster.cpus_per_worker + job.cluster.data_cpus, "GPU": _gpus_of_worker(job)}
+    return {name: workers * amount for name, amount in of_one.items()}
 
 
 def require_resources(job: Job) -> None:
@@ -52,35 +53,77 @@ def waits_for_nodes(job: Job) -> str | None:
 def lack(job: Job, there: Nodes) -> str | None:
     """What nodes lack for one training, in a sentence with the remedy; None where it fits."""
     cluster, workers = job.cluster, job.cluster.min_workers or job.config.train.workers
-    for name, wanted in (("CPU", cpus_needed(job, workers)), ("GPU", float(workers * cluster.use_gpu))):
-        if wanted > _sum(there, name) + 1e-6:
+    labels, chosen = ", ".join(cluster.node_labels), _chosen(job, there)
+    if not chosen and there:
+        return f"no node has {labels}; `ray list nodes --detail` names the labels of each, mend --node-labels"
+    for name, nodes_of_it in (("CPU", there), ("GPU", chosen)):
+        wanted, has = needed(job, workers)[name], _sum(nodes_of_it, name)
+        if wanted > has + 1e-6:
             remedy = "lower train.workers, --cpus-per-worker or --data-cpus" if name == "CPU" else (
-                "lower train.workers" if _sum(there, name) else "leave out --use-gpu")
-            return (f"one training asks for {wanted:g} {name}s ({workers} workers), the cluster has "
-                    f"{_sum(there, name):g}; {remedy}")
+                "lower train.workers" if has else "leave out --use-gpu")
+            whose = f"the nodes with {labels} have" if labels and name == "GPU" else "the cluster has"
+            return f"one training asks for {wanted:g} {name}s ({workers} workers), {whose} {has:g}; {remedy}"
     places = worker_places(job, there)
     if places < workers:
-        gpu = " and a GPU" if cluster.use_gpu else ""
-        return (f"{workers} workers of {cluster.cpus_per_worker:g} CPUs{gpu} each are asked for, and the "
-                f"cluster's nodes have room for {places}; lower train.workers or --cpus-per-worker")
+        whose = f"the nodes with {labels}" if labels else "the cluster's nodes"
+        gpu = f" and {'a GPU' if cluster.gpus_per_worker == 1 else f'{cluster.gpus_per_worker:g} of a GPU'}"
+        return (f"{workers} workers of {cluster.cpus_per_worker:g} CPUs{gpu if cluster.use_gpu else ''} each are asked "
+                f"for, and {whose} have room for "
+                f"{places}; lower train.workers or --cpus-per-worker")
     return None
 
 
 def worker_places(job: Job, there: Nodes) -> int:
-    """Count the workers that fit on nodes, each whole on one."""
-    wanted = _of_worker(job)
-    return sum(min(int((node.get(name, 0.0) + 1e-6) // amount) for name, amount in wanted.items()) for node in there)
+    """Count the workers that fit on nodes, each whole on one that it may run on."""
+    return sum(min(_fit(node, name, amount) for name, amount in _of_worker(job).items())
+               for node in _chosen(job, there))
+
+
+def _fit(node: Node, name: str, amount: float) -> int:
+    has = node.amount(name) + 1e-6
+    # A share of a GPU is one of a single GPU.
+    return int(has) * int((1 + 1e-6) // amount) if name == "GPU" else int(has // amount)
+
+
+def _chosen(job: Job, there: Nodes) -> Nodes:
+    return [node for node in there if is_chosen(job.cluster.node_labels, node.labels)]
 
 
 def fitting(job: Job, there: Nodes) -> int:
     """Count the trainings of one kind that nodes can run at a time; one that runs with fewer workers counts as none."""
     workers = job.config.train.workers
-    by_cpus = int((_sum(there, "CPU") + 1e-6) // cpus_needed(job, workers))
+    by_cpus = int((_sum(there, "CPU") + 1e-6) // needed(job, workers)["CPU"])
     return min(by_cpus, worker_places(job, there) // workers)
 
 
 def _sum(there: Nodes, name: str) -> float:
-    return sum(node.get(name, 0.0) for node in there)
+    return sum(node.amount(name) for node in there)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What the trainings of one command may hold together of a cluster that others use too.
+
+    cpus, gpus: at most so many; None sets no limit.
+    """
+
+    cpus: float | None = None
+    gpus: float | None = None
+
+    def trainings(self, job: Job) -> int | None:
+        """How many of one kind it holds; None without a limit.
+
+        Raises:
+            InputError: not even one.
+        """
+        wanted = needed(job, job.config.train.workers)
+        held = {name: (limit, int((limit + 1e-6) // wanted[name])) for name, limit in
+                (("CPU", self.cpus), ("GPU", self.gpus)) if limit is not None and wanted[name] > 0}
+        for name, (limit, count) in held.items():
+            if count < 1:
+                raise InputError(f"one training takes {wanted[name]:g} {name}s, and --max-{name.lower()}s {limit:g} "
+                                 "allows no more; raise that, or lower what a training takes")
+        return min((count for _, count in held.values()), default=None)
 
 
 @dataclass(frozen=True)
@@ -90,11 +133,13 @@ class Room:
     job: of one of them.
     wanted: at most; None leaves it to the cluster.
     grows: whether an autoscaler adds nodes for trainings that wait.
+    share: of the cluster, that they may hold together.
     """
 
     job: Job
     wanted: int | None
     grows: bool
+    share: Share = Share()
 
     def __call__(self) -> int:
         """As many as the nodes of now hold, and at least one; where it grows also some that wait, and make it grow."""
@@ -103,7 +148,7 @@ class Room:
             # A cluster doubles with what waits; who names a number gets all of it at once.
             there, fit = capacity(), self.wanted or 2 * fit
             fit = fit if there is None else max(1, min(fit, fitting(self.job, there)))
-        return min(fit, self.wanted) if self.wanted else fit
+        return min(limit for limit in (fit, self.wanted, self.share.trainings(self.job)) if limit is not None)
 
     def __str__(self) -> str:
         """What a search says of itself."""
@@ -111,7 +156,7 @@ class Room:
         return f"{now}, more as the cluster grows" if self.grows and self.wanted is None else now
 
 
-def room_for(job: Job, wanted: int | None) -> Room:
+def room_for(job: Job, wanted: int | None, share: Share | None = None) -> Room:
     """The room for trainings of one kind.
 
     Raises:
@@ -119,8 +164,10 @@ def room_for(job: Job, wanted: int | None) -> Room:
     """
     if wanted is not None and wanted < 1:
         raise InputError(f"--concurrent must be at least 1, got {wanted}")
+    share = share or Share()
+    share.trainings(job)
     require_resources(job)
-    return Room(job, wanted, growth() is not None)
+    return Room(job, wanted, growth() is not None, share)
 
 
 def scaling(job: Job) -> ScalingConfig:
@@ -128,7 +175,8 @@ def scaling(job: Job) -> ScalingConfig:
     cluster, workers = job.cluster, job.config.train.workers
     return ScalingConfig(
         num_workers=(cluster.min_workers, workers) if cluster.min_workers else workers, use_gpu=cluster.use_gpu,
-        elastic_resize_monitor_interval_s=cluster.resize_seconds, resources_per_worker=_of_worker(job))
+        elastic_resize_monitor_interval_s=cluster.resize_seconds, resources_per_worker=_of_worker(job),
+        label_selector=label_selector(cluster.node_labels) or None)
 
 
 def all_or_none(job: Job) -> Job:
@@ -168,4 +216,9 @@ def threads_of(cluster: ClusterConfig) -> int:
 
 
 def _of_worker(job: Job) -> dict[str, float]:
-    return {"CPU": job.cluster.cpus_per_worker} | ({"GPU": 1.0} if job.cluster.use_gpu else {})
+    gpus = _gpus_of_worker(job)
+    return {"CPU": job.cluster.cpus_per_worker} | ({"GPU": gpus} if gpus else {})
+
+
+def _gpus_of_worker(job: Job) -> float:
+    return job.cluster.gpus_per_worker if job.cluster.use_gpu else 0.0

@@ -47,12 +47,15 @@ def _aside(path: Path) -> Path:
     return next(place for name in names if not os.path.lexists(place := path.with_name(name)))
 
 
-def prune(folder: Path, keep: Collection[int]) -> None:
-    """Delete a run's checkpoints but the newest two and those after the steps in `keep`, and half-written ones.
+def prune(folder: Path, keep: Collection[int], newest: int = 2) -> None:
+    """Delete a run's checkpoints but the newest and those after the steps in `keep`, and half-written ones.
 
-    Two, because the newest may prove damaged.
+    Args:
+        folder: of the run.
+        keep: steps.
+        newest: how many are kept; two, while it goes on, because the newest may prove damaged.
     """
-    kept = {folder_name(step) for step in keep} | {path.name for path in of_run(folder)[-2:]}
+    kept = {folder_name(step) for step in keep} | {path.name for path in of_run(folder)[-newest:]}
     for path in (*folder.glob("checkpoint_*"), *leftovers(folder / "checkpoint_*")):
         if path.is_dir() and path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)

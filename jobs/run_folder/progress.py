@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -28,11 +29,13 @@ class Progress:
     folder: of the run.
     total_steps: of the whole training.
     samples_per_step: images, labeled or not, that all workers together train on in a step.
+    require_own: raises where the folder is another command's by now.
     """
 
     folder: Path
     total_steps: int
     samples_per_step: int
+    require_own: Callable[[], object] = lambda: None
     _written: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
@@ -48,6 +51,7 @@ class Progress:
 
     def began(self, step: int, workers: int, wanted: int) -> None:
         """Note a start; a resumed one says from where, with how many workers, and how many steps are repeated."""
+        self.require_own()
         before = read_position(self.folder)
         if before is not None:
             lost = max(0, before.step - step)
@@ -61,6 +65,7 @@ class Progress:
         if not now and time.monotonic() - self._written < _WRITE_SECONDS:
             return
         self._written = time.monotonic()
+        self.require_own()
         with contextlib.suppress(OSError):  # to be seen is not worth the end of a training
             write_text(self.folder / PROGRESS_FILE,
                        json.dumps(asdict(Position(step, self.total_steps, time.time()))))

@@ -88,7 +88,7 @@ class RayHost:
         if self.main:
             self.log = MetricsLog(self.folder, step)
             self.progress = Progress(self.folder, train.epochs * training.steps_per_epoch, train.batch_size
-                                     * train.workers * (1 + training.method.uses_unlabeled))
+                                     * train.workers * (1 + training.method.uses_unlabeled), assignment.require_lease)
             self.progress.began(step, context.get_world_size(), train.workers)
         self.reported_step = _from_main(self.log.reported_step if self.main else 0)
 
@@ -120,6 +120,7 @@ class RayHost:
 
     def keep(self, predictor: str, results: list[dict[str, Any]]) -> None:
         """Write the poses of an evaluation."""
+        self.assignment.require_lease()
         write_results(self.folder / PREDICTIONS, predictor, results)
 
     def report(self, metrics: Metrics) -> None:

@@ -76,11 +76,11 @@ class Machines:
         self.started = 0
         self.drivers: list[Driver] = []
 
-    def add(self, cpus: float) -> Any:
+    def add(self, cpus: float, labels: dict[str, str] | None = None) -> Any:
         """A new node."""
         os.environ["RAY_ADDRESS"] = self.address
         try:
-            return self.cluster.add_node(num_cpus=cpus, object_store_memory=10**9)
+            return self.cluster.add_node(num_cpus=cpus, object_store_memory=10**9, labels=labels or {})
         finally:
             del os.environ["RAY_ADDRESS"]
 

@@ -341,6 +341,17 @@ def test_help_explains_every_option(tmp_path: Path) -> None:
         assert words in done.stdout
 
 
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["in one piece", "line by line"])
+def test_a_reader_of_the_help_may_have_seen_enough(buffered: str) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "w") as nobody:
+        done = subprocess.run([sys.executable, "-m", "jobs.train", "--help"], cwd=ROOT, stdout=nobody,
+                              stderr=subprocess.PIPE, text=True, timeout=60,
+                              env={**os.environ, "PYTHONUNBUFFERED": buffered})
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 @pytest.mark.parametrize("command", [["run_tune.py"], ["-m", "jobs.train"], ["-m", "tune.compare", "x"]])
 def test_a_system_without_libgl_is_told_what_to_install(tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")

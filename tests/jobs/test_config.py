@@ -28,7 +28,9 @@ def test_a_file_of_0_1_holds_its_machines_among_the_optimization(tmp_path: Path)
     plain = configs.to_dict(demo())
     plain["train"] |= {"use_gpu": True, "cpus_per_worker": 2.0, "data_cpus": 0.5, "min_workers": None,
                        "resize_seconds": 30.0, "checkpoint_every": 50, "max_failures": 1}
-    assert jobs_config.from_dict(plain) == Job(demo(), ClusterConfig(True, 2.0, 0.5, None, 30.0, 50, 1))
+    machines = ClusterConfig(use_gpu=True, cpus_per_worker=2.0, data_cpus=0.5, resize_seconds=30.0, checkpoint_every=50,
+                             max_failures=1)
+    assert jobs_config.from_dict(plain) == Job(demo(), machines)
     assert configs.from_dict(plain) == demo()
 
 

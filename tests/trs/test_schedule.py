@@ -1,9 +1,10 @@
 import math
+from typing import Literal
 
 import pytest
 
 from trs.config import TrainConfig
-from trs.schedule import ema_momentum, learning_rate, ramp_up
+from trs.schedule import ema_momentum, learning_rate, peak_rate, ramp_up
 
 
 def rate(step: int, total_steps: int, base: float, drops: tuple[float, ...] = (), warmup: int = 0,
@@ -59,3 +60,13 @@ def test_the_mean_of_0_1_starts_as_a_copy_and_is_that_of_all_weights() -> None:
         average = momentum * average + (1 - momentum) * step
         assert average == pytest.approx(step / 2)
     assert ema_momentum(998, 0.999, "mean") < 0.999 == ema_momentum(1000, 0.999, "mean")
+
+
+@pytest.mark.parametrize(("scaling", "factor"), [("none", 1.0), ("root", 2.0), ("linear", 4.0)])
+def test_the_rate_follows_the_workers_as_asked_for(scaling: Literal["none", "root", "linear"], factor: float) -> None:
+    for workers, times in ((1, 1.0), (4, factor)):
+        train = TrainConfig(workers=workers, rate_scaling=scaling, warmup_steps=10)
+        one = TrainConfig(rate_scaling=scaling, warmup_steps=10)
+        assert peak_rate(train) == pytest.approx(times * train.learning_rate)
+        for step in (0, 5, 50, 75, 95):
+            assert learning_rate(step, 100, train) == pytest.approx(times * learning_rate(step, 100, one))

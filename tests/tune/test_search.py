@@ -17,7 +17,7 @@ from jobs import config as jobs_config
 from jobs import train
 from jobs.config import Job
 from jobs.run_folder.layout import CONFIG_FILE
-from jobs.run_folder.metrics import read_metrics
+from jobs.run_folder.metrics import best_step, read_metrics
 from trs import checkpoint as checkpoints
 from trs import config as configs
 from trs.config import Config
@@ -53,6 +53,10 @@ def test_a_search_that_was_broken_off_goes_on_with_the_trial_that_was_running(tr
         assert [m["ap"] for m in metrics] == list(trial.intermediate_values.values())
         ran = configs.load(trained_search / "trials" / f"{trial.number:04d}" / "config.yaml")
         assert ran.method.unsup_weight == trial.params["method.unsup_weight"]
+        if trial.state is TrialState.COMPLETE:  # what nobody goes on from is not kept
+            run = trained_search / "trials" / f"{trial.number:04d}"
+            kept = {int(path.name.removeprefix("checkpoint_")) for path in checkpoints.of_run(run)}
+            assert kept == {best_step(run, "ap"), metrics[-1]["step"]}
     assert len(read_metrics(trained_search / "trials" / SUPERVISED)) == 2
     assert checkpoints.newest(trained_search / "trials" / SUPERVISED)
 

@@ -48,6 +48,8 @@ def idle(config: Config) -> dict[str, str]:
         reasons |= {f"data.{name}": "on supervised, which learns from the labeled people alone"
                     for name in _OF_UNLABELED}
         reasons["train.burn_in"] = "on supervised, all of whose steps are supervised"
+    if config.train.workers == 1:
+        reasons["train.rate_scaling"] = "with one worker"
     if config.train.schedule == "cosine":
         reasons["train.lr_drops"] = "beside train.schedule = cosine, which falls by itself"
     if config.model.levels == 1:

@@ -25,7 +25,10 @@ class TrainConfig:
     optimizer: Literal["adam", "adamw"] = field(default="adam", metadata=ADDED)
     """Adam (the paper's), or AdamW, whose weight decay does not pass through the moments."""
     learning_rate: float = 1e-3
-    """The highest learning rate."""
+    """The highest learning rate, of one worker; see rate_scaling."""
+    rate_scaling: Literal["none", "root", "linear"] = field(default="none", metadata=ADDED)
+    """How the learning rate follows the workers, N of which take 1/N of the steps, each of N times as many images: not
+    at all, by the root of N as Adam's moments ask for (Malladi et al., NeurIPS 2022), or by N (Goyal et al., 2017)."""
     backbone_rate: float = field(default=1.0, metadata=ADDED)
     """Factor of the learning rate for the backbones; less than 1 moves pretrained ones less than the fresh heads."""
     weight_decay: float = field(default=0.0, metadata=ADDED)

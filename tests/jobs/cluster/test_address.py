@@ -37,6 +37,11 @@ def test_who_takes_the_call_and_says_nothing_is_not_waited_for() -> None:
             require_answer(address)
 
 
+def test_the_place_that_takes_jobs_is_no_cluster_to_join() -> None:
+    with pytest.raises(InputError, match="start this with `ray job submit`"):
+        require_answer("http://127.0.0.1:8265")
+
+
 @pytest.mark.parametrize("address", ["head", "10.0.0.1:", "10.0.0.1:http", ":"])
 def test_what_is_no_address_is_told(address: str) -> None:
     with pytest.raises(InputError, match=r"is no address of a cluster; it is like 10\.0\.0\.1:6379"):

@@ -9,17 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cluster import connect as cluster
-from trs.errors import InputError
-
 ROOT = Path(__file__).resolve().parents[3]
-
-
-def test_the_place_that_takes_jobs_is_no_cluster_to_join(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster.ray, "is_initialized", lambda: False)
-    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
-    with pytest.raises(InputError, match="start this with `ray job submit`"):
-        cluster.connect()
 
 
 def run_apart(script: str) -> subprocess.CompletedProcess[str]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from jobs.cluster.growth import NodeType, types_of
+from jobs.cluster.growth import Node, NodeType, types_of
 
 CONFIG: dict[str, Any] = {
     "max_workers": 6, "head_node_type": "head", "available_node_types": {
         "head": {"resources": {"CPU": 0}, "max_workers": 0},
         "cpu": {"resources": {"CPU": 16}, "max_workers": 2},
-        "gpu": {"resources": {"CPU": 8, "GPU": 1}}}}
+        "gpu": {"resources": {"CPU": 8, "GPU": 1}, "labels": {"team": "pose"}}}}
 
 
 def test_each_type_may_come_as_often_as_it_says_and_as_all_may_together() -> None:
-    assert types_of(CONFIG) == (NodeType({"CPU": 16.0}, 2), NodeType({"CPU": 8.0, "GPU": 1.0}, 6))
+    assert types_of(CONFIG) == (NodeType(Node({"CPU": 16.0}), 2),
+                                 NodeType(Node({"CPU": 8.0, "GPU": 1.0}, {"team": "pose"}), 6))
 
 
 def test_a_type_whose_resources_its_cloud_knows_leaves_the_rest_unknown() -> None:

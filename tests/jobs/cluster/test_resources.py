@@ -10,6 +10,7 @@ import loky
 import pytest
 
 from jobs.cluster import resources as cluster
+from jobs.cluster.growth import Node
 from jobs.config import ClusterConfig, Job
 from trs.config import Config, TrainConfig
 from trs.errors import InputError
@@ -27,13 +28,13 @@ def test_a_training_that_can_never_fit_is_refused_with_the_difference() -> None:
 
 
 def test_workers_must_fit_on_whole_nodes() -> None:
-    small = [{"CPU": 2.0, "GPU": 1.0}] * 4
+    small = [Node({"CPU": 2.0, "GPU": 1.0})] * 4
     assert cluster.lack(job(workers=4, cpus_per_worker=1.5, data_cpus=0.5), small) is None
     said = cluster.lack(job(workers=2, cpus_per_worker=3, data_cpus=0.5), small)
     assert said is not None and re.search(r"2 workers of 3 CPUs each are asked for, .* room for 0", said)
     assert cluster.fitting(job(cpus_per_worker=1.2, data_cpus=0.1), small) == 4
     assert cluster.fitting(job(workers=2, cpus_per_worker=0.5, data_cpus=0.1, use_gpu=True), small) == 2
-    assert cluster.fitting(job(workers=2, cpus_per_worker=1.2, data_cpus=0.1), [{"CPU": 8.0}]) == 3
+    assert cluster.fitting(job(workers=2, cpus_per_worker=1.2, data_cpus=0.1), [Node({"CPU": 8.0})]) == 3
     elastic = job(workers=8, min_workers=3, cpus_per_worker=1.2, data_cpus=0.1)
     assert cluster.lack(elastic, small) is None and cluster.fitting(elastic, small) == 0
     said = cluster.lack(cluster.all_or_none(elastic), small)
@@ -41,10 +42,43 @@ def test_workers_must_fit_on_whole_nodes() -> None:
 
 
 def test_a_remedy_works_in_the_case_at_hand() -> None:
-    nodes = [{"CPU": 8.0, "GPU": 2.0}]
+    nodes = [Node({"CPU": 8.0, "GPU": 2.0})]
     assert (cluster.lack(job(workers=3, use_gpu=True, cpus_per_worker=1, data_cpus=0.1), nodes) or "").endswith(
         "asks for 3 GPUs (3 workers), the cluster has 2; lower train.workers")
-    assert (cluster.lack(job(use_gpu=True), [{"CPU": 8.0}]) or "").endswith("the cluster has 0; leave out --use-gpu")
+    assert (cluster.lack(job(use_gpu=True), [Node({"CPU": 8.0})]) or "").endswith(
+        "the cluster has 0; leave out --use-gpu")
+
+
+def test_workers_share_a_gpu_but_none_lies_across_two() -> None:
+    two = [Node({"CPU": 16.0, "GPU": 2.0})]
+    for share, trainings in ((1.0, 2), (0.7, 2), (0.5, 4), (0.3, 6), (0.25, 8)):
+        assert cluster.fitting(job(use_gpu=True, gpus_per_worker=share, data_cpus=0.1), two) == trainings, share
+    with pytest.raises(InputError, match="is for trainings of one worker"):
+        job(workers=2, use_gpu=True, gpus_per_worker=0.5)
+    with pytest.raises(InputError, match="above 0 and at most 1, got 2"):
+        job(use_gpu=True, gpus_per_worker=2)
+
+
+def test_workers_run_on_the_nodes_that_are_chosen() -> None:
+    there = [Node({"CPU": 8.0, "GPU": 1.0}, {"ray.io/accelerator-type": "H100"}), Node({"CPU": 8.0, "GPU": 4.0})]
+    chosen = job(workers=2, use_gpu=True, node_labels=("ray.io/accelerator-type=H100",))
+    assert (cluster.lack(chosen, there) or "").startswith(
+        "one training asks for 2 GPUs (2 workers), the nodes with ray.io/accelerator-type=H100 have 1")
+    others = job(workers=2, use_gpu=True, node_labels=("ray.io/accelerator-type=!H100",))
+    assert cluster.lack(others, there) is None and cluster.fitting(others, there) == 2
+    nowhere = job(node_labels=("zone=in(a,b)",))
+    assert (cluster.lack(nowhere, there) or "").startswith("no node has zone=in(a,b); `ray list nodes --detail`")
+    assert cluster.scaling(chosen).label_selector == {"ray.io/accelerator-type": "H100"}
+
+
+def test_a_command_holds_no_more_than_its_share() -> None:
+    training = job(workers=2, use_gpu=True, cpus_per_worker=1, data_cpus=0.5)
+    assert cluster.Share().trainings(training) is None
+    assert cluster.Share(cpus=7).trainings(training) == cluster.Share(gpus=4.5).trainings(training) == 2
+    assert cluster.Share(cpus=100, gpus=2).trainings(training) == 1
+    assert cluster.Share(gpus=0).trainings(job()) is None  # it takes none
+    with pytest.raises(InputError, match="one training takes 3 CPUs, and --max-cpus 2 allows no more"):
+        cluster.Share(cpus=2).trainings(training)
 
 
 @pytest.mark.slow
@@ -53,6 +87,7 @@ def test_concurrency_is_what_the_cluster_holds() -> None:
     training = job(workers=2, cpus_per_worker=1, data_cpus=0.5)
     assert cluster.room_for(training, None)() == 2 and cluster.room_for(training, 1)() == 1
     assert str(cluster.room_for(training, None)) == "2 at a time"
+    assert cluster.room_for(training, None, cluster.Share(cpus=5))() == 1
     with pytest.raises(InputError, match="must be at least 1"):
         cluster.room_for(training, 0)
 

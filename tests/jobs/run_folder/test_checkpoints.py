@@ -128,3 +128,5 @@ def test_the_newest_two_checkpoints_and_the_best_are_kept(saved, tmp_path: Path)
     prune(tmp_path, [2])
     kept = sorted(path.name for path in tmp_path.iterdir() if "checkpoint_" in path.name)
     assert kept == ["checkpoint_00000002", "checkpoint_00000004", "checkpoint_00000005"]
+    prune(tmp_path, [2], newest=1)  # of a run that has ended
+    assert [path.name for path in checkpoints.of_run(tmp_path)] == ["checkpoint_00000002", "checkpoint_00000005"]

@@ -9,6 +9,7 @@ import pytest
 
 from jobs.run_folder import progress as progresses
 from jobs.run_folder.layout import read_events
+from jobs.run_folder.lease import Lost
 from jobs.run_folder.progress import Position, Progress, read_position
 from tests.pipes import make_pipe
 
@@ -29,6 +30,22 @@ def test_it_is_written_now_and_then_not_after_every_step(tmp_path: Path, monkeyp
     progress.step(1, now=True)
     progress.step(2)
     assert json.loads((tmp_path / "progress.json").read_text())["step"] == 1
+
+
+def test_who_has_lost_the_folder_writes_nothing_more(tmp_path: Path) -> None:
+    mine = True
+
+    def require() -> None:
+        if not mine:
+            raise Lost("it is another's")
+
+    progress = Progress(tmp_path, 100, 16, require)
+    progress.step(1, now=True)
+    mine = False
+    for write in (lambda: progress.step(2, now=True), lambda: progress.began(0, workers=1, wanted=1)):
+        with pytest.raises(Lost):
+            write()
+    assert json.loads((tmp_path / "progress.json").read_text())["step"] == 1 and read_events(tmp_path) == []
 
 
 @pytest.mark.parametrize("content", [

@@ -19,6 +19,7 @@ IDLE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"method.reviewers": False}, {"method.reviewer_role": "both"}, "where method.reviewers is false"),
     ({"method.unsup_weight": 0}, {"method.ramp_up": 5}, "beside method.unsup_weight = 0"),
     ({"model.levels": 1}, {"model.fuse": "mean"}, "beside model.levels = 1"),
+    ({}, {"train.rate_scaling": "root"}, "with one worker"),
     ({"view.rotation": 0}, {"view.easy_rotation_probability": 0.1}, "beside view.rotation = 0"),
     ({"view.rotation": 0}, {"view.hard_rotation_probability": 0.1}, "beside view.rotation = 0"),
     ({"view.easy_rotation_probability": 0, "view.hard_rotation_probability": 0}, {"view.rotation": 9},
