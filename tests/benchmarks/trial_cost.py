@@ -2,7 +2,8 @@
 
 For each number of trials a search of tiny networks runs them at once on a cluster of its own. While all train, the
 memory of each kind of process is read from /proc: PSS, in which what several share counts once, and RSS. CPU seconds
-are those of a process's whole life, as far as it was seen.
+are those of a process's whole life, as far as it was seen. What the object store has taken of /dev/shm, and does not
+give back, is that of the whole search, its datasets and images that are read ahead among it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -71,9 +73,10 @@ def look(command: psutil.Process, seen: dict[str, Seen]) -> None:
             seen[kind].most, seen[kind].count = most, len(taken)
 
 
-def measure(trials: int, folder: Path) -> dict[str, Seen]:
-    """Run a search of so many trials at once, and look twice a second."""
+def measure(trials: int, folder: Path) -> tuple[dict[str, Seen], int]:
+    """Run a search of so many trials at once, and look twice a second; also returns the object store's bytes."""
     seen: dict[str, Seen] = defaultdict(Seen)
+    before, most = shutil.disk_usage("/dev/shm").used, 0
     words = ["run_tune.py", *OPTIONS, "--trials", str(trials), "--concurrent", str(trials), "--name", f"cost{trials}",
              "--out", str(folder)]
     with open(folder / f"output{trials}.txt", "w") as output:
@@ -83,10 +86,11 @@ def measure(trials: int, folder: Path) -> dict[str, Seen]:
         while process.poll() is None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 look(command, seen)
+            most = max(most, shutil.disk_usage("/dev/shm").used - before)
             time.sleep(0.5)
     if process.returncode:
         raise SystemExit((folder / f"output{trials}.txt").read_text())
-    return seen
+    return seen, most
 
 
 def main(arguments: list[str]) -> None:
@@ -98,7 +102,7 @@ def main(arguments: list[str]) -> None:
     print(f"torch {torch.__version__}, ray {ray.__version__}, {os.cpu_count()} CPUs")
     with tempfile.TemporaryDirectory() as folder:
         for number in trials:
-            seen = measure(number, Path(folder))
+            seen, stored = measure(number, Path(folder))
             print(f"\n{number} at a time{'':<16} processes   PSS MB   RSS MB   CPU s")
             for kind, each in sorted(seen.items(), key=lambda item: -item[1].most[0]):
                 pss, rss = (size / 1e6 for size in each.most)
@@ -108,6 +112,7 @@ def main(arguments: list[str]) -> None:
             count, cpu = (sum(of) / number for of in zip(*((each.count, sum(each.cpu.values())) for each in own),
                                                          strict=True))
             print(f"  a trial, beside its workers {count:8.1f} {pss:8.0f} {rss:8.0f} {cpu:7.1f}")
+            print(f"  object store {stored / 2**20:.0f} MiB")
 
 
 if __name__ == "__main__":

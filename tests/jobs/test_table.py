@@ -78,21 +78,32 @@ def test_an_options_value_is_not_taken_for_the_table() -> None:
     assert all([run.config.data.split_seed for run in cell.runs] == [0, 1] for cell in made.cells)
 
 
+LIGHT = ["--data.labeled-count", "8", "--train.epochs", "1", "--train.batch-size", "20", "--eval.every", "1",
+         "--max-failures", "0", "--only", "Supervised + MFL"]
+"""The lightest rows of the table, on drawn people."""
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_row_that_starts_from_others_waits_for_them(drawn_root: Path, tmp_path: Path, capsys) -> None:
+    table.main(["lspet", "--data.root", str(drawn_root), "--out", str(tmp_path), *LIGHT])
+    out = capsys.readouterr().out
+    assert "4 trainings, 0 done" in out and "[4/4] Supervised + MFL warm start, AP seed 0  AP 0." in out
+    assert "| Supervised + MFL |" in (tmp_path / "lspet.md").read_text()
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_table_is_trained_written_and_never_trained_again(drawn_root: Path, tmp_path: Path, capsys) -> None:
-    """The two lightest rows of our own study, one of which starts from another, on drawn people."""
-    arguments = ["lspet", "--data.root", str(drawn_root), "--out", str(tmp_path), "--data.labeled-count", "8",
-                 "--train.epochs", "1", "--train.batch-size", "20", "--eval.every", "1", "--max-failures", "0",
-                 "--only", "Supervised + MFL"]
+    arguments = ["pieces", "--data.root", str(drawn_root), "--out", str(tmp_path), "--data.dev-count", "4", *LIGHT]
     table.main(arguments)
     out = capsys.readouterr().out
-    assert "4 trainings, 0 done" in out and "[4/4] Supervised + MFL warm start, AP seed 0  AP 0." in out
+    assert "1 trainings, 0 done" in out and "[1/1] Supervised + MFL, as many steps as TRS test AP seed 0" in out
     folder = next(tmp_path.glob("supervised-*-seed0"))
-    assert "| Supervised + MFL |" in (tmp_path / "lspet.md").read_text()
+    assert "| Supervised + MFL, as many steps as TRS |" in (tmp_path / "pieces.md").read_text()
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     table.main(arguments)
-    assert "4 trainings, 4 done" in capsys.readouterr().out
+    assert "1 trainings, 1 done" in capsys.readouterr().out
     assert written == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     job = jobs_config.load(folder / "config.yaml")
     assert job.config.train.epochs == 1 and job.cluster.max_failures == 0 and job.cluster.cpus_per_worker < 1
