@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 
 _VALUE = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?"
-NODE_LABEL = re.compile(rf"([A-Za-z0-9](?:[\w./-]*[A-Za-z0-9])?)=(!?)(?:({_VALUE})|in\(({_VALUE}(?:, ?{_VALUE})*)\))")
-"""A label that nodes must have: its name, whether it is denied, and its value or values, as Ray's selectors have it."""
+NODE_LABEL = re.compile(rf"([A-Za-z0-9](?:[\w./-]*[A-Za-z0-9])?)=(!?)(?:({_VALUE})|in\(({_VALUE}(?:,{_VALUE})*)\))")
+"""A label that nodes must have: its name, whether it is denied, and its value or values, as Ray's selectors have it.
+Ray takes a space between values for a part of one."""
 
 
 @dataclass(frozen=True)

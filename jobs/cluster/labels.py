@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from jobs.config import NODE_LABEL
@@ -23,5 +22,5 @@ def _has(word: str, labels: Mapping[str, str]) -> bool:
     if parts is None:
         raise ValueError(f"{word!r} is no label")
     name, negated, value, values = parts.groups()
-    wanted = [value] if value else re.split(", ?", values)
+    wanted = [value] if value else values.split(",")
     return (labels.get(name) in wanted) != bool(negated)
