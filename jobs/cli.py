@@ -399,7 +399,8 @@ def _run_to_reader(main: Callable[[list[str]], None], arguments: list[str]) -> N
         try:
             main(arguments)
         finally:  # little output is written here, not before
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except BrokenPipeError:
         if not _has_lost_its_reader(sys.stdout.fileno()):
             raise

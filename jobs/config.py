@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-_VALUE = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?"
-NODE_LABEL = re.compile(rf"([A-Za-z0-9](?:[\w./-]*[A-Za-z0-9])?)=(!?)(?:({_VALUE})|in\(({_VALUE}(?:,{_VALUE})*)\))")
+_VALUE = r"[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?"
+NODE_LABEL = re.compile(rf"((?:{_VALUE}/)?{_VALUE})=(!?)(?:({_VALUE})|in\(({_VALUE}(?:,{_VALUE})*)\))", re.ASCII)
 """A label that nodes must have: its name, whether it is denied, and its value or values, as Ray's selectors have it.
 Ray takes a space between values for a part of one."""
 
@@ -38,8 +38,8 @@ class ClusterConfig:
     """With use_gpu: the share of a GPU that a worker takes; at 0.5 two trials of one worker run on one GPU, and nobody
     divides its memory between them."""
     node_labels: tuple[str, ...] = ()
-    """Labels of the nodes that workers may run on, in Ray's words: `ray.io/accelerator-type=H100`, `team=!other`,
-    `zone=in(a,b)`. By default any."""
+    """Labels of the nodes that workers may run on, in Ray's words, quoted for the shell: 'team=pose', 'team=!other',
+    'zone=in(a,b)'. By default any."""
     cpus_per_worker: float = 1.0
     """CPUs reserved for a worker."""
     data_cpus: float = 1.0
@@ -65,6 +65,9 @@ class ClusterConfig:
         for word in self.node_labels:
             require(NODE_LABEL.fullmatch(word) is not None, f"cluster.node_labels: {word!r} is not like name=value, "
                                                             "name=!value, name=in(a,b) or name=!in(a,b)")
+        require(not self.node_labels or self.min_workers is None,
+                "cluster.node_labels do not go with cluster.min_workers: where Ray counts how many workers there is "
+                "room for, it does not look at labels")
         names = [word.partition("=")[0] for word in self.node_labels]
         require(len({*names}) == len(names), "cluster.node_labels must name each label once; several values are "
                                              "written name=in(a,b)")

@@ -55,9 +55,12 @@ class Command:
 
 
 def _machines(run: Path) -> ClusterConfig:
-    """The machines of the run that a checkpoint lies in, or the default ones where it lies alone."""
+    """The CPUs of the run that a checkpoint lies in, or the default ones where it lies alone; what was chosen among
+    the nodes and GPUs of its cluster is the training's.
+    """
     file = run / CONFIG_FILE
-    return jobs_config.load(file).cluster if file.exists() else ClusterConfig()
+    trained = jobs_config.load(file).cluster if file.exists() else ClusterConfig()
+    return ClusterConfig(cpus_per_worker=trained.cpus_per_worker, data_cpus=trained.data_cpus)
 
 
 def main(arguments: list[str]) -> None:
@@ -70,8 +73,7 @@ def main(arguments: list[str]) -> None:
     require_effect(changed(config, trained), config)
     out = (command.out or checkpoint.parent / "evaluation").absolute()
     cli.make_folder("--out", out)
-    machines = dataclasses.replace(_machines(checkpoint.parent), use_gpu=command.use_gpu, min_workers=None,
-                                   threads=None)
+    machines = dataclasses.replace(_machines(checkpoint.parent), use_gpu=command.use_gpu)
     with break_silence(lambda: f"the people of {config.data.root} are measured"):
         connect()
         metrics, keypoints, datasets = evaluate(checkpoint, Job(config, machines), out)

@@ -37,6 +37,7 @@ from trs.data.datasets import load_datasets
 from trs.errors import InputError
 from trs.evaluation.protocol import METRIC_NAMES
 from trs.files import read_text
+from trs.schedule import of_workers
 
 if TYPE_CHECKING:
     TableName = str
@@ -95,9 +96,11 @@ def main(arguments: list[str]) -> None:
     runs = with_starts(cell.runs[number] for number in range(command.seeds) for cell in table.cells)
     job = Job(runs[0].config, table.cluster)
     check(runs, folder)
+    share = Share(command.max_cpus, command.max_gpus)
+    share.trainings(job)
     with break_silence(lambda: "Ray starts, the annotations are read, and the nodes are asked what they see"):
         connect()
-        room = room_for(job, command.concurrent, Share(command.max_cpus, command.max_gpus))
+        room = room_for(job, command.concurrent, share)
         left = [run for run in runs if folder.result(run) is None]
         concurrent = max(1, min(room(), len(left)))
         table = dataclasses.replace(table, cluster=share_cores(job, concurrent).cluster)
@@ -105,7 +108,7 @@ def main(arguments: list[str]) -> None:
         checks.require(job, datasets, folder.find(runs[0]), concurrent)
     print(f"{table.caption}: {len(runs)} trainings, {len(runs) - len(left)} done, {room} -> {folder.path}",
           flush=True)
-    cli.tell_notes(datasets.notes)
+    cli.tell_notes([*datasets.notes, *of_workers(job.config.train)])
     done = False
     try:
         with hold(folder.path) as lease, outlive_readers(folder.path):

@@ -20,10 +20,9 @@ from jobs.training.datasets import store
 from jobs.training.prepare import prepare
 from jobs.training.trainer import fit
 from trs import checkpoint_folders as checkpoints
-from trs.config import TrainConfig
 from trs.config.before import kept_from_0_1
 from trs.evaluation.protocol import protocol
-from trs.schedule import peak_rate
+from trs.schedule import of_workers
 
 
 def main(arguments: list[str]) -> None:
@@ -49,9 +48,7 @@ def _train(command: cli.Command, lease: Lease) -> None:
     print(f"{command.title}: {', '.join(f'{len(people)} {name}' for name, people in counts.items() if len(people))} "
           f"people of {len(datasets.skeleton)} keypoints -> {folder}\n"
           f"{protocol(job.config, len(datasets.val), datasets.skeleton)}", flush=True)
-    if job.config.train.workers > 1:
-        print(workers_line(job.config.train), flush=True)
-    cli.tell_notes([*datasets.notes, *kept_from_0_1(job.config)])
+    cli.tell_notes([*datasets.notes, *kept_from_0_1(job.config), *of_workers(job.config.train)])
     done = False
     paces = {"first stage": Pace(folder / FIRST_STAGE), "training": Pace(folder)}
     try:
@@ -64,14 +61,6 @@ def _train(command: cli.Command, lease: Lease) -> None:
         if not done:
             print(f"stopped; resume with: python -m jobs.train {command.to_resume}", file=sys.stderr)
     print(f"done: {checkpoints.newest(folder)}")
-
-
-def workers_line(train: TrainConfig) -> str:
-    """What several workers change, which a learning rate of one may not fit."""
-    rate = (f"{peak_rate(train):.3g}, by train.rate_scaling = {train.rate_scaling}" if train.rate_scaling != "none" else
-            f"{train.learning_rate:g} as of one (train.rate_scaling = none)")
-    return (f"{train.workers} workers: a step has {train.workers} x {train.batch_size} labeled images, an epoch 1/"
-            f"{train.workers} of the steps, at a learning rate of {rate}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,16 @@ from trs.config import TrainConfig, Warmup
 
 def peak_rate(train: TrainConfig) -> float:
     """The highest learning rate of a training with its workers."""
-    return train.learning_rate * train.workers ** {"none": 0.0, "root": 0.5, "linear": 1.0}[train.rate_scaling]
+    return train.learning_rate * math.pow(train.workers, {"none": 0, "root": 0.5, "linear": 1}[train.rate_scaling])
+
+
+def of_workers(train: TrainConfig) -> list[str]:
+    """What several workers change, in a sentence: a learning rate that is right for one may not be so for them."""
+    if train.workers == 1:
+        return []
+    count, of_one = train.workers, " of one" if train.rate_scaling == "none" else ""
+    return [f"{count} workers take 1/{count} of the steps, each of {count} x {train.batch_size} labeled images, at the "
+            f"learning rate{of_one}, {peak_rate(train):.3g} (train.rate_scaling is {train.rate_scaling})"]
 
 
 def learning_rate(step: int, total_steps: int, train: TrainConfig) -> float:

@@ -37,21 +37,23 @@ def run(search: Search, datasets: Datasets, study: optuna.Study, room: Callable[
         return
     people = Validation.loaded(search.folder, search.config.data, datasets)
     searcher = StudySearcher(study, search, room,
-                             before_end=lambda trial: _wind_up(search, trial, people))
+                             before_end=lambda trial: keep_poses(search.folder, trial, people))
     shared = {"search": search, "stored": store(datasets)}
     with report_live(search, samples) as callback:
         # Each may want a burn-in of its own, and tries, and people queue more: the searcher knows what is left.
         train_many(run_trial, shared, searcher, search.folder, -1, room, [callback], StudyPruner(searcher))
+    _trim(search, study)
     if searcher.gives_up is not None:
         raise OfMachine(searcher.gives_up)
 
 
-def _wind_up(search: Search, trial: optuna.trial.Trial, people: Validation) -> None:
-    """Keep of a trial that ends an image of its poses, and of its checkpoints the newest and the best."""
-    keep_poses(search.folder, trial, people)
-    run = search.run_folder(trial_name(trial.number))
-    best = best_step(run, search.config.eval.metric)
-    prune(run, [] if best is None else [best], newest=1)
+def _trim(search: Search, study: optuna.Study) -> None:
+    """Keep the newest and the best checkpoint of each trial that has ended; nobody goes on from it."""
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state.is_finished():
+            run = search.run_folder(trial_name(trial.number))
+            best = best_step(run, search.config.eval.metric)
+            prune(run, [] if best is None else [best], newest=1)
 
 
 def trainings_left(search: Search, study: optuna.Study) -> int:

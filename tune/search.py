@@ -26,6 +26,7 @@ from trs.config.before import kept_from_0_1
 from trs.config.checks import MAY_CHANGE
 from trs.data.datasets import Datasets
 from trs.errors import InputError
+from trs.schedule import of_workers
 from tune.confirm import confirm
 from tune.going_on import enqueue, queued_values, require_continuable
 from tune.identity import identities, require_whole, settle
@@ -65,8 +66,13 @@ class Command(Plan, cli.Command):
 
     @property
     def to_resume(self) -> str:
-        """The options that resume the search, and confirm it if it was to be."""
-        return super().to_resume + (f" --confirm {self.confirm}" if self.confirm else "")
+        """The options that resume the search, within its bounds, and confirm it if it was to be."""
+        return super().to_resume + str(self.share) + (f" --confirm {self.confirm}" if self.confirm else "")
+
+    @property
+    def share(self) -> Share:
+        """What it may hold of the cluster."""
+        return Share(self.max_cpus, self.max_gpus)
 
     @property
     def plan(self) -> Plan:
@@ -141,6 +147,7 @@ def _begin(command: Command, lease: Lease) -> _Begun:
         require_whole(folder, command.storage)
         require_continuable(folder, plan, space, command.storage)
     check_space(job.config, space)
+    command.share.trainings(job)
     queue = queued_values(command.queue, job.config, space)
     defaults = paper_defaults(job.config, space)
     with break_silence(lambda: "the annotations are read"):
@@ -148,7 +155,7 @@ def _begin(command: Command, lease: Lease) -> _Begun:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with break_silence(lambda: "Ray starts, and its nodes are asked what they see"):
         connect()
-        room = room_for(job, command.concurrent, Share(command.max_cpus, command.max_gpus))
+        room = room_for(job, command.concurrent, command.share)
         concurrent = min(room(), plan.trials + plan.reference + len(queue))
         checks.require(job, datasets, folder, concurrent)
     write_run(job, datasets.split, folder)  # a trial's own says its threads, which hang on how many there are at a time
@@ -168,7 +175,7 @@ def _announce(command: Command, begun: _Begun) -> None:
     print(f"{command.title}: {search.plan.trials} trials{queued}, {begun.room}, of {config.train.epochs} epochs on "
           f"{len(datasets.labeled)} labeled and {len(datasets.unlabeled)} unlabeled people -> {search.folder}",
           flush=True)
-    cli.tell_notes([*datasets.notes, *kept_from_0_1(config)])
+    cli.tell_notes([*datasets.notes, *kept_from_0_1(config), *of_workers(config.train)])
     print("searched: " + "  ".join(f"{name}={text}" for name, text in describe(search.space).items()), flush=True)
     for name, value in paper_defaults(config, search.space).items():
         if get(config, name) != value:

@@ -14,6 +14,7 @@ from ray.exceptions import OutOfMemoryError, UserCodeException
 from ray.train import UserCallback
 
 from jobs.run_folder.layout import EVENTS_FILE, FAILURES_FILE, MISTAKE_FILE, append_line
+from jobs.run_folder.lease import Lost
 from trs import checkpoint_folders as checkpoints
 from trs.errors import InputError, Interrupted, Unexpected, Unwritable
 from trs.files import write_text
@@ -148,6 +149,8 @@ class Failures(UserCallback):
             kind = InputError if would_recur(blamed) else OfMachine
             mistake = (self._count(cause_of(errors), getattr(blamed, "__notes__", [])) if kind is OfMachine else
                        f"{Unexpected.at('in a worker', root_of(blamed))} (see {FAILURES_FILE})")
+        if mistake is not None and any(isinstance(root_of(error), Lost) for error in errors):
+            raise InputError(mistake)  # the folder is another's
         if mistake is not None:
             with contextlib.suppress(OSError):  # the mistake may be a storage that is full
                 if kind is InputError:

@@ -83,7 +83,12 @@ def capacity() -> list[Node] | None:
         return there
     if grows.types is None:
         return None
-    return there + [kind.node for kind in grows.types for _ in range(kind.most - _count(kind, there))]
+    return there + to_come(grows.types, there)
+
+
+def to_come(types: tuple[NodeType, ...], there: list[Node]) -> list[Node]:
+    """The nodes of some types that may still come, beside those that are there."""
+    return [kind.node for kind in types for _ in range(kind.most - _count(kind, there))]
 
 
 def nodes() -> list[Node]:
@@ -98,7 +103,7 @@ def node_of(said: dict[str, Any]) -> Node:
 
 def _count(kind: NodeType, there: list[Node]) -> int:
     return min(kind.most, sum(all(node.amount(name) == kind.node.amount(name) for name in ("CPU", "GPU"))
-                              for node in there))
+                              and kind.node.labels.items() <= node.labels.items() for node in there))
 
 
 def _is_on_head() -> bool:

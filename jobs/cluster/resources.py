@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,7 @@ def lack(job: Job, there: Nodes) -> str | None:
         wanted, has = needed(job, workers)[name], _sum(nodes_of_it, name)
         if wanted > has + 1e-6:
             remedy = "lower train.workers, --cpus-per-worker or --data-cpus" if name == "CPU" else (
-                "lower train.workers" if has else "leave out --use-gpu")
+                "lower train.workers" if has else "mend --node-labels" if labels else "leave out --use-gpu")
             whose = f"the nodes with {labels} have" if labels and name == "GPU" else "the cluster has"
             return f"one training asks for {wanted:g} {name}s ({workers} workers), {whose} {has:g}; {remedy}"
     places = worker_places(job, there)
@@ -80,9 +81,12 @@ def worker_places(job: Job, there: Nodes) -> int:
 
 
 def _fit(node: Node, name: str, amount: float) -> int:
-    has = node.amount(name) + 1e-6
-    # A share of a GPU is one of a single GPU.
-    return int(has) * int((1 + 1e-6) // amount) if name == "GPU" else int(has // amount)
+    return _on_gpus(node.amount(name), amount) if name == "GPU" else int((node.amount(name) + 1e-6) // amount)
+
+
+def _on_gpus(gpus: float, share: float) -> int:
+    """Count the workers that take such a share of a GPU each; none lies across two."""
+    return int(gpus + 1e-6) * int((1 + 1e-6) // share)
 
 
 def _chosen(job: Job, there: Nodes) -> Nodes:
@@ -104,26 +108,44 @@ def _sum(there: Nodes, name: str) -> float:
 class Share:
     """What the trainings of one command may hold together of a cluster that others use too.
 
-    cpus, gpus: at most so many; None sets no limit.
+    cpus, gpus: at most so many, but for the seconds in which one takes another's place; None sets no limit.
     """
 
     cpus: float | None = None
     gpus: float | None = None
 
+    def __post_init__(self) -> None:
+        for name, limit in (("--max-cpus", self.cpus), ("--max-gpus", self.gpus)):
+            if limit is not None and not 0 < limit < math.inf:
+                raise InputError(f"{name} must be positive, got {limit:g}")
+
+    def __str__(self) -> str:
+        """The options that ask for it."""
+        return "".join(f" {name} {limit:g}" for name, limit in (("--max-cpus", self.cpus), ("--max-gpus", self.gpus))
+                       if limit is not None)
+
     def trainings(self, job: Job) -> int | None:
         """How many of one kind it holds; None without a limit.
 
         Raises:
-            InputError: not even one.
+            InputError: not even one, or it bounds what none takes.
         """
-        wanted = needed(job, job.config.train.workers)
-        held = {name: (limit, int((limit + 1e-6) // wanted[name])) for name, limit in
-                (("CPU", self.cpus), ("GPU", self.gpus)) if limit is not None and wanted[name] > 0}
-        for name, (limit, count) in held.items():
+        workers = job.config.train.workers
+        wanted, counts = needed(job, workers), dict[str, int]()
+        if self.cpus is not None:
+            counts["CPU"] = int((self.cpus + 1e-6) // wanted["CPU"])
+        if self.gpus is not None:
+            if not job.cluster.use_gpu:
+                raise InputError("--max-gpus has no effect without --use-gpu; leave that out")
+            counts["GPU"] = _on_gpus(self.gpus, job.cluster.gpus_per_worker) // workers
+        for name, count in counts.items():
             if count < 1:
-                raise InputError(f"one training takes {wanted[name]:g} {name}s, and --max-{name.lower()}s {limit:g} "
-                                 "allows no more; raise that, or lower what a training takes")
-        return min((count for _, count in held.values()), default=None)
+                raise InputError(f"one training takes {wanted[name]:g} {name}s, which --max-{name.lower()}s does not "
+                                 "allow; raise that, or lower what a training takes")
+        return min(counts.values(), default=None)
+
+
+NO_BOUND = Share()
 
 
 @dataclass(frozen=True)
@@ -139,7 +161,7 @@ class Room:
     job: Job
     wanted: int | None
     grows: bool
-    share: Share = Share()
+    share: Share = NO_BOUND
 
     def __call__(self) -> int:
         """As many as the nodes of now hold, and at least one; where it grows also some that wait, and make it grow."""
@@ -156,7 +178,7 @@ class Room:
         return f"{now}, more as the cluster grows" if self.grows and self.wanted is None else now
 
 
-def room_for(job: Job, wanted: int | None, share: Share | None = None) -> Room:
+def room_for(job: Job, wanted: int | None, share: Share = NO_BOUND) -> Room:
     """The room for trainings of one kind.
 
     Raises:
@@ -164,8 +186,6 @@ def room_for(job: Job, wanted: int | None, share: Share | None = None) -> Room:
     """
     if wanted is not None and wanted < 1:
         raise InputError(f"--concurrent must be at least 1, got {wanted}")
-    share = share or Share()
-    share.trainings(job)
     require_resources(job)
     return Room(job, wanted, growth() is not None, share)
 

@@ -65,8 +65,8 @@ class Progress:
         if not now and time.monotonic() - self._written < _WRITE_SECONDS:
             return
         self._written = time.monotonic()
-        self.require_own()
         with contextlib.suppress(OSError):  # to be seen is not worth the end of a training
+            self.require_own()
             write_text(self.folder / PROGRESS_FILE,
                        json.dumps(asdict(Position(step, self.total_steps, time.time()))))
         self.gauges["step"].set(step)

@@ -86,6 +86,7 @@ class RayHost:
         self.main = context.get_world_rank() == 0
         step, train = training.counters.step, self.job.config.train
         if self.main:
+            assignment.require_lease()
             self.log = MetricsLog(self.folder, step)
             self.progress = Progress(self.folder, train.epochs * training.steps_per_epoch, train.batch_size
                                      * train.workers * (1 + training.method.uses_unlabeled), assignment.require_lease)

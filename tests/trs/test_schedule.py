@@ -4,7 +4,7 @@ from typing import Literal
 import pytest
 
 from trs.config import TrainConfig
-from trs.schedule import ema_momentum, learning_rate, peak_rate, ramp_up
+from trs.schedule import ema_momentum, learning_rate, of_workers, peak_rate, ramp_up
 
 
 def rate(step: int, total_steps: int, base: float, drops: tuple[float, ...] = (), warmup: int = 0,
@@ -70,3 +70,12 @@ def test_the_rate_follows_the_workers_as_asked_for(scaling: Literal["none", "roo
         assert peak_rate(train) == pytest.approx(times * train.learning_rate)
         for step in (0, 5, 50, 75, 95):
             assert learning_rate(step, 100, train) == pytest.approx(times * learning_rate(step, 100, one))
+
+
+def test_several_workers_are_told_to_change_the_steps_and_not_the_rate() -> None:
+    assert of_workers(TrainConfig()) == []
+    assert of_workers(TrainConfig(workers=8)) == [
+        "8 workers take 1/8 of the steps, each of 8 x 32 labeled images, at the learning rate of one, 0.001 "
+        "(train.rate_scaling is none)"]
+    (said,) = of_workers(TrainConfig(workers=4, rate_scaling="root"))
+    assert said.endswith("at the learning rate, 0.002 (train.rate_scaling is root)")

@@ -53,10 +53,9 @@ def test_a_search_that_was_broken_off_goes_on_with_the_trial_that_was_running(tr
         assert [m["ap"] for m in metrics] == list(trial.intermediate_values.values())
         ran = configs.load(trained_search / "trials" / f"{trial.number:04d}" / "config.yaml")
         assert ran.method.unsup_weight == trial.params["method.unsup_weight"]
-        if trial.state is TrialState.COMPLETE:  # what nobody goes on from is not kept
-            run = trained_search / "trials" / f"{trial.number:04d}"
-            kept = {int(path.name.removeprefix("checkpoint_")) for path in checkpoints.of_run(run)}
-            assert kept == {best_step(run, "ap"), metrics[-1]["step"]}
+        run = trained_search / "trials" / f"{trial.number:04d}"
+        kept = [int(path.name.removeprefix("checkpoint_")) for path in checkpoints.of_run(run)]
+        assert len(kept) <= 2 and best_step(run, "ap") in kept  # nobody goes on from it
     assert len(read_metrics(trained_search / "trials" / SUPERVISED)) == 2
     assert checkpoints.newest(trained_search / "trials" / SUPERVISED)
 

@@ -14,6 +14,7 @@ from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
 
 from jobs.cluster.failures import Blame, Failures, OfMachine, blame, cause_of, find_mistake, would_recur
 from jobs.run_folder.layout import read_events
+from jobs.run_folder.lease import Lost
 from trs.errors import Diverged, InputError, Interrupted, Unexpected, Unwritable
 
 
@@ -31,6 +32,12 @@ def test_a_mistake_of_the_users_ends_the_run_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="too many bad images"):
         failures.after_exception(None, {0: RuntimeError("gloo"), 1: InputError("too many bad images")})
     assert (tmp_path / "mistake.txt").read_text() == "too many bad images"
+
+
+def test_who_has_lost_the_folder_writes_nothing_into_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is held by another"):
+        fail(Failures(tmp_path, max_failures=3), Lost("the folder is held by another"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_failures_count_only_in_a_row_without_a_newer_checkpoint(tmp_path: Path) -> None:

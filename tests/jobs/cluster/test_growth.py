@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from jobs.cluster.growth import Node, NodeType, types_of
+from jobs.cluster.growth import Node, NodeType, to_come, types_of
 
 CONFIG: dict[str, Any] = {
     "max_workers": 6, "head_node_type": "head", "available_node_types": {
@@ -17,6 +17,13 @@ CONFIG: dict[str, Any] = {
 def test_each_type_may_come_as_often_as_it_says_and_as_all_may_together() -> None:
     assert types_of(CONFIG) == (NodeType(Node({"CPU": 16.0}), 2),
                                  NodeType(Node({"CPU": 8.0, "GPU": 1.0}, {"team": "pose"}), 6))
+
+
+def test_what_may_still_come_is_counted_by_resources_and_labels() -> None:
+    a, b = (Node({"CPU": 8.0}, {"zone": zone}) for zone in "ab")
+    types = NodeType(a, 2), NodeType(b, 2)
+    there = [Node({"CPU": 8.0, "memory": 1e9}, {"zone": "a", "ray.io/node-id": str(number)}) for number in range(2)]
+    assert to_come(types, []) == [a, a, b, b] and to_come(types, there) == [b, b]
 
 
 def test_a_type_whose_resources_its_cloud_knows_leaves_the_rest_unknown() -> None:

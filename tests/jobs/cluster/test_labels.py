@@ -9,7 +9,8 @@ from jobs.config import ClusterConfig
 from trs.errors import InputError
 
 
-@pytest.mark.parametrize("word", ["zone", "=a", "zone=", "zone=in()", "zone=in(a, b)", "zone=in(a", "zone=a b", "zone==a", "zone=-a"])
+@pytest.mark.parametrize("word", ["zone", "=a", "zone=", "zone=in()", "zone=in(a, b)", "zone=in(a", "zone=a b",
+                                  "zone==a", "zone=-a", "a/b/c=1", "a//b=1", "zone=\u00e9", "zone=" + 64 * "a"])
 def test_what_ray_would_not_take_is_refused(word: str) -> None:
     with pytest.raises(InputError, match="is not like name=value"):
         ClusterConfig(node_labels=(word,))

@@ -67,6 +67,10 @@ def test_workers_run_on_the_nodes_that_are_chosen() -> None:
     others = job(workers=2, use_gpu=True, node_labels=("ray.io/accelerator-type=!H100",))
     assert cluster.lack(others, there) is None and cluster.fitting(others, there) == 2
     nowhere = job(node_labels=("zone=in(a,b)",))
+    without = [there[1], Node({"CPU": 8.0}, {"ray.io/accelerator-type": "H100"})]
+    assert (cluster.lack(chosen, without) or "").endswith("have 0; mend --node-labels")
+    with pytest.raises(InputError, match=r"do not go with cluster\.min_workers"):
+        job(workers=2, min_workers=1, node_labels=("zone=a",))
     assert (cluster.lack(nowhere, there) or "").startswith("no node has zone=in(a,b); `ray list nodes --detail`")
     assert cluster.scaling(chosen).label_selector == {"ray.io/accelerator-type": "H100"}
 
@@ -76,9 +80,15 @@ def test_a_command_holds_no_more_than_its_share() -> None:
     assert cluster.Share().trainings(training) is None
     assert cluster.Share(cpus=7).trainings(training) == cluster.Share(gpus=4.5).trainings(training) == 2
     assert cluster.Share(cpus=100, gpus=2).trainings(training) == 1
-    assert cluster.Share(gpus=0).trainings(job()) is None  # it takes none
-    with pytest.raises(InputError, match="one training takes 3 CPUs, and --max-cpus 2 allows no more"):
+    assert cluster.Share(gpus=8).trainings(job(use_gpu=True, gpus_per_worker=0.4)) == 16  # two on each
+    with pytest.raises(InputError, match="--max-gpus has no effect without --use-gpu"):
+        cluster.Share(gpus=8).trainings(job())
+    with pytest.raises(InputError, match="one training takes 3 CPUs, which --max-cpus does not allow"):
         cluster.Share(cpus=2).trainings(training)
+    for limit in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="--max-gpus must be positive"):
+            cluster.Share(gpus=limit)
+    assert str(cluster.Share(16, 0.5)) == " --max-cpus 16 --max-gpus 0.5" and str(cluster.Share()) == ""
 
 
 @pytest.mark.slow
