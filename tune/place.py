@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
 import urllib.parse
 import uuid
@@ -28,7 +29,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from jobs.cluster.failures import OfMachine
 from trs.errors import InputError, printable
-from trs.files import open_regular, read_json, write_text
+from trs.files import open_regular, read_json, whole_file, write_text
 from tune.patience import ATTEMPT_SECONDS, PatientConnection, patiently
 
 STUDY_FILE, JOURNAL_FILE, ELSEWHERE_FILE = "study.db", "study.journal", "study.json"
@@ -53,6 +54,10 @@ class Place(Protocol):
         """Raise an error unless Optuna wrote what lies there, before Optuna makes something of it."""
         ...
 
+    def separate(self) -> None:
+        """See that nothing else changes when this is written to."""
+        ...
+
     def storage(self) -> optuna.storages.BaseStorage:
         """The storage, for Optuna."""
         ...
@@ -75,6 +80,10 @@ class SqliteFile:
     def require(self, may_be_new: bool) -> None:
         """Look into the database."""
         _require_study(self.file, may_be_new)
+
+    def separate(self) -> None:
+        """Have a file of its own."""
+        _separate(self.file)
 
     def storage(self) -> optuna.storages.BaseStorage:
         """Optuna's, which waits for locks."""
@@ -132,6 +141,10 @@ class JournalFile:
             if not (opened.read(1) in (b"{", b"") if may_be_new else opened.read(1) == b"{"):
                 raise ValueError("it is no journal")
 
+    def separate(self) -> None:
+        """Have a file of its own."""
+        _separate(self.file)
+
     def storage(self) -> optuna.storages.BaseStorage:
         """Optuna's."""
         path = str(self.file.absolute())
@@ -158,6 +171,9 @@ class Elsewhere:
 
     def require(self, may_be_new: bool) -> None:
         """Optuna looks by itself whether tables are its own."""
+
+    def separate(self) -> None:
+        """Do nothing: a database knows its studies by their names."""
 
     def storage(self) -> optuna.storages.BaseStorage:
         """Optuna's; once it is there, a database that restarts is waited for as a lock is."""
@@ -222,6 +238,13 @@ def holds_study(folder: Path) -> bool:
 
 def _holds(file: Path) -> bool:
     return file.exists() and not (file.is_file() and file.stat().st_size == 0)  # a pipe's size is 0 as well
+
+
+def _separate(file: Path) -> None:
+    """Give a name a file of its own, where `cp -al` or a backup has linked it with another name's."""
+    if file.stat().st_nlink > 1:
+        with whole_file(file) as partial:
+            shutil.copyfile(file, partial)
 
 
 def file_system_of(folder: Path, mounted: Iterable[tuple[Path, str]]) -> str:

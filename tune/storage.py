@@ -34,6 +34,7 @@ def open_study(folder: Path, grace_epochs: int, reduction_factor: int, wanted: s
         name = None
         if place.holds():
             place.require(may_be_new=True)
+            place.separate()
             name = _name(place, place.storage())
         if name is None and any((folder / TRIALS).glob("[0-9]*")):
             raise InputError(f"{place} holds no study, but {folder / TRIALS} holds trials: the study was lost; restore "

@@ -341,12 +341,13 @@ def test_help_explains_every_option(tmp_path: Path) -> None:
         assert words in done.stdout
 
 
+@pytest.mark.parametrize("command", ["jobs.train", "tune.compare"])  # more and less than a buffer holds
 @pytest.mark.parametrize("buffered", ["", "1"], ids=["in one piece", "line by line"])
-def test_a_reader_of_the_help_may_have_seen_enough(buffered: str) -> None:
+def test_a_reader_of_the_help_may_have_seen_enough(command: str, buffered: str) -> None:
     reads, writes = os.pipe()
     os.close(reads)
     with open(writes, "w") as nobody:
-        done = subprocess.run([sys.executable, "-m", "jobs.train", "--help"], cwd=ROOT, stdout=nobody,
+        done = subprocess.run([sys.executable, "-m", command, "--help"], cwd=ROOT, stdout=nobody,
                               stderr=subprocess.PIPE, text=True, timeout=60,
                               env={**os.environ, "PYTHONUNBUFFERED": buffered})
     assert (done.returncode, done.stderr) == (141, "")

@@ -41,6 +41,9 @@ MUTANTS = [
     *in_file("trs/schedule.py", "tests/trs/test_schedule.py",
         ("the rate follows the root of the workers", '"root": 0.5', '"root": 1.0',
          "test_the_rate_follows_the_workers_as_asked_for")),
+    *in_file("tune/place.py", "tests/tune/test_identity.py",
+        ("a copy by links writes into no other's study", "if file.stat().st_nlink > 1:", "if False:",
+         "test_a_copy_by_links_leaves_the_original_as_it_was")),
     *in_file("tune/place.py", "tests/tune/test_place.py",
         ("a cut line is taken away", 'if journal.read() != b"\\n":', "if False:",
          "test_a_line_that_a_full_disk_has_cut_is_taken_away_by_who_writes_next"))]

@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 import sqlite3
+import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -124,6 +125,15 @@ def test_a_copy_becomes_a_search_of_its_own_and_says_of_what(folder: Path, elsew
     assert read_study(copy).user_attrs[ORIGIN] == str(folder)
     assert resume(copy) is None, "it is told once"
     assert listed(copy).items() > values.items() and listed(folder) == values
+
+
+def test_a_copy_by_links_leaves_the_original_as_it_was(folder: Path) -> None:
+    subprocess.run(["cp", "-al", folder, folder.with_name("linked")], check=True)
+    before = (folder / STUDY_FILE).read_bytes()
+    assert resume(folder.with_name("linked"), 2) == f"{folder.with_name('linked')} is a copy of {folder} and goes on " \
+        "as a search of its own"
+    assert (folder / STUDY_FILE).read_bytes() == before
+    assert [len(read_study(each).trials) for each in (folder, folder.with_name("linked"))] == [3, 5]
 
 
 def test_what_a_worker_wrote_is_listed_and_what_the_study_says_against_it_is_told(folder: Path) -> None:

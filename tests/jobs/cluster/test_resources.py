@@ -51,7 +51,7 @@ def test_a_remedy_works_in_the_case_at_hand() -> None:
 
 def test_workers_share_a_gpu_but_none_lies_across_two() -> None:
     two = [Node({"CPU": 16.0, "GPU": 2.0})]
-    for share, trainings in ((1.0, 2), (0.7, 2), (0.5, 4), (0.3, 6), (0.25, 8)):
+    for share, trainings in ((1.0, 2), (0.7, 2), (0.5, 4), (0.4, 4), (0.3, 6), (0.25, 8)):
         assert cluster.fitting(job(use_gpu=True, gpus_per_worker=share, data_cpus=0.1), two) == trainings, share
     with pytest.raises(InputError, match="is for trainings of one worker"):
         job(workers=2, use_gpu=True, gpus_per_worker=0.5)
