@@ -105,7 +105,7 @@ MUTANTS = [
         ("other sites have no cookie", "; HttpOnly; SameSite=Strict; Path=/", "; Path=/",
          "test_the_printed_address_lets_a_browser_in_and_leaves_the_secret_out_of_later_ones")),
     *in_file("jobs/cluster/growth.py", "tests/jobs/cluster/test_growth.py",
-        ("a type may be unknown", "    if any(not resources for resources, _ in types):\n", "    if False:\n",
+        ("a type may be unknown", "    if any(not kind.get(\"resources\") for kind in types):\n", "    if False:\n",
          "test_a_type_whose_resources_its_cloud_knows_leaves_the_rest_unknown"),
         ("all types together have a limit", "min(int(kind.get(\"max_workers\", most_of_all)), most_of_all)",
          "int(kind.get(\"max_workers\", 99))",

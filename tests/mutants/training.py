@@ -106,7 +106,7 @@ MUTANTS = [
          "test_damage_at_the_same_step_again_is_put_aside_too"),
         ("where all are damaged a run does not begin anew", "    if damaged:\n        raise",
          "    if False:\n        raise", "test_a_damaged_newest_checkpoint_is_named_and_passed_over"),
-        ("the newest two are kept", "of_run(folder)[-2:]}", "of_run(folder)[-1:]}",
+        ("the newest two are kept", "newest: int = 2)", "newest: int = 1)",
          "test_the_newest_two_checkpoints_and_the_best_are_kept")),
     *in_file("trs/models/weights.py", "tests/trs/test_checkpoint.py",
         ("a tensor that is missing is told", "            return f\"{name} is missing\"\n", "            continue\n",
