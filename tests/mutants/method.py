@@ -279,7 +279,7 @@ MUTANTS = [
         ("a rate falls tenfold", "0.1 ** sum(", "0.5 ** sum(", "test_learning_rate_falls_tenfold_at_each_share"),
         ("a share that is reached up to rounding counts", "step + 1e-6 >= share", "step - 1e-6 >= share",
          "test_learning_rate_drops_at_whole_epochs_in_spite_of_rounding"),
-        ("a rate warms up", "train.learning_rate * warmup *", "train.learning_rate *",
+        ("a rate warms up", "peak_rate(train) * warmup *", "train.learning_rate *",
          "test_warmup_rises_to_the_base_rate"),
         ("a weight rises from 0", "step / length) if length", "(step + 1) / length) if length", "test_ramp_up"),
         ("a reviewer of 0.1 begins as a copy", "1.0 - 1.0 / (step + 1)", "1.0 - 1.0 / (step + 2)",
