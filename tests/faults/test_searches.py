@@ -78,7 +78,7 @@ def running(folder: Path) -> bool:
 def test_a_killed_search_and_its_resume_run_the_exact_number_of_trials(machines: Any, config_file: Path,
                                                                        tmp_path: Path) -> None:
     nodes(machines, 3)
-    driver = search(machines, config_file, tmp_path / "search", "--trials", "3", "--no-reference")
+    driver = search(machines, config_file, tmp_path / "search", "--trials", "3")
     machines.wait_until(lambda: running(tmp_path / "search"))
     study = read_study(tmp_path / "search")
     machines.wait_until(lambda: any(trial.state.is_finished() for trial in study.get_trials()))
