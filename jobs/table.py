@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> None:
     job = Job(runs[0].config, table.cluster)
     check(runs, folder)
     share = Share(command.max_cpus, command.max_gpus)
-    share.trainings(job)
+    share.trainings(job)  # refuses bounds that hold none, before Ray starts
     with break_silence(lambda: "Ray starts, the annotations are read, and the nodes are asked what they see"):
         connect()
         room = room_for(job, command.concurrent, share)

@@ -147,7 +147,7 @@ def _begin(command: Command, lease: Lease) -> _Begun:
         require_whole(folder, command.storage)
         require_continuable(folder, plan, space, command.storage)
     check_space(job.config, space)
-    command.share.trainings(job)
+    command.share.trainings(job)  # refuses bounds that hold none, before Ray starts
     queue = queued_values(command.queue, job.config, space)
     defaults = paper_defaults(job.config, space)
     with break_silence(lambda: "the annotations are read"):
