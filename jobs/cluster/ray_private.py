@@ -18,12 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
+from ray import PlacementGroupID
 from ray._common.utils import get_default_ray_temp_dir
 from ray._private import auto_init_hook
 from ray._private.ray_constants import DEFAULT_RUNTIME_ENV_DIR_NAME
+from ray._private.state import state as cluster_state
 from ray._private.worker import get_dashboard_url
 from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, without a stub
 from ray.autoscaler.v2.utils import is_autoscaler_v2
+from ray.core.generated.gcs_pb2 import PlacementGroupTableData  # type: ignore[attr-defined]  # made by protobuf, no stub
 from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import get_or_create_autoscaling_coordinator
 from ray.exceptions import GetTimeoutError
 from ray.train._internal.utils import get_address_and_port
@@ -33,6 +36,7 @@ from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
 from ray.train.v2._internal.execution.context import get_train_context
 from ray.train.v2._internal.util import TrainingFramework
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+from ray.util.placement_group import PlacementGroup, remove_placement_group
 
 if TYPE_CHECKING:  # `ray.train` swaps its classes for V2's when it is imported; type checkers see V1's (#57570)
     from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
@@ -43,7 +47,7 @@ else:
 __all__ = [
     "FailureConfig", "ProcessGroup", "ProcessGroupConfig", "Result", "RunConfig", "ScalingConfig",
     "WorkerGroupStartupTimeoutError", "ask_head",
-    "dashboard_address", "has_autoscaler", "is_being_drained", "is_in_code_of_job", "longest_socket",
+    "dashboard_address", "free_abandoned", "has_autoscaler", "is_being_drained", "is_in_code_of_job", "longest_socket",
     "pin_autoscaling_coordinator", "quieten_token_notice", "run_together", "start_no_cluster", "temporary_folder"]
 
 _LEAVE_SECONDS = 30
@@ -92,6 +96,27 @@ def pin_autoscaling_coordinator() -> None:
     Left to a worker, it would die with that worker's node, and nothing could start again (#62260).
     """
     get_or_create_autoscaling_coordinator()
+
+
+def free_abandoned() -> None:
+    """Free the reservations of CPUs and GPUs whose makers have ended.
+
+    Ray frees those of a command that ends, but misses a group that an actor of its makes meanwhile, as the controller
+    of a training does that begins anew: its CPUs would be lost to everybody for as long as the cluster lives. The
+    public tables do not say who has made a group.
+    """
+    table = cluster_state._connect_and_get_accessor().get_placement_group_table()
+    for group in map(PlacementGroupTableData.FromString, table):
+        if not group.is_detached and group.state != PlacementGroupTableData.REMOVED and _has_ended(group):
+            remove_placement_group(PlacementGroup(PlacementGroupID(group.placement_group_id)))
+
+
+def _has_ended(group: PlacementGroupTableData) -> bool:
+    """Whether the command that a group belongs to has ended, and the actor that has made it too; Ray's own rule."""
+    if not any(job["IsDead"] for job in cluster_state.job_table() if job["JobID"] == group.creator_job_id.hex()):
+        return False
+    maker = cluster_state.actor_table(group.creator_actor_id.hex()) if group.creator_actor_id else {}
+    return not maker or maker["State"] == "DEAD"
 
 
 def has_autoscaler() -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import ray
 
+from jobs.cluster.ray_private import free_abandoned
 from jobs.run_folder.console import Pace
 
 ANSWER_SECONDS = 5.0
@@ -52,10 +53,14 @@ def goes_on(paces: Mapping[str, Pace]) -> str:
 
 
 def waits_for() -> str:
-    """What work that does not begin may wait for: a sentence's part, with what can be done."""
+    """What work that does not begin may wait for: a sentence's part, with what can be done.
+
+    CPUs that nobody holds any more are freed first.
+    """
     found = dict[str, float]()
 
     def ask() -> None:
+        free_abandoned()
         free, there = ray.available_resources(), ray.cluster_resources()
         found.update(free=free.get("CPU", 0.0), there=there.get("CPU", 0.0), gpus=there.get("GPU", 0.0),
                      free_gpus=free.get("GPU", 0.0))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 import ray
+from ray.util.placement_group import placement_group, placement_group_table, remove_placement_group
+from ray.util.state import list_actors
 
+from jobs.cluster.ray_private import free_abandoned
 from jobs.cluster.waiting import goes_on
 from jobs.run_folder.console import Pace
 from trs.files import write_text
@@ -47,3 +53,61 @@ class Holder:
 
     def is_there(self) -> bool:
         return True
+
+
+ENDS = """
+import sys, time, ray
+from ray.util.placement_group import placement_group, remove_placement_group
+ray.init(log_to_driver=False, namespace="outliving")
+
+@ray.remote(num_cpus=0)
+class Controller:
+    def begin_anew(self):
+        while True:
+            group = placement_group([{"CPU": 0.01}])
+            group.wait(5)
+            remove_placement_group(group)
+
+    def reserve(self):
+        self.group = placement_group([{"CPU": 0.5}])
+        ray.get(self.group.ready())
+
+outlives = Controller.options(lifetime="detached", name=sys.argv[1]).remote()
+ray.get(outlives.reserve.remote())
+controllers = [Controller.remote() for _ in range(6)]
+for controller in controllers:
+    controller.begin_anew.remote()
+time.sleep(2)
+"""
+"""A command that ends while its controllers make reservations."""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_cpus_that_an_ended_command_has_left_reserved_are_freed_and_no_others() -> None:
+    free_abandoned()
+    there = living()
+    mine = placement_group([{"CPU": 0.5}])
+    ray.get(mine.ready())
+    outliving = list[str]()
+    while len(living() - there) <= 1 + len(outliving):  # Ray itself frees what is made before the command's end
+        outliving.append(f"outlives-{len(outliving)}")
+        subprocess.run([sys.executable, "-c", ENDS, outliving[-1]], check=True, capture_output=True,
+                       env=os.environ | {"RAY_ADDRESS": ray.get_runtime_context().gcs_address})
+        while len(controllers()) > len(outliving):
+            time.sleep(0.1)
+    goes_on({})
+    assert len(living() - there) == 1 + len(outliving)
+    for name in outliving:
+        ray.kill(ray.get_actor(name, namespace="outliving"))
+    remove_placement_group(mine)
+
+
+def living() -> set[str]:
+    return {group for group, found in placement_group_table().items() if found["state"] != "REMOVED"}
+
+
+def controllers() -> list[str]:
+    found = list_actors(address=ray.get_runtime_context().gcs_address,
+                        filters=[("class_name", "=", "Controller"), ("state", "!=", "DEAD")])
+    return [actor.actor_id for actor in found]
