@@ -26,7 +26,7 @@ from ray._private.state import state as cluster_state
 from ray._private.worker import get_dashboard_url
 from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, without a stub
 from ray.autoscaler.v2.utils import is_autoscaler_v2
-from ray.core.generated.gcs_pb2 import PlacementGroupTableData  # type: ignore[attr-defined]  # made by protobuf, no stub
+from ray.core.generated.gcs_pb2 import PlacementGroupTableData  # type: ignore[attr-defined]  # no stub
 from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import get_or_create_autoscaling_coordinator
 from ray.exceptions import GetTimeoutError
 from ray.train._internal.utils import get_address_and_port
