@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutant import in_file
 
+_ABANDONED = "test_cpus_that_an_ended_command_has_left_reserved_are_freed_and_no_others"
 _COPY = "test_a_copy_becomes_a_search_of_its_own_and_says_of_what"
 
 MUTANTS = [
@@ -25,9 +26,9 @@ MUTANTS = [
          "test_a_study_that_does_not_know_what_was_trained_is_refused")),
     *in_file("jobs/cluster/ray_private.py", "tests/jobs/cluster/test_waiting.py",
         ("what an ended command reserved is freed", "            remove_placement_group(PlacementGroup(",
-         "            print(PlacementGroup(", "test_cpus_that_an_ended_command_has_left_reserved_are_freed_and_no_others"),
+         "            print(PlacementGroup(", _ABANDONED),
         ("what outlives its command keeps its CPUs", "    return not maker or maker[\"State\"] == \"DEAD\"\n",
-         "    return True\n", "test_cpus_that_an_ended_command_has_left_reserved_are_freed_and_no_others")),
+         "    return True\n", _ABANDONED)),
     *in_file("jobs/cluster/stopping.py", "tests/jobs/cluster/test_stopping.py",
         ("who has lost the folder stops nobody", "                if not self.lease.is_lost:\n",
          "                if True:\n",
