@@ -284,13 +284,17 @@ class _Clock:
     def __init__(self, total_steps: int, counters: Counters) -> None:
         self.total_steps, self.first_step = total_steps, counters.step
         self.began = self.epoch_began = time.monotonic()
-        self.waited, self.epoch_step = 0.0, counters.step
+        self.waited, self.epoch_step, self.reads = 0.0, counters.step, False
         self.before = counters.seconds, counters.timed
 
     def wait(self, batches: Iterator[dict[str, Rows]], count: int) -> list[dict[str, Rows]]:
+        """The next shares. The wait for the first ones is that for a reader that starts, and is no step's time."""
         began = time.monotonic()
         shares = list(islice(batches, count))
-        self.waited += time.monotonic() - began
+        if self.reads:
+            self.waited += time.monotonic() - began
+        else:
+            self.epoch_began, self.reads = time.monotonic(), True
         return shares
 
     def go_on(self) -> None:

@@ -22,6 +22,11 @@ def of_workers(train: TrainConfig) -> list[str]:
             f"learning rate{of_one}, {peak_rate(train):.3g} (train.rate_scaling is {train.rate_scaling})"]
 
 
+def steps_per_epoch(labeled: int, unlabeled: int, train: TrainConfig) -> int:
+    """Steps of an epoch, which passes over the larger of the two datasets, given how many people each has."""
+    return math.ceil(max(labeled, unlabeled) / (train.batch_size * train.workers))
+
+
 def learning_rate(step: int, total_steps: int, train: TrainConfig) -> float:
     """The rate of a step: after a linear warm-up from 0 it falls by steps, or as half a cosine (`train.schedule`)."""
     warmup = min(1.0, (step + 1) / train.warmup_steps) if train.warmup_steps else 1.0

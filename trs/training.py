@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from trs.distributed import rank, world_size
 from trs.errors import InputError
 from trs.methods.base import Method
 from trs.optimizer import build_optimizer
+from trs.schedule import steps_per_epoch
 from trs.warm_start import load_given, restore_networks, restore_optimizer, restore_peers, warm_start
 
 
@@ -38,8 +38,7 @@ class Training:
     @property
     def steps_per_epoch(self) -> int:
         """An epoch passes over the larger of the two datasets, whichever the method reads: equal epochs are equal."""
-        larger = max(len(self.datasets.labeled), len(self.datasets.unlabeled))
-        return math.ceil(larger / (self.config.train.batch_size * self.config.train.workers))
+        return steps_per_epoch(len(self.datasets.labeled), len(self.datasets.unlabeled), self.config.train)
 
     @property
     def total_steps(self) -> int:

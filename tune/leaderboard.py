@@ -31,6 +31,7 @@ from tune.space import Space, Values
 from tune.storage import read_study
 from tune.study import BASELINE, CAUSE
 
+_RATE = "train.learning_rate"
 _STATUS: dict[TrialState, Status] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned",
                                      TrialState.FAIL: "failed", TrialState.RUNNING: "running"}
 
@@ -104,10 +105,10 @@ class Leaderboard:
 
         Returns: None unless both have run to their end.
         """
-        best, measured = self._final_score(self.best), self._final_score(other)
+        best, measured = self.final_score(self.best), self.final_score(other)
         return None if best is None or measured is None else best - measured
 
-    def _final_score(self, entry: Entry | None) -> float | None:
+    def final_score(self, entry: Entry | None) -> float | None:
         """The score of a run that has come to its end."""
         if entry is None:
             return None
@@ -130,7 +131,8 @@ class Leaderboard:
         if self.best is None:
             return "no trial has been evaluated yet"
         so_far = "" if self.best.status == "complete" else " so far"
-        gains = {"the paper's defaults": self.gain(self.baseline), "supervised": self.gain(self.reference)}
+        supervised = f"supervised training {self.terms}"
+        gains = {"the paper's defaults": self.gain(self.baseline), supervised: self.gain(self.reference)}
         known = [f"{gain:+.3f} over {name}" for name, gain in gains.items() if gain is not None]
         gained = f" ({', '.join(known)})" if known else ""
         test, tested = self.best.test_score, self.is_tested and self.best.test_score is not None
@@ -140,6 +142,15 @@ class Leaderboard:
             return f"best {self.metric}{so_far}: {self.best.score:.3f}, trial {self.best.name}{gained}{together}"
         return (f"best {self.metric}{so_far}: {self.best.score:.3f}, trial {self.best.name}; on the people who chose "
                 f"nothing {test:.3f}{gained}{together}")
+
+    @property
+    def terms(self) -> str:
+        """On which terms the best stands beside supervised training: of equal steps, but not of equal time."""
+        best, reference = self.best, self.reference
+        times = best.hours / reference.hours if best and reference and reference.hours else 0.0
+        taking = f", which take {1 / times:.2f} of the time" if times else ""
+        rate = "; its learning rate is the config's, and --confirm tries the best's too" if _RATE in self.space else ""
+        return f"of as many steps{taking}{rate}"
 
     @property
     def choice(self) -> str:

@@ -26,7 +26,7 @@ from trs.config.before import kept_from_0_1
 from trs.config.checks import MAY_CHANGE
 from trs.data.datasets import Datasets
 from trs.errors import InputError
-from trs.schedule import of_workers
+from trs.schedule import of_workers, steps_per_epoch
 from tune.confirm import confirm
 from tune.going_on import enqueue, queued_values, require_continuable
 from tune.identity import identities, require_whole, settle
@@ -35,7 +35,7 @@ from tune.plan import TRIALS, Plan, Search, load_plan, save_search, trial_name
 from tune.publish.files import compare
 from tune.report.gallery import Validation
 from tune.runner import run, trainings_left
-from tune.space import Values, check_space, chosen_space, describe, get, paper_defaults, without_mixing
+from tune.space import Values, alike, check_space, chosen_space, describe, get, paper_defaults, without_mixing
 from tune.storage import open_study, require_reachable
 from tune.study import BASELINE, CAUSE, OWN, running
 
@@ -175,7 +175,9 @@ def _announce(command: Command, begun: _Begun) -> None:
     print(f"{command.title}: {search.plan.trials} trials{queued}, {begun.room}, of {config.train.epochs} epochs on "
           f"{len(datasets.labeled)} labeled and {len(datasets.unlabeled)} unlabeled people -> {search.folder}",
           flush=True)
-    cli.tell_notes([*datasets.notes, *kept_from_0_1(config), *of_workers(config.train)])
+    steps = config.train.epochs * steps_per_epoch(len(datasets.labeled), len(datasets.unlabeled), config.train)
+    cli.tell_notes([*datasets.notes, *kept_from_0_1(config), *of_workers(config.train),
+                    *alike(config, search.space, steps - config.train.burn_in)])
     print("searched: " + "  ".join(f"{name}={text}" for name, text in describe(search.space).items()), flush=True)
     for name, value in paper_defaults(config, search.space).items():
         if get(config, name) != value:

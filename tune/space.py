@@ -18,17 +18,18 @@ from optuna.distributions import (
 )
 from optuna.trial import Trial
 
-from trs.config import Config, DataConfig, change
+from trs.config import Config, DataConfig, MeanTeacherConfig, TRSConfig, change
 from trs.config.checks import shown
 from trs.config.effects import idle, require_effect
 from trs.config.files import of_file, parse_yaml
 from trs.errors import InputError, printable
+from trs.schedule import ema_momentum
 
 Space = dict[str, BaseDistribution]
 Values = dict[str, Any]
 
 _MOST_BITS = 64
-_MIX = "method.mix_count"
+_MIX, _ALPHA = "method.mix_count", "method.ema_momentum"
 _DEFAULT_RANGES = ("method.ema_momentum=0.9,0.97,0.99,0.997,0.999,0.9995", "method.unsup_weight=0.1..4:log",
                    "method.mix_count=0,3,5,9", "method.confidence_threshold=0..0.8")
 """Mix counts are three of the four in the paper's Table VIII, and none at all; larger weights hold the heatmaps down
@@ -298,6 +299,19 @@ def paper_defaults(config: Config, space: Space) -> Values:
             raise InputError(f"the search range {described(name, distribution)} must contain the default, "
                              f"{values[name]}, since that is the first trial")
     return values
+
+
+def alike(config: Config, space: Space, steps: int) -> list[str]:
+    """Say which choices of the EMA's momentum train alike: those that its warm-up does not reach in so many steps."""
+    choices = space.get(_ALPHA)
+    if not isinstance(choices, CategoricalDistribution) or not isinstance(config.method, MeanTeacherConfig | TRSConfig):
+        return []
+    reached = ema_momentum(steps - 1, 1.0, config.method.ema_warmup)
+    beyond = sorted(float(alpha) for alpha in choices.choices if alpha is not None and float(alpha) >= reached)
+    if len(beyond) < 2:
+        return []
+    return [f"the moving average's warm-up reaches {reached:.3f} in {steps:,} steps: {_ALPHA}="
+            f"{','.join(map(str, beyond))} train alike"]
 
 
 def without_mixing(defaults: Values, space: Space) -> list[Values]:

@@ -14,21 +14,25 @@ from pathlib import Path
 from jobs.config import Job, as_learned
 from trs import checkpoint_folders as checkpoints
 from trs import config as configs
-from trs.config import SupervisedConfig, TRSConfig
+from trs.config import Config, SupervisedConfig, TRSConfig
 
 
 def burn_in_of(job: Job) -> Job | None:
     """The supervised training of its peers that a training begins with; None where there is none to share.
 
-    It depends on all settings but the method's. Reviewers that learn from labels are a part of the burn-in, which is
-    then the training's own.
+    It depends on all settings but the method's, and those of what it does not do: look at hard views, and evaluate.
+    Reviewers that learn from labels are a part of the burn-in, which is then the training's own.
     """
     config = job.config
     trains_more = isinstance(config.method, TRSConfig) and config.method.reviewer_update != "ema"
     if config.train.burn_in == 0 or trains_more or isinstance(config.method, SupervisedConfig):
         return None
-    peers = SupervisedConfig(networks=len(config.method.peers))
-    return dataclasses.replace(job, config=dataclasses.replace(config, method=peers))
+    alike = Config()
+    model = dataclasses.replace(config.model, fuse=alike.model.fuse)
+    view = dataclasses.replace(config.view, heatmap_warp=alike.view.heatmap_warp,
+                               hard_rotation_probability=alike.view.hard_rotation_probability)
+    return dataclasses.replace(job, config=dataclasses.replace(
+        config, method=SupervisedConfig(networks=len(config.method.peers)), model=model, view=view, eval=alike.eval))
 
 
 def name_of(burn_in: Job) -> str:

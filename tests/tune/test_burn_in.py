@@ -44,7 +44,9 @@ def test_the_reference_and_a_search_without_burn_in_have_none(tmp_path: Path) ->
 def test_only_what_comes_before_makes_another_burn_in(tmp_path: Path) -> None:
     search = search_in(tmp_path)
     folders = [burn_in(search, "0000", values).folder for values in (
-        {}, {"method.unsup_weight": 3.0}, {"method.mix_count": 0}, {"method.ema_momentum": 0.9})]
+        {}, {"method.unsup_weight": 3.0}, {"method.mix_count": 0}, {"method.ema_momentum": 0.9},
+        {"eval.decoder": "udp"}, {"eval.flip_test": True}, {"eval.every": 2}, {"model.fuse": "mean"},
+        {"view.heatmap_warp": "bilinear"}, {"view.hard_rotation_probability": 0.1})]
     assert len(set(folders)) == 1
     others = [burn_in(search, "0000", values).folder for values in (
         {"train.learning_rate": 0.1}, {"train.batch_size": 4}, {"model.levels": 1}, {"train.burn_in": 21})]

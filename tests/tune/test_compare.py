@@ -91,7 +91,8 @@ def test_what_is_printed(search: Path, capsys: pytest.CaptureFixture[str]) -> No
                                                                    strict=True)}) == 1
     assert table[3].startswith("0000") and table[3].endswith("paper's defaults")
     assert table[4].startswith("supervised") and table[4].endswith("supervised")
-    assert "best AP: 0.470, trial 0002 (+0.070 over the paper's defaults, +0.160 over supervised)" in lines
+    assert ("best AP: 0.470, trial 0002 (+0.070 over the paper's defaults, +0.160 over supervised training of "
+            "as many steps, which take 1.00 of the time)") in lines
     assert lines[-4:-1] == [str(search / name) for name in ("leaderboard.csv", "best.yaml", "report.html")]
     assert lines[-1].endswith(f"python -m jobs.train --config {search / 'best.yaml'}")
 

@@ -28,6 +28,7 @@ from tune.leaderboard import Leaderboard, as_csv, as_text, read_leaderboard
 from tune.place import STUDY_FILE
 from tune.plan import TRIALS
 from tune.report.comparison import render as render_several
+from tune.report.page import REPORT_FILE
 from tune.storage import open_study, read_study
 
 MakeSearch = Callable[..., Path]
@@ -253,12 +254,19 @@ def test_gains_are_those_of_the_people_who_chose_nothing(folder: Path) -> None:
     assert board.best is not None and board.best.name == "0002"  # the test has no say in it
     assert board.gain(board.baseline) == pytest.approx(-0.01) and board.gain(board.reference) == pytest.approx(0.11)
     assert board.summary == ("best AP: 0.470, trial 0002; on the people who chose nothing 0.410 (-0.010 over the "
-                             "paper's defaults, +0.110 over supervised), its ensemble 0.440")
+                             "paper's defaults, +0.110 over supervised training of as many steps, which take 1.00 of "
+                             "the time), its ensemble 0.440")
     head, first, *_ = as_csv(board).splitlines()
     assert head.startswith("trial,status,epochs,ap,ap_ensemble,test_ap,test_ap_ensemble,method.")
     assert re.match(r"0002,complete,8,0.47,[\d.]*,0.41,0.44,", first)
     assert "test AP  ensemble" in as_text(board) and "0.410     0.440" in as_text(board)
     assert "5 people kept out of training" in board.choice
+    compare.main([str(folder)])
+    report = (folder / REPORT_FILE).read_text()
+    assert "from 0.300 (supervised); of as many steps" in report and "from 0.420 (0000)" in report
+    assert "0.410</" in report and "of people who chose nothing, its ensemble 0.440" in report
+    compared = render_several([board, board], folder.parent)
+    assert "0.420" in compared and "0.300" in compared
 
 
 def test_who_is_measured_where_he_chose_is_said(folder: Path) -> None:

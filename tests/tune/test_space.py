@@ -14,8 +14,10 @@ from trs.config.checks import shown
 from trs.config.files import parse_yaml
 from trs.errors import InputError
 from trs.presets import demo
+from trs.schedule import ema_momentum
 from tune.space import (
     Space,
+    alike,
     check_space,
     chosen_space,
     default_space,
@@ -219,3 +221,15 @@ def test_every_method_searches_what_it_has() -> None:
         config = dataclasses.replace(demo(), method=METHOD_NAMES[name]())
         check_space(config, default_space(config, {}))
         assert paper_defaults(config, default_space(config, {}))
+
+
+@pytest.mark.parametrize(("steps", "told"), [
+    (150, "reaches 0.943 in 150 steps: method.ema_momentum=0.97,0.999 train alike"), (300, None), (20_000, None)])
+def test_choices_that_the_warm_up_does_not_reach_are_told(steps: int, told: str | None) -> None:
+    """By comparison of the schedules themselves."""
+    space = parse_space(["method.ema_momentum=0.9,0.97,0.999"])
+    runs = {alpha: tuple(ema_momentum(step, alpha) for step in range(steps)) for alpha in (0.9, 0.97, 0.999)}
+    found = alike(demo(), space, steps)
+    assert (len(set(runs.values())) < 3) == bool(found) == (told is not None)
+    assert told is None or found[0].endswith(told)
+    assert alike(dataclasses.replace(demo(), method=SupervisedConfig()), space, steps) == []

@@ -70,7 +70,8 @@ def share_of_crops(people: PersonTable, config: Config, bad_images: list[str]) -
     """Read this worker's crops of people; whole batches are dealt to the workers in turn."""
     size = config.eval.batch_size
     batches = np.split(np.arange(len(people)), range(size, len(people), size))
-    return read_crops(people, batches[rank()::world_size()], config.data.input_size, bad_images)
+    return read_crops(people, batches[rank()::world_size()], config.data.input_size, bad_images,
+                      threads=max(2, torch.get_num_threads()))
 
 
 @torch.no_grad()

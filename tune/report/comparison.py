@@ -18,8 +18,10 @@ from tune.report.page import REPORT_FILE, flat_settings, page, plain
 
 PAGE_FILE = "comparison.html"
 MEASURED_BY = ("data.root", "data.val_annotations", "data.val_images", "data.val_detections", "data.val_count",
-               "data.keypoints", "eval.flip_test", "eval.decoder")
+               "data.dev_count", "data.keypoints", "eval.flip_test", "eval.decoder")
 """Settings that change a score without changing the network."""
+CHOSEN_BY = ("data.train_annotations", "data.split_seed", "data.manifest")
+"""Settings that also say who chooses, where people are kept out of training for that."""
 
 
 def render(boards: list[Leaderboard], folder: Path) -> str:
@@ -39,7 +41,8 @@ def render(boards: list[Leaderboard], folder: Path) -> str:
     figures = {"progress": plain(progress(boards)), "curves": plain(best_curves(boards))}
     return page("comparison.html.j2", title=" and ".join(names_of(boards)),
                 columns=["search", "method", "best", "its ensemble", "its test", "test ensemble",
-                         "paper's defaults", "supervised", "complete", "pruned", "failed", "epochs", "hours"],
+                         "paper's defaults", "their test", "supervised", "its test", "complete", "pruned", "failed",
+                         "epochs", "hours"],
                 rows=[(_link(board, folder), [name, *_row(board)])
                       for board, name in zip(boards, names_of(boards), strict=True)],
                 names=names_of(boards), differences=differences(boards), caution=caution(boards),
@@ -69,12 +72,16 @@ def _row(board: Leaderboard) -> list[str]:
     others = (board.best.ensemble, board.best.test_score, board.best.test_ensemble) if board.best else (None,) * 3
     counts = [str(board.count(status)) for status in ("complete", "pruned", "failed")]
     epochs, hours = sum(entry.epochs for entry in board.entries), sum(entry.hours for entry in board.entries)
-    against = [_score(board.baseline), _score(board.reference)]
+    against = [score for other in (board.baseline, board.reference) for score in (_score(other), _tested(other))]
     return [method, best, *map(_number, others), *against, *counts, str(epochs), f"{hours:.2f}"]
 
 
 def _score(entry: Entry | None) -> str:
     return _number(None if entry is None else entry.score)
+
+
+def _tested(entry: Entry | None) -> str:
+    return _number(None if entry is None else entry.test_score)
 
 
 def _number(score: float | None) -> str:
@@ -84,7 +91,8 @@ def _number(score: float | None) -> str:
 def caution(boards: list[Leaderboard]) -> str | None:
     """Write a sentence on searches whose scores are not measured alike."""
     settings = [flat_settings(board.config) for board in boards]
-    unlike = [name for name in MEASURED_BY if len({values.get(name) for values in settings}) > 1]
+    chosen = CHOSEN_BY if any(board.is_tested for board in boards) else ()
+    unlike = [name for name in (*MEASURED_BY, *chosen) if len({values.get(name) for values in settings}) > 1]
     if not unlike:
         return None
     return (f"the searches differ in {', '.join(unlike)}; hold their scores against each other only where the same "

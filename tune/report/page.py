@@ -147,6 +147,7 @@ def _cards(board: Leaderboard) -> list[Card]:
     return [Card(title, "–" if best is None else f"{best.score:.3f}", f"trial {best.name}" if best else "none yet"),
             _gain_card("Gain over the paper's defaults", board, board.baseline),
             _gain_card("Gain over supervised training", board, board.reference),
+            *([_test_card(board)] if board.is_tested else []),
             Card("Trials complete", str(board.count("complete")), ", ".join(rest))]
 
 
@@ -154,7 +155,16 @@ def _gain_card(title: str, board: Leaderboard, other: Entry | None) -> Card:
     gain = board.gain(other)
     if other is None or gain is None:
         return Card(title, "–", "not part of this search" if other is None else "not both at their end yet")
-    return Card(title, f"{gain:+.3f}", f"from {other.score:.3f} ({other.name})")
+    terms = f"; {board.terms}" if other is board.reference else ""
+    return Card(title, f"{gain:+.3f}", f"from {board.final_score(other):.3f} ({other.name}){terms}")
+
+
+def _test_card(board: Leaderboard) -> Card:
+    """What the best scores on the people who chose nothing."""
+    score, ensemble = board.final_score(board.best), board.best and board.best.test_ensemble
+    together = "" if ensemble is None else f", its ensemble {ensemble:.3f}"
+    return Card(f"Test {board.metric}", "–" if score is None else f"{score:.3f}",
+                "of people who chose nothing" + together)
 
 
 def plain(figure: go.Figure) -> dict[str, Any]:
