@@ -16,6 +16,12 @@ from trs.errors import Unwritable
 ATTEMPT_SECONDS, TELL_SECONDS, PATIENCE_SECONDS = 5.0, 25.0, 600.0
 """SQLite's own patience with a statement; between two lines; until the search is ended, to be resumed."""
 
+_LETS = "make room, or let the folder be written"
+_UNWRITABLE: dict[int | None, str] = {
+    sqlite3.SQLITE_FULL: "make room", sqlite3.SQLITE_IOERR: "make room", sqlite3.SQLITE_CANTOPEN: _LETS,
+    sqlite3.SQLITE_READONLY: _LETS, sqlite3.SQLITE_PERM: _LETS}
+"""What SQLite says where a disk has no room or no inode left, or a folder lets nobody write, and what to do."""
+
 Found = TypeVar("Found")
 
 
@@ -53,15 +59,17 @@ def _unlocked(file: str, do: Callable[[], Found]) -> Found:
     """Do what waits for ATTEMPT_SECONDS by itself where a database is locked.
 
     Raises:
-        Unwritable: the disk is full, or lets nobody write.
+        Unwritable: the disk is full, or the folder lets nobody write.
     """
     try:
         return patiently(file, "is locked by another program (a backup, a browser of databases; `fuser` names it)", do,
                          lambda error: _code(error) == sqlite3.SQLITE_BUSY)
     except sqlite3.OperationalError as error:
-        if _code(error) not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        remedy = _UNWRITABLE.get(_code(error))
+        if remedy is None:
             raise
-        raise Unwritable(f"the study {file} cannot be written ({error}); make room, and go on with --resume") from error
+        raise Unwritable(f"the study {file} cannot be written ({error}); {remedy}, and go on with --resume"
+                         ) from error
 
 
 def _code(error: Exception) -> int | None:

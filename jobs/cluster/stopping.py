@@ -169,7 +169,7 @@ def run_aside(work: Callable[[], None], stop: Stop) -> None:
     try:
         while not wait([ended], timeout=_LOOK_SECONDS).done:
             stop.lease.require()
-            if head is not None and head.is_lost:
+            if head is not None and head.is_lost():
                 _leave_cluster(ended)
                 raise OfMachine("the cluster's head has died or hangs; what was trained goes on from its last "
                                 "checkpoint")

@@ -11,10 +11,12 @@ import ray
 from jobs.cluster.ray_private import free_abandoned
 from jobs.run_folder.console import Pace
 
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 3.0
 """That the head has to answer a question."""
 LOST_SECONDS = 120.0
 """Without an answer, after which a head is lost."""
+ASLEEP_SECONDS = 10.0
+"""Between two looks, which are seconds apart; in a longer time this process was suspended."""
 
 
 class Head:
@@ -27,13 +29,17 @@ class Head:
     """
 
     def __init__(self, enough: Callable[[], bool]) -> None:
-        self.answered, self.enough = time.monotonic(), enough
+        self.answered = self.looked = time.monotonic()
+        self.enough = enough
         threading.Thread(target=self._ask, daemon=True).start()
 
-    @property
     def is_lost(self) -> bool:
-        """Whether it has not answered for LOST_SECONDS."""
-        return time.monotonic() - self.answered > LOST_SECONDS
+        """Look whether it has not answered for LOST_SECONDS, in which this process could have heard it."""
+        now = time.monotonic()
+        if now - self.looked > ASLEEP_SECONDS:
+            self.answered = now
+        self.looked = now
+        return now - self.answered > LOST_SECONDS
 
     def _ask(self) -> None:
         while ray.is_initialized() and not self.enough():

@@ -49,6 +49,7 @@ class Holder:
         another one, and where a bucket is mounted the inode.
     token: known to it alone.
     beat: counts up.
+    ended: it holds the folder no more, and says so to one that it has taken over from and that may wake up.
     """
 
     host: str
@@ -60,6 +61,7 @@ class Holder:
     inode: int
     token: str
     beat: int = 0
+    ended: bool = False
 
     @staticmethod
     def of_here(folder: Path) -> Holder:
@@ -73,9 +75,16 @@ class Holder:
         return f"process {self.process} on {printable(self.host)}, since {printable(self.since)}"
 
     @property
+    def is_of_here(self) -> bool:
+        """Whether it is a process of this machine."""
+        return (self.host, self.machine) == (socket.gethostname(), _machine())
+
+    @property
     def runs(self) -> bool | None:
         """Whether its process runs; None where that cannot be seen: on another machine, and while it is suspended."""
-        if (self.host, self.machine) != (socket.gethostname(), _machine()):
+        if self.ended:
+            return False
+        if not self.is_of_here:
             return None
         try:
             process = psutil.Process(self.process)
@@ -105,9 +114,18 @@ class Lease:
 
     @property
     def is_lost(self) -> bool:
-        """Whether another command has taken the folder over, or it is gone; a lease that was deleted comes again."""
-        found = read(self.folder) if self.folder.is_dir() else None
-        return not self.folder.is_dir() or (found is not None and found.token != self.holder.token)
+        """Whether another command has taken the folder over, or it is gone; a lease that was deleted comes again.
+
+        Where a folder was moved Ray may make another one at its path.
+        """
+        try:
+            inode = self.folder.stat().st_ino
+        except FileNotFoundError:
+            return True
+        found = read(self.folder)
+        if found is None:
+            return self.holder.is_of_here and inode != self.holder.inode
+        return found.token != self.holder.token
 
     def require(self) -> None:
         """Raise an error unless the folder is still held.
@@ -116,7 +134,7 @@ class Lease:
             Lost: with what has become of it.
         """
         if self.is_lost:
-            raise Lost(_sentence(self.folder))
+            raise Lost(_sentence(self.folder, self.holder))
 
 
 @contextlib.contextmanager
@@ -124,11 +142,13 @@ def hold(folder: Path) -> Iterator[Lease]:
     """Hold a folder while the context lasts; what it has made for that goes again where nothing was begun.
 
     Raises:
-        InputError: another command holds it.
+        InputError: another command holds it, or one that it lies in, or one that lies in it.
     """
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
+        _require_apart(folder)
+        before = read(folder)
         lease, ended = Lease(folder, take(folder)), threading.Event()
         beating = threading.Thread(target=_beat, args=(lease, ended), daemon=True)
         beating.start()
@@ -137,23 +157,36 @@ def hold(folder: Path) -> Iterator[Lease]:
         finally:
             ended.set()
             beating.join()
-            with contextlib.suppress(OSError, InputError), _alone(folder):
-                if not lease.is_lost:
-                    (folder / LEASE_FILE).unlink()
-                    (folder / _LOCK_FILE).unlink()
+            _let_go(lease, tell=before is not None)
     finally:
         with contextlib.suppress(OSError):  # something has begun there, or beside it
             for each in made:
                 each.rmdir()
 
 
+def _let_go(lease: Lease, tell: bool) -> None:
+    """Hold a folder no more, and leave word of it where a former holder may wake up."""
+    if lease.is_lost:
+        return
+    with contextlib.suppress(OSError, InputError), _alone(lease.folder):
+        if lease.is_lost:
+            return  # since this moment
+        if tell:
+            _write(lease.folder, dataclasses.replace(lease.holder, ended=True))
+        else:
+            (lease.folder / LEASE_FILE).unlink()
+            (lease.folder / _LOCK_FILE).unlink()
+
+
 def _beat(lease: Lease, ended: threading.Event) -> None:
     beats = 0
     while not ended.wait(BEAT_SECONDS):
         beats += 1
+        if lease.is_lost:  # before the lock is made anew where nobody is
+            return
         with contextlib.suppress(OSError, InputError), _alone(lease.folder):  # a full disk ends nothing
             if lease.is_lost:
-                return
+                return  # since this moment
             _write(lease.folder, dataclasses.replace(lease.holder, beat=beats))
 
 
@@ -207,13 +240,23 @@ def read(folder: Path) -> Holder | None:
     return None if is_copy else holder
 
 
-def _sentence(folder: Path) -> str:
+def _sentence(folder: Path, lost: Holder) -> str:
     """Why a holder has lost its folder."""
-    if not folder.is_dir():
+    holder = read(folder) if folder.is_dir() else None
+    if not folder.is_dir() or (holder is None and folder.stat().st_ino != lost.inode):
         return f"{folder} is gone: it was moved or deleted; resume it from where it lies now"
-    holder = read(folder)
-    taken = "nobody holds it" if holder is None else f"it is held by {holder}"
+    taken = "nobody holds it now" if holder is None or holder.ended else f"it is held by {holder}"
     return f"{folder} was taken over while this command was suspended: {taken}; this command writes nothing more"
+
+
+def _require_apart(folder: Path) -> None:
+    """Refuse a run of a search that is held, and a search of which a run is held: both would write the same files."""
+    below = {file.parent for pattern in ("*", "*/*") for file in folder.glob(f"{pattern}/{LEASE_FILE}")}
+    for other in (*folder.parents[:2], *sorted(below)):
+        holder = read(other)
+        mine = holder is not None and holder.is_of_here and holder.process == os.getpid()
+        if holder is not None and not mine and _lives(other, holder):
+            raise InputError(f"{other} is held by {holder}; wait for its end, or end it")
 
 
 def _lives(folder: Path, holder: Holder) -> bool:

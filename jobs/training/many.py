@@ -17,7 +17,6 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 from jobs.cluster.failures import Blame, blame, cause_of, find_mistake
 from jobs.cluster.resources import DRIVER
 from jobs.run_folder.lease import Lost
-from trs.errors import InputError
 
 
 def train_many(driver: Callable[..., None], shared: Mapping[str, Any], searcher: Searcher, folder: Path, samples: int,
@@ -48,8 +47,9 @@ def train_many(driver: Callable[..., None], shared: Mapping[str, Any], searcher:
     try:
         tuner.fit()
     except ray.tune.TuneError as error:
-        if isinstance(error.__context__, InputError):
-            raise error.__context__ from None  # Tune has made a text of what a searcher or a callback has raised
+        # Tune has made a text of what a searcher or a callback has raised.
+        if isinstance(error.__context__, Exception) and find_mistake(error.__context__) is not None:
+            raise error.__context__ from None
         raise
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -112,21 +114,33 @@ def test_what_lasts_too_long_is_the_machines_fault(monkeypatch: pytest.MonkeyPat
         patiently("the study", "is away", never, lambda error: False)
 
 
-def test_a_study_that_a_full_disk_does_not_take_is_told(tmp_path: Path) -> None:
-    """To the last byte: SQLite's own write is refused."""
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(tmp_path)], capture_output=True,
+def fill(other: Path, with_files: bool) -> None:
+    """Write until the disk takes nothing more."""
+    if with_files:
+        other.mkdir()
+        for number in itertools.count():
+            (other / str(number)).touch()
+    with other.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(512))
+
+
+@pytest.mark.parametrize("small", ["size=2m", "nr_inodes=20"])
+def test_a_study_that_a_full_disk_does_not_take_is_told(tmp_path: Path, small: str) -> None:
+    """To the last byte, or file: SQLite's own write is refused."""
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", small, "tmpfs", str(tmp_path)], capture_output=True,
                       check=False).returncode:
         pytest.skip("nobody may mount a small disk here")
     try:
         study = open_study(tmp_path, 1, 2)
-        with contextlib.suppress(OSError), (tmp_path / "other").open("wb", buffering=0) as other:
-            while True:
-                other.write(bytes(512))
-        with pytest.raises(Unwritable, match=r"cannot be written .* make room, and go on with --resume") as error:
+        other = tmp_path / "other"
+        with contextlib.suppress(OSError):
+            fill(other, "inodes" in small)
+        with pytest.raises(Unwritable, match=r"cannot be written .* make room.* go on with --resume") as error:
             for number in range(1000):  # what lies in pages that are there already still has room
                 study.set_user_attr(f"more {number}", "x" * 1000)
         assert blame(error.value) is Blame.STORAGE
-        (tmp_path / "other").unlink()
+        shutil.rmtree(other) if other.is_dir() else other.unlink()
         study.set_user_attr("again", 1)
     finally:
         subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)

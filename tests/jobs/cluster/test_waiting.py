@@ -16,7 +16,7 @@ from ray.util.placement_group import placement_group, placement_group_table, rem
 from ray.util.state import list_actors
 
 from jobs.cluster.ray_private import free_abandoned
-from jobs.cluster.waiting import goes_on
+from jobs.cluster.waiting import Head, goes_on
 from jobs.run_folder.console import Pace
 from trs.files import write_text
 
@@ -46,6 +46,19 @@ def test_of_a_run_that_waits_or_hangs_it_is_said_what_the_cluster_has(tmp_path: 
     while not goes_on({}).endswith("; `ray status` says what holds the others"):
         time.sleep(0.1)
     ray.kill(holder)
+
+
+def test_a_head_is_lost_in_seconds_that_this_process_was_awake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody answers here, as Ray does not run."""
+    monkeypatch.setattr("jobs.cluster.waiting.LOST_SECONDS", 2.0)
+    monkeypatch.setattr("jobs.cluster.waiting.ASLEEP_SECONDS", 1.0)
+    head = Head(lambda: True)
+    time.sleep(2.5)  # as after Ctrl-Z and `fg`
+    assert not head.is_lost()
+    woke = time.monotonic()
+    while not head.is_lost():
+        time.sleep(0.1)
+    assert time.monotonic() - woke > 1.9
 
 
 class Holder:
