@@ -85,6 +85,8 @@ def _is_copy(home: Home, here: Home, known: list[str]) -> bool:
         return identities(read_study(Path(home.path)))[:1] == known[:1]
     except InputError:
         return False
+    except PermissionError:  # of somebody else's place nobody sees what is left there: to be a copy harms no search
+        return True
 
 
 def suggestion_of(known: Sequence[str], name: str, values: Values) -> Suggestion:
@@ -128,7 +130,7 @@ def require_whole(folder: Path, storage: str | None = None) -> None:
         InputError: with the first trial that contradicts the study.
     """
     runs = folder / TRIALS
-    if not any(runs.glob("[0-9]*")) and (storage is None or not holds_study(folder)):
+    if not any(runs.glob("*")) and (storage is None or not holds_study(folder)):
         return  # killed before its first trial
     study = read_study(folder, storage)
     for trial in study.get_trials(deepcopy=False):

@@ -241,8 +241,8 @@ def _holds(file: Path) -> bool:
 
 
 def _separate(file: Path) -> None:
-    """Give a name a file of its own, where `cp -al` or a backup has linked it with another name's."""
-    if file.stat().st_nlink > 1:
+    """Give a name a file of its own, where `cp -al`, `cp -as` or a backup has linked it with another name's."""
+    if file.is_symlink() or file.stat().st_nlink > 1:
         with whole_file(file) as partial:
             shutil.copyfile(file, partial)
 

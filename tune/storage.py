@@ -36,7 +36,7 @@ def open_study(folder: Path, grace_epochs: int, reduction_factor: int, wanted: s
             place.require(may_be_new=True)
             place.separate()
             name = _name(place, place.storage())
-        if name is None and any((folder / TRIALS).glob("[0-9]*")):
+        if name is None and any((folder / TRIALS).glob("*")):
             raise InputError(f"{place} holds no study, but {folder / TRIALS} holds trials: the study was lost; restore "
                              "it from a copy, or start the search anew under another name")
         study = optuna.create_study(

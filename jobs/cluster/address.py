@@ -8,7 +8,7 @@ import threading
 
 import ray
 
-from jobs.cluster.ray_private import ask_head
+from jobs.cluster.ray_private import address_of_here, ask_head
 from trs.errors import InputError
 
 ANSWER_SECONDS = 10.0
@@ -32,22 +32,29 @@ def require_answer(address: str) -> None:
     if address.startswith("http"):
         raise InputError(f"RAY_ADDRESS={address} is the address for submitting jobs: start this with `ray job submit`, "
                          "or unset RAY_ADDRESS to run on this machine")
-    if address in ("auto", "local"):
+    if address == "local":
         return
+    remedy = "start the cluster with `ray start --head`, mend RAY_ADDRESS, or unset it to run on this machine"
+    named = f"RAY_ADDRESS={address}"
+    if address == "auto":
+        try:
+            address = address_of_here()
+        except ConnectionError as error:
+            raise InputError(f"no Ray cluster runs on this machine, as {named} wants it; {remedy}") from error
+        named = f"{address}, which {named} finds"
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdecimal():
-        raise InputError(f"RAY_ADDRESS={address} is no address of a cluster; it is like 10.0.0.1:6379")
-    remedy = "start the cluster with `ray start --head`, mend RAY_ADDRESS, or unset it to run on this machine"
+        raise InputError(f"{named} is no address of a cluster; it is like 10.0.0.1:6379")
     try:
         socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
     except (OSError, UnicodeError, OverflowError) as error:  # the latter of names and ports that cannot be
         why = getattr(error, "strerror", None) or error
-        raise InputError(f"no Ray cluster answers at RAY_ADDRESS={address} ({why}); {remedy}") from error
+        raise InputError(f"no Ray cluster answers at {named} ({why}); {remedy}") from error
     if not address.startswith("ray://"):
-        _require_head(address, remedy)
+        _require_head(address, named, remedy)
 
 
-def _require_head(address: str, remedy: str) -> None:
+def _require_head(address: str, named: str, remedy: str) -> None:
     said: list[Exception | None] = []
 
     def ask() -> None:
@@ -61,14 +68,13 @@ def _require_head(address: str, remedy: str) -> None:
     asking.start()
     asking.join(ANSWER_SECONDS)
     if not said:
-        raise InputError(f"the head of the cluster at RAY_ADDRESS={address} does not answer; look at its machine, or "
-                         f"{remedy}")
+        raise InputError(f"the head of the cluster at {named} does not answer; look at its machine, or {remedy}")
     if isinstance(said[0], ray.exceptions.AuthenticationError):
         mode = os.environ.get("RAY_AUTH_MODE")
-        raise InputError(f"the cluster at RAY_ADDRESS={address} wants a token: " + (
+        raise InputError(f"the cluster at {named} wants a token: " + (
             "set RAY_AUTH_MODE=token, and it is taken from ~/.ray/auth_token" if mode != "token" else
             "that in ~/.ray/auth_token, RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH is another one; copy the head's")
         ) from said[0]
     if said[0] is not None:
-        raise InputError(f"what answers at RAY_ADDRESS={address} is no Ray cluster of this version ({said[0]}); "
-                         f"{remedy}") from said[0]
+        raise InputError(f"what answers at {named} is no Ray cluster of this version ({said[0]}); {remedy}"
+                         ) from said[0]

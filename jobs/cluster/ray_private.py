@@ -22,6 +22,7 @@ from ray import PlacementGroupID
 from ray._common.utils import get_default_ray_temp_dir
 from ray._private import auto_init_hook
 from ray._private.ray_constants import DEFAULT_RUNTIME_ENV_DIR_NAME
+from ray._private.services import get_ray_address_from_environment
 from ray._private.state import state as cluster_state
 from ray._private.worker import get_dashboard_url
 from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, without a stub
@@ -46,7 +47,7 @@ else:
 
 __all__ = [
     "FailureConfig", "ProcessGroup", "ProcessGroupConfig", "Result", "RunConfig", "ScalingConfig",
-    "WorkerGroupStartupTimeoutError", "ask_head",
+    "WorkerGroupStartupTimeoutError", "address_of_here", "ask_head",
     "dashboard_address", "free_abandoned", "has_autoscaler", "is_being_drained", "is_in_code_of_job", "longest_socket",
     "pin_autoscaling_coordinator", "quieten_token_notice", "run_together", "start_no_cluster", "temporary_folder"]
 
@@ -56,6 +57,15 @@ _LEAVE_SECONDS = 30
 def dashboard_address() -> str | None:
     """The dashboard's host and port, or None without one; no public call names it to a process that joins later."""
     return get_dashboard_url() or None
+
+
+def address_of_here() -> str:
+    """The cluster of this machine that Ray would join for the address "auto", which may have ended.
+
+    Raises:
+        ConnectionError: Ray knows of none.
+    """
+    return str(get_ray_address_from_environment("auto", None))
 
 
 def ask_head(address: str) -> None:

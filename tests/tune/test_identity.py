@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -115,6 +116,19 @@ def test_a_search_seen_through_a_link_is_the_same(folder: Path) -> None:
     assert resume(link) is None and known(folder) == before
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_a_search_from_a_place_that_one_may_not_read_goes_on(folder: Path, elsewhere: Path) -> None:
+    copy = Path(shutil.copytree(folder, elsewhere / "copy"))
+    folder.parent.chmod(0o700)
+    for path in (elsewhere, copy, *copy.rglob("*")):
+        os.chown(path, 65534, 65534)
+    os.seteuid(65534)
+    try:
+        assert resume(copy) == f"{copy} is a copy of {folder} and goes on as a search of its own"
+    finally:
+        os.seteuid(0)
+
+
 @pytest.mark.parametrize("other_disk", [False, True])
 def test_a_copy_becomes_a_search_of_its_own_and_says_of_what(folder: Path, elsewhere: Path, other_disk: bool) -> None:
     before, values = known(folder), listed(folder)
@@ -127,8 +141,11 @@ def test_a_copy_becomes_a_search_of_its_own_and_says_of_what(folder: Path, elsew
     assert listed(copy).items() > values.items() and listed(folder) == values
 
 
-def test_a_copy_by_links_leaves_the_original_as_it_was(folder: Path) -> None:
-    subprocess.run(["cp", "-al", folder, folder.with_name("linked")], check=True)
+@pytest.mark.parametrize("links", ["-al", "-as"])
+def test_a_copy_by_links_leaves_the_original_as_it_was(folder: Path, links: str) -> None:
+    subprocess.run(["cp", links, folder, folder.with_name("linked")], check=True)
+    if links == "-as":  # what was written by its name is the original's too, but for what is written whole
+        (folder.with_name("linked") / CONFIG_FILE).unlink()
     before = (folder / STUDY_FILE).read_bytes()
     assert resume(folder.with_name("linked"), 2) == f"{folder.with_name('linked')} is a copy of {folder} and goes on " \
         "as a search of its own"
@@ -168,7 +185,12 @@ def test_a_damaged_statement_is_told_in_a_sentence(folder: Path, content: bytes)
 
 
 @pytest.mark.parametrize("lose", ["gone", "empty"])
-def test_a_lost_study_is_never_made_anew_over_trials(folder: Path, lose: str) -> None:
+@pytest.mark.parametrize("trained", ["trials", "the reference alone"])
+def test_a_lost_study_is_never_made_anew_over_trials(folder: Path, lose: str, trained: str) -> None:
+    if trained == "the reference alone":
+        (folder / TRIALS / "0000").rename(folder / TRIALS / SUPERVISED)
+        for run in (folder / TRIALS).glob("[0-9]*"):
+            shutil.rmtree(run)
     file = folder / STUDY_FILE
     file.unlink()
     if lose == "empty":

@@ -54,6 +54,23 @@ def test_an_address_where_nobody_can_be_is_told(address: str) -> None:
         require_answer(address)
 
 
+@pytest.mark.parametrize(("noted", "said"), [
+    (None, "no Ray cluster runs on this machine, as RAY_ADDRESS=auto wants it; start the cluster with"),
+    ("127.0.0.1:9", "no Ray cluster answers at 127.0.0.1:9, which RAY_ADDRESS=auto finds (Connection refused)")])
+def test_a_cluster_that_ray_remembers_is_asked_too(tmp_path: Path, noted: str | None, said: str) -> None:
+    """As after a head that was killed, whose address lies there still; no process of another cluster is seen."""
+    apart = ["unshare", "--pid", "--fork", "--mount-proc"]
+    if subprocess.run([*apart, "true"], capture_output=True).returncode:
+        pytest.skip("only root, where it may, sees no other processes")
+    if noted is not None:
+        (tmp_path / "ray").mkdir()
+        (tmp_path / "ray" / "ray_current_cluster").write_text(noted)
+    script = "from jobs.cluster.connect import connect; connect()"
+    done = subprocess.run([*apart, sys.executable, "-c", script], cwd=ROOT, text=True, capture_output=True, timeout=60,
+                          env=os.environ | {"RAY_ADDRESS": "auto", "RAY_TMPDIR": str(tmp_path)})
+    assert said in done.stderr, done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 @pytest.mark.parametrize(("environment", "said"), [
