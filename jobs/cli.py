@@ -30,7 +30,7 @@ from jobs.cluster.ray_private import is_in_code_of_job
 from jobs.cluster.stopping import Stopped, end
 from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import CONFIG_FILE
-from jobs.run_folder.paths import require_name, require_text, resumed_folder, typed
+from jobs.run_folder.paths import require_length, require_name, require_text, resumed_folder, typed
 from trs import presets
 from trs.config import METHOD_NAMES, Config
 from trs.config.checks import MAY_CHANGE
@@ -160,9 +160,10 @@ def require_place(folder: Path) -> None:
     """Check that results can be written to an absolute folder, and stay there.
 
     Raises:
-        InputError: a submitted job's folder lies in Ray's own copy of the code, or its name is no text.
+        InputError: a submitted job's folder lies in Ray's own copy of the code, or its name is no text or too long.
     """
     require_text(folder)
+    require_length("--out", str(folder))
     if is_in_code_of_job(folder):
         raise InputError(f"{folder} lies in Ray's own copy of the submitted code, which other nodes do not see and Ray "
                          "deletes; name with --out a folder on storage that every node sees")

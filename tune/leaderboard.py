@@ -29,7 +29,7 @@ from tune.place import holds_study
 from tune.plan import SUPERVISED, TRIALS, trial_job, trial_name
 from tune.space import Space, Values
 from tune.storage import read_study
-from tune.study import BASELINE, CAUSE
+from tune.study import BASELINE, CAUSE, REFERENCE_CAUSE
 
 _RATE = "train.learning_rate"
 _STATUS: dict[TrialState, Status] = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned",
@@ -121,7 +121,8 @@ class Leaderboard:
         """What is special about a run."""
         special = {"best" if self.best and self.best.status == "complete" else "best so far": entry is self.best,
                    "paper's defaults": entry.baseline, "supervised": entry.status == "reference"}
-        why = {"failed": entry.cause, "running": entry.cause and f"waits for another try: {entry.cause}"}
+        waits = entry.cause and f"waits for another try: {entry.cause}"
+        why = {"failed": entry.cause, "running": waits, "reference": waits}
         return [note for note, holds in special.items() if holds] + [
             note for status, note in why.items() if note and entry.status == status]
 
@@ -200,7 +201,7 @@ def read_leaderboard(folder: Path) -> Leaderboard:
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in _STATUS]
     entries = [_entry(folder, trial, metric, identities(study)) for trial in trials]
     if (run := folder / TRIALS / SUPERVISED).is_dir():
-        entries.append(_reference(run, metric, identities(study)))
+        entries.append(_reference(run, metric, identities(study), study.user_attrs.get(REFERENCE_CAUSE)))
     entries.sort(key=lambda entry: float("-inf") if entry.score is None else entry.score, reverse=True)
     space = {name: distribution for trial in trials for name, distribution in trial.distributions.items()}
     return Leaderboard(folder, job, study, space, entries, read_confirmed(folder), tuple(unknown_to(study, folder)))
@@ -220,14 +221,14 @@ def _entry(folder: Path, trial: FrozenTrial, metric: str, known: list[str]) -> E
                  cause=trial.user_attrs.get(CAUSE))
 
 
-def _reference(run: Path, metric: str, known: list[str]) -> Entry:
-    """The supervised run, which the study does not have."""
+def _reference(run: Path, metric: str, known: list[str], cause: str | None) -> Entry:
+    """The supervised run, of which the study knows at most the cause why it waits for another try."""
     file = run / MISTAKE_FILE
     status: Status = "failed" if file.exists() else "reference"
     _, contradiction = _stated(run, known, SUPERVISED, {})
     fault = "; ".join(each for each in (contradiction, metrics_fault(run)) if each) or None
     return Entry(SUPERVISED, status, {}, read_metrics(run), metric, fault=fault,
-                 cause=read_text(file).strip() if status == "failed" else None)
+                 cause=read_text(file).strip() if status == "failed" else cause)
 
 
 def _stated(run: Path, known: list[str], name: str, values: Values) -> tuple[Suggestion | None, str | None]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import threading
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from jobs.cluster.failures import OfMachine
@@ -13,8 +15,10 @@ from jobs.run_folder.console import duration
 from jobs.run_folder.silence import say
 from trs.errors import Unwritable
 
-ATTEMPT_SECONDS, TELL_SECONDS, PATIENCE_SECONDS = 5.0, 25.0, 600.0
-"""SQLite's own patience with a statement; between two lines; until the search is ended, to be resumed."""
+ATTEMPT_SECONDS, TELL_SECONDS, PATIENCE_SECONDS, HASTE_SECONDS = 5.0, 25.0, 600.0, 5.0
+"""SQLite's own patience with a statement; between two lines; until the search is ended, to be resumed; and where a
+signal has ended it already."""
+_hastens = threading.Event()
 
 _LETS = "make room, or let the folder be written"
 _UNWRITABLE: dict[int | None, str] = {
@@ -77,6 +81,16 @@ def _code(error: Exception) -> int | None:
     return error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.OperationalError) else None
 
 
+@contextlib.contextmanager
+def in_haste() -> Iterator[None]:
+    """While the context lasts, nothing is waited for patiently: the command is ending, and may soon be ended."""
+    _hastens.set()
+    try:
+        yield
+    finally:
+        _hastens.clear()
+
+
 def patiently(what: str, ails: str, do: Callable[[], Found], passes: Callable[[Exception], bool]) -> Found:
     """Do again and again what may be kept from being done, and tell that every TELL_SECONDS.
 
@@ -87,7 +101,7 @@ def patiently(what: str, ails: str, do: Callable[[], Found], passes: Callable[[E
         passes: whether an error is of the kind that goes away.
 
     Raises:
-        OfMachine: it has not for PATIENCE_SECONDS.
+        OfMachine: it has not for PATIENCE_SECONDS, or within `in_haste` for HASTE_SECONDS.
     """
     began = time.monotonic()
     told = began - TELL_SECONDS
@@ -98,7 +112,7 @@ def patiently(what: str, ails: str, do: Callable[[], Found], passes: Callable[[E
             if not passes(error):
                 raise
             waited = time.monotonic() - began
-            if waited > PATIENCE_SECONDS:
+            if waited > (HASTE_SECONDS if _hastens.is_set() else PATIENCE_SECONDS):
                 raise OfMachine(f"{what} {ails}, for {duration(waited)}; mend that, and go on with --resume") from error
             if time.monotonic() - told > TELL_SECONDS:
                 told = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from jobs.cluster import checks
 from jobs.cluster.connect import connect
 from jobs.cluster.failures import OfMachine
 from jobs.cluster.resources import Room, Share, room_for, share_cores
-from jobs.cluster.stopping import Stopped, finish_first, run_aside, stop_gently
+from jobs.cluster.stopping import finish_first, run_aside, stop_gently
 from jobs.run_folder.layout import write_run
 from jobs.run_folder.lease import Lease, Lost, hold, require_new
 from jobs.run_folder.output import outlive_readers
@@ -31,13 +32,14 @@ from tune.confirm import confirm
 from tune.going_on import enqueue, queued_values, require_continuable
 from tune.identity import identities, require_whole, settle
 from tune.leaderboard import Leaderboard, read_leaderboard
-from tune.plan import TRIALS, Plan, Search, load_plan, save_search, trial_name
+from tune.patience import in_haste
+from tune.plan import SUPERVISED, TRIALS, Plan, Search, load_plan, save_search, trial_name
 from tune.publish.files import compare
 from tune.report.gallery import Validation
 from tune.runner import run, trainings_left
 from tune.space import Values, alike, check_space, chosen_space, describe, get, paper_defaults, without_mixing
 from tune.storage import open_study, require_reachable
-from tune.study import BASELINE, CAUSE, OWN, running
+from tune.study import BASELINE, CAUSE, OWN, REFERENCE_CAUSE, running
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,9 @@ def _search(command: Command, lease: Lease) -> None:
     if command.confirm:
         try:
             confirm(begun.board, begun.datasets, command.confirm, begun.room, lease)
-        except Stopped:
+        except Lost:
+            raise
+        except (Exception, SystemExit):  # a signal, a second one, or a cluster that was lost
             print(f"stopped; go on with: python run_tune.py {command.to_resume}", flush=True)
             raise
         begun.compare()
@@ -196,8 +200,9 @@ def _conclude(command: Command, begun: _Begun, ended_by: BaseException | None) -
         InputError: trainings are left, or every trial has failed; else what has ended the search.
     """
     try:
-        begun.compare()
-        left = trainings_left(begun.search, begun.study)
+        with in_haste() if ended_by is not None else contextlib.nullcontext():
+            begun.compare()
+            left = trainings_left(begun.search, begun.study)
     except Exception as error:
         ended_by, left = ended_by or error, 1
     if left or ended_by is not None:
@@ -211,6 +216,8 @@ def _waiting(search: Search, study: optuna.Study) -> str:
     """Why a search that was not stopped has trainings left, in a sentence."""
     causes = [f"{trial_name(trial.number)}: {trial.user_attrs[CAUSE]}" for trial in running(study)
               if trial.user_attrs.get(CAUSE)]
+    if search.reference_is_left() and (cause := study.user_attrs.get(REFERENCE_CAUSE)):
+        causes.append(f"{SUPERVISED}: {cause}")
     return (f"{trainings_left(search, study)} trainings wait for another try"
             f"{f', the first of trial {causes[0]}' if causes else ''}; go on with --resume")
 

@@ -30,7 +30,7 @@ from tune.optuna_private import asked_for, live
 from tune.plan import SUPERVISED, Search, trial_name
 from tune.space import suggest, values_fault
 
-BASELINE, OWN, QUEUED, CAUSE = "baseline", "own", "queued", "cause"
+BASELINE, OWN, QUEUED, CAUSE, REFERENCE_CAUSE = "baseline", "own", "queued", "cause", "reference_cause"
 """User attributes of a trial: it runs the paper's defaults; the search itself has enqueued it; a person has, and it
 comes on top; why it has failed, or waits for another try."""
 TRIES = 3
@@ -226,6 +226,9 @@ class StudySearcher(StatelessSearcher):
         if trial_id == self.reference:
             self.reference = None
             self.reference_waits = again and self._may_try(SUPERVISED, failure)
+            if not self.search.is_stopping():
+                self.search.require_lease()
+                self.study.set_user_attr(REFERENCE_CAUSE, failure.why if failure is not None and again else None)
         trial = self.asked.pop(trial_id, None)
         if trial is None:
             return

@@ -16,6 +16,8 @@ from jobs.cluster.ray_private import ScalingConfig
 from jobs.config import ClusterConfig, Job
 from trs.errors import InputError
 
+_WORKERS = "train.workers (--min-workers on a resume)"
+"""A run keeps its number of workers, and may go on with fewer."""
 DRIVER = {"node:__internal_head__": 1e-3}
 """Resources of whoever drives a training beside others. It only waits, so it takes no CPU from the workers; it waits on
 the head, which outlives the nodes that come and go, and with it the training survives their loss."""
@@ -60,8 +62,8 @@ def lack(job: Job, there: Nodes) -> str | None:
     for name, nodes_of_it in (("CPU", there), ("GPU", chosen)):
         wanted, has = needed(job, workers)[name], _sum(nodes_of_it, name)
         if wanted > has + 1e-6:
-            remedy = "lower train.workers, --cpus-per-worker or --data-cpus" if name == "CPU" else (
-                "lower train.workers" if has else "mend --node-labels" if labels else "leave out --use-gpu")
+            remedy = f"lower {_WORKERS}, --cpus-per-worker or --data-cpus" if name == "CPU" else (
+                f"lower {_WORKERS}" if has else "mend --node-labels" if labels else "--no-use-gpu trains on CPUs")
             whose = f"the nodes with {labels} have" if labels and name == "GPU" else "the cluster has"
             return f"one training asks for {wanted:g} {name}s ({workers} workers), {whose} {has:g}; {remedy}"
     places = worker_places(job, there)
@@ -70,7 +72,7 @@ def lack(job: Job, there: Nodes) -> str | None:
         gpu = f" and {'a GPU' if cluster.gpus_per_worker == 1 else f'{cluster.gpus_per_worker:g} of a GPU'}"
         return (f"{workers} workers of {cluster.cpus_per_worker:g} CPUs{gpu if cluster.use_gpu else ''} each are asked "
                 f"for, and {whose} have room for "
-                f"{places}; lower train.workers or --cpus-per-worker")
+                f"{places}; lower {_WORKERS} or --cpus-per-worker")
     return None
 
 

@@ -142,10 +142,14 @@ def hold(folder: Path) -> Iterator[Lease]:
     """Hold a folder while the context lasts; what it has made for that goes again where nothing was begun.
 
     Raises:
-        InputError: another command holds it, or one that it lies in, or one that lies in it.
+        InputError: another command holds it, or one that it lies in, or one that lies in it; or it cannot be made.
     """
     made = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{folder} cannot be made: a file, or a link that leads nowhere, is in its way; name another "
+                         "place with --out") from error
     try:
         _require_apart(folder)
         before = read(folder)

@@ -168,8 +168,9 @@ def test_what_the_launchers_configuration_has_no_room_for_is_refused(growing: Gr
                                                                       ) -> None:
     shutil.copy(growing.folder / "cluster.json", tmp_path / "ray_bootstrap_config.yaml")
     common = ("-m", "jobs.train", "--config", str(config_file), "--out", str(tmp_path / "runs"))
-    for options, said in ((["--use-gpu"], "the cluster has 0; leave out --use-gpu"),
-                          (["--cpus-per-worker", "4"], "have room for 0; lower train.workers or --cpus-per-worker")):
+    workers = "lower train.workers (--min-workers on a resume)"
+    for options, said in ((["--use-gpu"], "the cluster has 0; --no-use-gpu trains on CPUs"),
+                          (["--cpus-per-worker", "4"], f"have room for 0; {workers} or --cpus-per-worker")):
         code, words = growing.run(*common, *options, HOME=str(tmp_path))
         assert code == 2 and said.replace("train.workers", "--train.workers") in words, words
     assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())

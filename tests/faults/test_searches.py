@@ -173,7 +173,7 @@ def test_a_search_survives_the_night(machines: Any, config_file: Path, tmp_path:
     while time.monotonic() < end and driver.process.poll() is None:
         time.sleep(20)
         log.append(worsen(machines, chance))
-    assert driver.wait(1200) == 0, driver.output()
+    assert driver.wait(1200) == causes()["a node is lost"].exit_code, driver.output()
     print(f"{trials} trials, killed: {dict(Counter(log))}")
     assert_each_once(tmp_path / "search", trials)
     left = machines.start("-c", LEFT_OVER.replace("{detached}", repr(DETACHED)))

@@ -30,6 +30,7 @@ from tune.plan import TRIALS
 from tune.report.comparison import render as render_several
 from tune.report.page import REPORT_FILE
 from tune.storage import open_study, read_study
+from tune.study import REFERENCE_CAUSE
 
 MakeSearch = Callable[..., Path]
 PLACES = ["0002", "0005", "0000", "supervised", "0004", "0001", "0003", "0006"]
@@ -240,6 +241,12 @@ def test_a_search_that_was_killed_when_it_began_goes_on(folder: Path, tmp_path: 
     assert open_study(empty, 1, 2).trials == [] and read_study(empty).trials == []
     again = Path(shutil.copytree(folder, tmp_path / "copy" / folder.name))
     assert len(open_study(again, 1, 2).trials) == 7, "one that is there is opened"
+
+
+def test_what_the_reference_waits_for_is_told(folder: Path) -> None:
+    open_study(folder, 1, 2).set_user_attr(REFERENCE_CAUSE, "its node was lost")
+    board = read_leaderboard(folder)
+    assert "waits for another try: its node was lost" in board.notes(board.reference)
 
 
 def test_gains_are_those_of_the_people_who_chose_nothing(folder: Path) -> None:

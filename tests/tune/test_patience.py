@@ -125,6 +125,16 @@ def fill(other: Path, with_files: bool) -> None:
             file.write(bytes(512))
 
 
+def test_in_haste_a_locked_study_is_not_waited_for(tmp_path: Path) -> None:
+    """As after a signal; a statement that SQLite has begun to wait with has its own seconds."""
+    open_study(tmp_path, 1, 2)
+    with held(tmp_path / STUDY_FILE), patience.in_haste():
+        began = time.monotonic()
+        with pytest.raises(OfMachine, match=r"is locked by another program .*; mend that, and go on with --resume"):
+            read_study(tmp_path).get_trials()
+        assert time.monotonic() - began < 60
+
+
 @pytest.mark.parametrize("small", ["size=2m", "nr_inodes=20"])
 def test_a_study_that_a_full_disk_does_not_take_is_told(tmp_path: Path, small: str) -> None:
     """To the last byte, or file: SQLite's own write is refused."""

@@ -20,7 +20,7 @@ from tune.burn_in import BurnIn, burn_in
 from tune.plan import SUPERVISED, TRIALS, Plan, Search
 from tune.space import parse_space, suggest
 from tune.storage import open_study
-from tune.study import BASELINE, CAUSE, OWN, QUEUED, StudySearcher, trials_left
+from tune.study import BASELINE, CAUSE, OWN, QUEUED, REFERENCE_CAUSE, StudySearcher, trials_left
 
 LOST = Failure("ray: a node was lost", Blame.MACHINE)
 FULL = Failure("study.db cannot be written: no space left", Blame.STORAGE)
@@ -224,10 +224,11 @@ def test_a_reference_that_was_lost_is_tried_again(study: optuna.Study, tmp_path:
     for name in "ab":
         assert searcher.suggest(name)["name"] == "supervised"
         searcher.on_trial_complete(name, error=True)
+    assert study.user_attrs[REFERENCE_CAUSE] == "its driver was lost"
     searcher.suggest("c")
     searcher.hear("c", DIVERGED)
     searcher.on_trial_complete("c", error=True)
-    assert searcher.suggest("d")["name"] == "0000"
+    assert searcher.suggest("d")["name"] == "0000" and study.user_attrs[REFERENCE_CAUSE] is None
 
 
 def test_a_trial_that_has_run_its_last_epoch_is_complete(study: optuna.Study, tmp_path: Path) -> None:

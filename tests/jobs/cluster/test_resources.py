@@ -44,9 +44,9 @@ def test_workers_must_fit_on_whole_nodes() -> None:
 def test_a_remedy_works_in_the_case_at_hand() -> None:
     nodes = [Node({"CPU": 8.0, "GPU": 2.0})]
     assert (cluster.lack(job(workers=3, use_gpu=True, cpus_per_worker=1, data_cpus=0.1), nodes) or "").endswith(
-        "asks for 3 GPUs (3 workers), the cluster has 2; lower train.workers")
+        "asks for 3 GPUs (3 workers), the cluster has 2; lower train.workers (--min-workers on a resume)")
     assert (cluster.lack(job(use_gpu=True), [Node({"CPU": 8.0})]) or "").endswith(
-        "the cluster has 0; leave out --use-gpu")
+        "the cluster has 0; --no-use-gpu trains on CPUs")
 
 
 def test_workers_share_a_gpu_but_none_lies_across_two() -> None:

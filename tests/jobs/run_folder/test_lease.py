@@ -222,6 +222,15 @@ def test_a_lease_that_somebody_deleted_is_written_anew(tmp_path: Path) -> None:
         assert found is not None and found.token == lease.holder.token
 
 
+@pytest.mark.parametrize("place", ["file", "file/run", "link", "link/run"])
+def test_what_cannot_be_made_is_told(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "at all")
+    with pytest.raises(InputError, match=r"cannot be made: a file, or a link.*name another place with --out"), \
+            hold(tmp_path / place):
+        pass
+
+
 def test_where_nothing_was_begun_nothing_is_left(tmp_path: Path) -> None:
     with hold(tmp_path / "runs" / "first"):
         pass
