@@ -96,8 +96,23 @@ def test_an_evaluation_writes_one_checkpoint(config: Config, tmp_path: Path) -> 
 
 def test_killed_after_an_epoch_and_resumed_it_ends_in_the_same_weights(trained: Path, config: Config,
                                                                       tmp_path: Path) -> None:
-    folder = tmp_path / "run"
+    assert_killed_and_resumed(config, tmp_path / "run", trained)
 
+
+def test_so_it_does_from_the_packages_weights_with_every_option_of_the_optimizer(config: Config, tmp_path: Path
+                                                                                 ) -> None:
+    options = {"optimizer": "adamw", "weight_decay": 0.01, "clip_norm": 1.0, "schedule": "cosine", "backbone_rate": 0.1}
+    model = {"backbones": ("timm:tf_efficientnet_lite0",) * 2, "pretrained": ("package",)}
+    changes = {**{f"train.{name}": value for name, value in options.items()},
+               **{f"model.{name}": value for name, value in model.items()},
+               "method.ema_warmup": "mean", "view.heatmap_warp": "bilinear"}
+    unlike = configs.change(config, changes)
+    train(unlike, tmp_path / "through")
+    assert_killed_and_resumed(unlike, tmp_path / "run", tmp_path / "through")
+
+
+def assert_killed_and_resumed(config: Config, folder: Path, through: Path) -> None:
+    """A run that is killed after its first epoch ends as one that has come through."""
     class Kill(ray.train.UserCallback):
         def after_report(self, run_context, metrics, checkpoint):
             raise SystemError("the machine is gone")
@@ -107,9 +122,9 @@ def test_killed_after_an_epoch_and_resumed_it_ends_in_the_same_weights(trained: 
     assert len(read_metrics(folder)) >= 1
     train(config, folder)
     assert [metrics["step"] for metrics in read_metrics(folder)] == [5, 10]
-    assert weights(folder) == weights(trained)
+    assert weights(folder) == weights(through)
     assert (checkpoints.newest(folder) / "optimizer.safetensors").read_bytes() == \
-        (checkpoints.newest(trained) / "optimizer.safetensors").read_bytes()
+        (checkpoints.newest(through) / "optimizer.safetensors").read_bytes()
 
 
 def test_the_ap_of_the_same_weights_does_not_depend_on_the_number_of_workers(trained: Path, config: Config,
