@@ -6,6 +6,8 @@ import configparser
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from ray._private.runtime_env.packaging import _get_excludes
+from ray.autoscaler._private.command_runner import SSHCommandRunner
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from jobs import cli
@@ -133,6 +136,54 @@ def test_the_images_packages_are_those_that_were_tested() -> None:
     python = re.search(r"^FROM python:([\d.]+)-slim", DOCKERFILE, re.MULTILINE)
     assert python is not None and SpecifierSet(SETUP["options"]["python_requires"]).contains(python[1])
     assert {"boto3", "google-api-python-client"} <= tested.keys(), "the head starts the others"
+
+
+def pip_faults(dockerfile: str) -> list[str]:
+    """What pip says of the constraints of a Dockerfile's pip lines, before it looks for any package."""
+    found = list[str]()
+    for file in re.findall(r"^RUN pip install .*?(?:-c|--constraint)[ =](\S+)", dockerfile, re.MULTILINE):
+        done = subprocess.run([sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "-c", ROOT / file,
+                               "pip"], capture_output=True, text=True)
+        found += [done.stderr.strip()] if done.returncode else []
+    return found
+
+
+def test_pip_takes_the_images_lines() -> None:
+    assert DOCKERFILE.count("RUN pip install ") == 2 and pip_faults(DOCKERFILE) == []
+    before = 'RUN pip install --no-cache-dir -c jobs/deploy/tested.txt -e ".[pretrained,postgresql]"\n'
+    (fault,) = pip_faults(before)
+    assert "Constraints cannot have extras" in fault
+
+
+PACKAGE_OF = {"ssh": "openssh-client", "rsync": "rsync"}
+"""Debian's packages of the programs that Ray's launcher runs."""
+
+
+class Noted:
+    """Stands in for the processes that Ray's launcher starts, and notes their commands."""
+
+    DEVNULL = None
+
+    def __init__(self) -> None:
+        self.programs = set[str]()
+
+    def check_call(self, command: list[str], **_: Any) -> int:
+        self.programs.add(command[0])
+        if "--rsh" in command:
+            self.programs.add(shlex.split(command[command.index("--rsh") + 1])[0])
+        return 0
+
+
+def test_the_head_has_the_programs_with_which_ray_starts_the_other_nodes(tmp_path: Path) -> None:
+    """The head's container runs the launcher, as this machine does for the head."""
+    noted, auth = Noted(), {"ssh_user": "ray", "ssh_proxy_use_node_id": True}
+    runner = SSHCommandRunner("", "10.0.0.2", None, auth, "trs", noted, True)
+    runner.ssh_control_path = str(tmp_path)
+    runner.run("uptime")
+    runner.run_rsync_up("here", "there")
+    installed = re.search(r"apt-get install -y --no-install-recommends ([\w. +-]+)", DOCKERFILE)
+    assert installed is not None and noted.programs == {"ssh", "rsync"}
+    assert {PACKAGE_OF[program] for program in noted.programs} <= set(installed[1].split())
 
 
 def requirements(text: str) -> list[Requirement]:
