@@ -124,6 +124,18 @@ def test_what_a_user_must_change_stands_at_the_top_and_is_named_once(name: str) 
     assert load(name)["docker"]["image"] == own["image"] and own["storage"] in load(name)["initialization_commands"]
 
 
+@pytest.mark.parametrize(("owner", "asked"), [("0", "chown 1000:1000 /shared\n"), ("1000", ""), ("1234", "")])
+@pytest.mark.parametrize("name", ["cluster.yaml", "docs/clusters/gcp.yaml"])
+def test_the_containers_user_may_write_a_new_storage_and_nobody_loses_one(name: str, owner: str, asked: str) -> None:
+    config = load(name)
+    commands = config["initialization_commands"]
+    after = commands[commands.index(config["metadata"]["storage"]) + 1]
+    said = subprocess.run(["bash", "-c", f'stat() {{ [ "$*" = "-c %u /shared" ] && echo {owner}; }}; '
+                           f'sudo() {{ echo "$@"; }}; {after}'], capture_output=True, text=True)
+    assert (said.returncode, said.stdout) == (0, asked)
+    assert "useradd --create-home --uid 1000 ray" in DOCKERFILE
+
+
 def test_the_images_packages_are_those_that_were_tested() -> None:
     """setup.cfg has the ranges, jobs/deploy/tested.txt what was installed when the tests were last run."""
     tested = {canonicalize_name(each.name): each for each in requirements(TESTED)}
