@@ -16,7 +16,8 @@
 #SBATCH --time=24:00:00
 #SBATCH --signal=B:TERM@120
 source .venv/bin/activate  # EDIT
-export TORCH_HOME=/shared/weights  # EDIT: ImageNet weights, under hub/checkpoints
+# EDIT: ImageNet weights: torchvision's, under hub/checkpoints, and timm's
+export TORCH_HOME=/shared/weights HF_HOME=/shared/weights/huggingface
 
 set -euo pipefail
 export RAY_AUTH_MODE=token RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=600

@@ -91,7 +91,7 @@ def difference(name: str, here: NodeReport, there: NodeReport) -> str | None:
                     "versions on every node")
     if there.weights is not None:
         return (f"node {name} cannot start the networks: {there.weights}; TORCH_HOME names on every node the folder "
-                "above hub/, best on storage that all see")
+                "above hub/, HF_HOME that of timm's weights, best on storage that all see")
     return None
 
 
