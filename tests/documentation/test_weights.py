@@ -17,6 +17,7 @@ from trs.presets import PRESETS
 
 PAGE = (ROOT / "docs" / "cluster.md").read_text().replace("\\\n", " ")
 JOB = (ROOT / "jobs" / "deploy" / "rayjob.yaml").read_text()
+STORAGE = (ROOT / "jobs" / "deploy" / "storage.yaml").read_text().replace("\\\n#", " ")
 SLURM = (ROOT / "docs" / "clusters" / "slurm.sh").read_text()
 FILES = ["cluster.yaml", "docs/clusters/gcp.yaml", "docs/clusters/on-premise.yaml", "docs/clusters/slurm.sh",
          "jobs/deploy/rayjob.yaml"]
@@ -38,10 +39,13 @@ def wanted(model: ModelConfig) -> set[str]:
     return found
 
 
-def fetched() -> set[str]:
-    """What the page fetches, in the same words."""
+def fetched(text: str, through: str) -> set[str]:
+    """What a text fetches through a command, in the same words."""
     found = set[str]()
-    for command in (shlex.split(line)[-1] for line in PAGE.splitlines() if line.strip().startswith("ray exec ")):
+    for line in text.splitlines():
+        if through not in line:
+            continue
+        command = " ".join(shlex.split(line.partition(through)[2], comments=True))
         if command.startswith("wget "):
             folder, address = command.removeprefix("wget -P ").split()
             assert folder == f"{PLACES['TORCH_HOME']}/hub/checkpoints"
@@ -53,14 +57,20 @@ def fetched() -> set[str]:
     return found
 
 
-def named() -> set[str]:
-    """The presets of the commands of the page, and of those of the files that it tells of."""
-    return {name for text in (PAGE, JOB, SLURM) for name in re.findall(r"--preset ([\w-]+)", text)}
+def wanted_by(*texts: str) -> set[str]:
+    """What the presets of the commands of texts start from."""
+    return {file for text in texts for name in re.findall(r"--preset ([\w-]+)", text)
+            for file in wanted(PRESETS[name]().model)}
 
 
 def test_what_is_fetched_is_what_the_trainings_start_from() -> None:
-    assert named() == {"coco-wild", "coco-1k"}
-    assert fetched() == set().union(*(wanted(PRESETS[name]().model) for name in named()))
+    files = wanted_by(PAGE, SLURM)
+    assert len(files) == 3 and fetched(PAGE, "ray exec cluster.yaml ") == files
+
+
+def test_the_job_for_kubernetes_finds_what_it_starts_from() -> None:
+    for text in (PAGE, STORAGE):
+        assert fetched(text, "kubectl exec trs-files -- ") == wanted_by(JOB)
 
 
 def test_the_weights_that_the_image_brings_are_of_the_backbone_that_is_named() -> None:

@@ -208,12 +208,13 @@ def rayjob_faults(job: dict[str, Any]) -> list[str]:
 
 
 def test_the_job_for_kubernetes_fits_kuberays_schema() -> None:
-    job = load("jobs/deploy/rayjob.yaml")
+    (job,) = yaml.safe_load_all((ROOT / "jobs/deploy/rayjob.yaml").read_text())  # the volume is filled before
     assert rayjob_faults(job) == []
     cluster = job["spec"]["rayClusterSpec"]
     pods = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
     for spec in (pod["template"]["spec"] for pod in pods):
         (container,) = spec["containers"]
+        assert spec["securityContext"] == {"fsGroup": 1000}, "else the image's user cannot write the volume"
         mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
         assert mounts == {"/shared"}, "KubeRay mounts a /dev/shm that fits, where nobody else does"
         assert {"name": "TORCH_HOME", "value": "/shared/weights"} in container["env"]
@@ -225,6 +226,27 @@ def test_the_job_for_kubernetes_fits_kuberays_schema() -> None:
     pods[1]["template"]["spec"]["containers"][0]["resource"] = {}
     job["spec"]["backoffLimit"] = "none"
     assert len(rayjob_faults(job)) == 3
+
+
+def test_the_volume_for_kubernetes_is_filled_as_the_job_will_use_it() -> None:
+    claim, pod = yaml.safe_load_all((ROOT / "jobs/deploy/storage.yaml").read_text())
+    (head, *_), (container,) = pods_of(load("jobs/deploy/rayjob.yaml")), pod["spec"]["containers"]
+    assert (claim["kind"], claim["spec"]["accessModes"], pod["kind"]) == (
+        "PersistentVolumeClaim", ["ReadWriteMany"], "Pod")
+    for part in ("volumes", "securityContext"):
+        assert pod["spec"][part] == head[part]
+    assert head["volumes"][0]["persistentVolumeClaim"] == {"claimName": claim["metadata"]["name"]}
+    (of_job,) = head["containers"]
+    assert container["image"] == of_job["image"] and container["volumeMounts"] == of_job["volumeMounts"]
+    assert all(variable in of_job["env"] for variable in container["env"])
+    for text in ("jobs/deploy/rayjob.yaml", "docs/cluster.md"):
+        assert "jobs/deploy/storage.yaml" in (ROOT / text).read_text()
+    assert f"pod/{pod['metadata']['name']}" in (ROOT / "docs/cluster.md").read_text()
+
+
+def pods_of(job: dict[str, Any]) -> list[dict[str, Any]]:
+    cluster = job["spec"]["rayClusterSpec"]
+    return [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
 
 
 def test_the_job_for_kubernetes_runs_the_tested_ray_and_a_command_that_exists(tmp_path: Path) -> None:
