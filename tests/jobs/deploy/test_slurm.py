@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_a_step_gets_the_cpus_of_its_job_and_ends_with_its_code(tmp_path: Path) -> None:
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "activate").write_text(f"export PATH={tmp_path}:$PATH\n")
-    for name, text in (("scontrol", "echo node0; echo node1"), ("srun", 'echo "$@"; exit 7')):
+    for name, text in (("scontrol", "echo node0; sleep 0.3; echo node1"), ("srun", 'echo "$@"; exit 7')):
         (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
         (tmp_path / name).chmod(0o755)
     job = {"SLURM_JOB_NODELIST": "node[0-1]", "SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_ID": "123",
