@@ -16,15 +16,18 @@
 #SBATCH --time=24:00:00
 #SBATCH --signal=B:TERM@120
 source .venv/bin/activate  # EDIT
-export TORCH_HOME=/shared/weights  # EDIT: ImageNet weights, under hub/checkpoints
+# EDIT: ImageNet weights: torchvision's, under hub/checkpoints, and timm's
+export TORCH_HOME=/shared/weights HF_HOME=/shared/weights/huggingface
 
 set -euo pipefail
 export RAY_AUTH_MODE=token RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=600
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head --lines=1)  # where this script runs
+# The first node, where this script runs; sed reads to the end, for whoever writes to a reader that is gone fails.
+head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed --quiet 1p)
 address=$head:$((20000 + SLURM_JOB_ID % 20000))
 command_id=$(mktemp)
-# Ray starts on every node; the command runs on the head, joins it, and leaves its process's id for the signal.
-srun ray symmetric-run --address "$address" --min-nodes "$SLURM_JOB_NUM_NODES" \
+# Ray starts on every node; the command runs on the head, joins it, and leaves its process's id for the signal. Since
+# Slurm 22.05 a step does not take the number of CPUs over from the job: without it Ray would run on one core.
+srun --cpus-per-task "$SLURM_CPUS_PER_TASK" ray symmetric-run --address "$address" --min-nodes "$SLURM_JOB_NUM_NODES" \
     --num-cpus "$SLURM_CPUS_PER_TASK" --num-gpus "${SLURM_GPUS_ON_NODE:-0}" \
     -- bash -c 'echo $$ > "$1"; export RAY_ADDRESS=$2; shift 2; exec "$@"' command "$command_id" "$address" "$@" &
 step=$!

@@ -22,8 +22,19 @@ import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from jobs.cluster.finding import Finding, error_if, warning_if
-from jobs.cluster.growth import growth, node_of
-from jobs.cluster.node import NodeReport, Question, difference, no_driver, report, store_on_disk, unfit_driver
+from jobs.cluster.growth import growth, launched_with, node_of
+from jobs.cluster.head import is_known, small_head, spot_head
+from jobs.cluster.node import (
+    NodeReport,
+    Question,
+    absent_weights,
+    difference,
+    no_driver,
+    no_hang_detector,
+    report,
+    store_on_disk,
+    unfit_driver,
+)
 from jobs.cluster.ray_private import dashboard_address
 from jobs.cluster.resources import DRIVER, require_resources, waits_for_nodes, worker_places
 from jobs.config import WINDOW_BYTES, Job
@@ -32,15 +43,11 @@ from trs.errors import InputError
 
 _ANSWER_SECONDS, _LOAD_SECONDS = 180.0, 420.0
 """That a node has to answer, and more where it may load weights from elsewhere first."""
-_BYTES_PER_STREAM = 2 * WINDOW_BYTES
-HEAD_BYTES, HEAD_BYTES_OF_TRAINING = 3 * 10**9, 65 * 10**7
-"""What Ray and the command take on the head, and what each training that runs does beside its workers (docs/cluster.md
-has the measurement)."""
+_BYTES_OF_WORKER = 2 * 2 * WINDOW_BYTES
+"""That a worker reads ahead at most: two windows of each of two streams."""
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not know the cluster's machines
 _LOST = (ray.exceptions.NodeDiedError, ray.exceptions.TaskUnschedulableError, ray.exceptions.WorkerCrashedError)
 """How a task ends that was meant for one node, when the node is lost: while the task runs, before, or just now."""
-_MARKET = "ray.io/market-type"
-"""Ray's label of a node, from RAY_NODE_MARKET_TYPE: `spot` where the cloud may take it back, or `on-demand`."""
 
 
 def examine(job: Job, datasets: Datasets, folder: Path, concurrent: int = 1) -> Iterator[Finding]:
@@ -85,11 +92,27 @@ def _fault_of(check: Callable[[], object]) -> str | None:
 
 def _object_store(job: Job) -> str | None:
     there = ray.cluster_resources().get("object_store_memory", 0.0)
-    wanted = 2 * job.config.train.workers * _BYTES_PER_STREAM
+    wanted = job.config.train.workers * _BYTES_OF_WORKER
     if wanted <= there:
         return None
     return (f"{job.config.train.workers} workers read ahead up to {wanted / 2**20:.0f} MiB, the object store holds "
             f"{there / 2**20:.0f} MiB; start Ray with a larger --object-store-memory, or lower train.workers")
+
+
+def small_store(name: str, workers: int, store: float) -> str | None:
+    """Why a node's object store is too small for what its workers read ahead, in a sentence, or None.
+
+    Args:
+        name: of the node, for people.
+        workers: that run there at a time.
+        store: its size in bytes.
+    """
+    wanted = workers * _BYTES_OF_WORKER
+    if wanted <= store:
+        return None
+    return (f"{workers} workers at a time on node {name} read ahead up to {wanted / 2**20:.0f} MiB, its object store "
+            f"holds {store / 2**20:.0f} MiB, and the rest goes to its disk; start Ray there with a larger "
+            "--object-store-memory, or lower --concurrent")
 
 
 def _dashboard() -> Iterator[Finding]:
@@ -124,9 +147,13 @@ def _nodes(job: Job, asked: Question, folder: Path, concurrent: int) -> Iterator
         nodes = [node for node in ray.nodes() if node["Alive"]]
         without_weights = dataclasses.replace(asked, config=None)
         answers = {_report.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
-                   .remote(asked if worker_places(job, [node_of(node)]) else without_weights): node
+                   .remote(asked if _trains(job, node) else without_weights): node
                    for node in nodes}
-        here = report(without_weights)  # whoever asks has loaded them by now
+        # Where no node is there that could be asked for the weights, this process is: it sees the same storage.
+        alone = not any(_trains(job, node) for node in nodes)
+        here = report(asked if alone else without_weights)
+        if alone:
+            yield error_if("weights, as this process sees them", absent_weights("this process", here))
         patience = _ANSWER_SECONDS + (_LOAD_SECONDS if job.config.model.pretrained else 0)
         answered, silent = ray.wait(list(answers), num_returns=len(answers), timeout=patience)
         for answer in answered:
@@ -138,13 +165,14 @@ def _nodes(job: Job, asked: Question, folder: Path, concurrent: int) -> Iterator
     finally:
         shutil.rmtree(asked.probe, ignore_errors=True)  # a node that has been silent may still write there
     if growth() is not None:
-        yield Finding("nodes to come", "those that the autoscaler adds are looked at by the trainings that start there")
+        yield Finding("nodes to come", "what the autoscaler adds is not looked at; run `python -m jobs.doctor` again "
+                                       "once it is there")
 
 
 def _of_node(job: Job, here: NodeReport, node: dict[str, Any], answer: ray.ObjectRef, concurrent: int
              ) -> Iterator[Finding]:
-    """What a node's answer tells."""
-    name, resources = _name(node), node["Resources"]
+    """What a node's answer tells, or that there is none."""
+    name = _name(node)
     try:
         there: NodeReport = ray.get(answer)
     except _LOST:  # a training survives that at any other time too
@@ -155,40 +183,50 @@ def _of_node(job: Job, here: NodeReport, node: dict[str, Any], answer: ray.Objec
                        "--working-dir .`" if "No module named" in str(error) else
                        f"node {name} cannot run a task: {str(error).strip().splitlines()[-1]}")
         return
-    yield error_if(_about(name), difference(name, here, there))
+    yield from told_by(there, job, here, node, concurrent, launched_with())
+
+
+def told_by(there: NodeReport, job: Job, here: NodeReport, node: dict[str, Any], concurrent: int, launched: Any
+            ) -> Iterator[Finding]:
+    """What a node's report tells.
+
+    Args:
+        there: the report.
+        job: the training and its machines.
+        here: the report of this process.
+        node: as `ray.nodes` says it.
+        concurrent: trainings at a time.
+        launched: see `jobs.cluster.growth.launched_with`.
+    """
+    name, resources, labels = _name(node), node["Resources"], node.get("Labels", {})
+    yield error_if(_about(name, _trains(job, node)), difference(name, here, there))
     if job.cluster.use_gpu and resources.get("GPU") and torch.version.hip is None:
         fault = unfit_driver(name, torch.version.cuda, there)
         yield error_if(f"node {name}: driver", fault) if fault else warning_if(f"node {name}: driver",
                                                                                no_driver(name, there))
-    yield warning_if(f"node {name}: object store",
-                     store_on_disk(name, there, resources.get("object_store_memory", 0.0)))
+        if job.config.train.workers > 1:
+            yield warning_if(f"node {name}: hang detection", no_hang_detector(name, there))
+    store = resources.get("object_store_memory", 0.0)
+    yield warning_if(f"node {name}: object store", store_on_disk(name, there, store))
+    workers = min(worker_places(job, [node_of(node)]), concurrent * job.config.train.workers)
+    yield warning_if(f"node {name}: object store's size", small_store(name, workers, store))
     if resources.keys() >= DRIVER.keys():
         yield warning_if("head: memory", small_head(there.memory, concurrent))
-        if market := node.get("Labels", {}).get(_MARKET):
-            yield warning_if("head: machine", "the head is a spot machine, and when its cloud takes it back every "
-                             "search ends; start it on demand" if market == "spot" else None)
+        if is_known(labels, launched):
+            yield warning_if("head: machine", spot_head(labels, launched))
 
 
-def small_head(memory: int, concurrent: int) -> str | None:
-    """Why a head has too little memory for what runs beside the workers, in a sentence, or None.
-
-    Args:
-        memory: of the head, in bytes.
-        concurrent: trainings at a time.
-    """
-    wanted = HEAD_BYTES + concurrent * HEAD_BYTES_OF_TRAINING
-    if wanted <= memory:
-        return None
-    return (f"{concurrent} trainings at a time take about {wanted / 1e9:.0f} GB of the head beside their workers, and "
-            f"it has {memory / 1e9:.0f}; lower --concurrent, or take a larger head")
+def _trains(job: Job, node: dict[str, Any]) -> bool:
+    """Whether a worker can run on a node, as `ray.nodes` says it."""
+    return worker_places(job, [node_of(node)]) > 0
 
 
 def _name(node: dict[str, Any]) -> str:
     return f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})"
 
 
-def _about(name: str) -> str:
-    return f"node {name}: storage, images, versions, weights"
+def _about(name: str, weights: bool = True) -> str:
+    return f"node {name}: storage, images, versions{', weights' if weights else ''}"
 
 
 def nearest(folder: Path) -> Path:

@@ -57,22 +57,43 @@ class Growth:
 
 def growth() -> Growth | None:
     """How far the connected cluster may grow; None where it has no autoscaler."""
-    file = LAUNCHED_BY.expanduser()
-    # A cluster of one's own was not launched by it.
-    if joined_address() is not None and _is_on_head() and file.is_file():
-        return Growth(types_of(yaml.safe_load(read_text(file))))
+    config = launched_with()
+    if config is not None:
+        return Growth(types_of(config, len(nodes())))
     return Growth(None) if has_autoscaler() else None
 
 
-def types_of(config: Any) -> tuple[NodeType, ...] | None:
-    """The types of worker nodes of a cluster launcher's configuration; None where one leaves its resources open."""
+def launched_with() -> Any:
+    """The configuration with which `ray up` has started the connected cluster; None where this is not its head."""
+    file = LAUNCHED_BY.expanduser()
+    # A cluster of one's own was not launched by it.
+    if joined_address() is not None and _is_on_head() and file.is_file():
+        return yaml.safe_load(read_text(file))
+    return None
+
+
+def types_of(config: Any, there: int = 1) -> tuple[NodeType, ...] | None:
+    """The types of the nodes that a cluster launcher's configuration lets come; None where one leaves its resources
+    open.
+
+    Machines of one's own are all of one type, the head among them.
+
+    Args:
+        config: as `ray up` leaves it.
+        there: nodes that there are, the head among them.
+    """
+    kinds, head = config["available_node_types"], config["head_node_type"]
     most_of_all = int(config.get("max_workers", 0))
-    types = [kind for name, kind in config["available_node_types"].items() if name != config["head_node_type"]]
-    if any(not kind.get("resources") for kind in types):
+    if len(kinds) == 1 and there > most_of_all:
+        return ()  # all machines are there
+    most = {name: min(int(kind.get("max_workers", 0 if name == head else most_of_all)), most_of_all)
+            for name, kind in kinds.items()}
+    types = {name: kind for name, kind in kinds.items() if name != head or most[name] > 0}
+    if any(not kind.get("resources") for kind in types.values()):
         return None
-    return tuple(NodeType(Node({name: float(amount) for name, amount in kind["resources"].items()},
-                               {name: str(value) for name, value in (kind.get("labels") or {}).items()}),
-                          min(int(kind.get("max_workers", most_of_all)), most_of_all)) for kind in types)
+    return tuple(NodeType(Node({of: float(amount) for of, amount in kind["resources"].items()},
+                               {label: str(value) for label, value in (kind.get("labels") or {}).items()}),
+                          most[name] + (name == head)) for name, kind in types.items())  # the head is beside them
 
 
 def capacity() -> list[Node] | None:

@@ -19,6 +19,7 @@ from trs.errors import InputError
 PACKAGES = ("torch", "torchvision", "ray", "numpy", "timm", "optuna", "safetensors")
 DRIVER_OF_CUDA = {11: 450, 12: 525, 13: 580}
 """NVIDIA's driver that a major version of CUDA wants at least (CUDA's release notes, minor version compatibility)."""
+HANG_DETECTOR = "ncclras"
 _SHARED_MEMORY = Path("/dev/shm")
 _MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """Of a container, in the second and the first generation of control groups."""
@@ -51,6 +52,7 @@ class NodeReport:
     cuda: the newest major version of CUDA that the driver of NVIDIA's takes; None without one.
     shared_memory: bytes of /dev/shm, where an object store ought to lie; None where there is none.
     memory: bytes that all of the node's processes may take.
+    detects_hangs: whether NCCL's own program is there, which Ray asks where an all-reduce hangs.
     """
 
     versions: dict[str, str | None]
@@ -60,6 +62,7 @@ class NodeReport:
     cuda: int | None
     shared_memory: int | None
     memory: int
+    detects_hangs: bool = False
 
 
 def report(asked: Question) -> NodeReport:
@@ -67,7 +70,8 @@ def report(asked: Question) -> NodeReport:
     versions = {"Python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
     return NodeReport(versions, _storage(asked.probe), {file: _size(file) for file in asked.files},
                       _weights(asked.config, asked.keypoints), _cuda(),
-                      shutil.disk_usage(_SHARED_MEMORY).total if _SHARED_MEMORY.is_dir() else None, _memory())
+                      shutil.disk_usage(_SHARED_MEMORY).total if _SHARED_MEMORY.is_dir() else None, _memory(),
+                      shutil.which(HANG_DETECTOR) is not None)
 
 
 def difference(name: str, here: NodeReport, there: NodeReport) -> str | None:
@@ -89,9 +93,19 @@ def difference(name: str, here: NodeReport, there: NodeReport) -> str | None:
         if _significant(package, there.versions[package]) != _significant(package, version):
             return (f"node {name} has {package} {there.versions[package]}, this one {version}; install the same "
                     "versions on every node")
+    return absent_weights(f"node {name}", there)
+
+
+def absent_weights(whose: str, there: NodeReport) -> str | None:
+    """Why networks cannot start there, in a sentence, or None.
+
+    Args:
+        whose: the report is, for people.
+        there: the report.
+    """
     if there.weights is not None:
-        return (f"node {name} cannot start the networks: {there.weights}; TORCH_HOME names on every node the folder "
-                "above hub/, best on storage that all see")
+        return (f"{whose} cannot start the networks: {there.weights}; TORCH_HOME names on every node the folder "
+                "above hub/, HF_HOME that of timm's weights, best on storage that all see")
     return None
 
 
@@ -118,6 +132,13 @@ def no_driver(name: str, there: NodeReport) -> str | None:
     return None if there.cuda is not None else (
         f"node {name} has GPUs by Ray's count, and no driver of NVIDIA's is seen there; install one, or in a container "
         "NVIDIA's toolkit with NVIDIA_VISIBLE_DEVICES=all")
+
+
+def no_hang_detector(name: str, there: NodeReport) -> str | None:
+    """That workers which wait for one another for ever are found late, in a sentence, or None."""
+    return None if there.detects_hangs else (
+        f"node {name} lacks the program {HANG_DETECTOR}, which no wheel brings: an all-reduce that hangs ends after "
+        "half an hour, and with it after ten minutes; NVIDIA's Debian package libnccl-dev has it, from 2.28 on")
 
 
 def store_on_disk(name: str, there: NodeReport, store: float) -> str | None:

@@ -57,7 +57,8 @@ def fit(job: Job, stored: StoredDatasets, folder: Path, callbacks: Iterable[ray.
         # Right after a loss Ray still counts the lost node in and waits for it; the next try asks for fewer workers.
         os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = "60"
     if job.cluster.use_gpu:
-        # A hung all-reduce ends in a failure that is told and tried again; Ray only looks on, if that.
+        # A hung all-reduce ends in a failure that is told and tried again: after ten minutes where the nodes have
+        # NCCL's program `ncclras`, which no wheel brings (the doctor says where it lacks), else by torch's own clock.
         os.environ.setdefault("RAY_TRAIN_ENABLE_NCCL_HANG_DETECTOR", "1")
         os.environ.setdefault("RAY_TRAIN_NCCL_RAS_ACTION", "fail")
     first = first_stage(job)

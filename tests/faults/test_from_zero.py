@@ -138,6 +138,7 @@ def test_what_asks_for_nodes_gets_them(growing: Growing, config_file: Path, tmp_
     common = ("--config", str(config_file), "--out", str(tmp_path))
     code, said = growing.run("-m", "jobs.doctor", *common)
     assert code == 0 and "has 0 CPUs now, and one training waits until its autoscaler has added nodes" in said, said
+    assert "ok       weights, as this process sees them\n" in said and "once it is there" in said, said
     code, said = growing.run("-m", "jobs.train", *common, "--name", "run")
     assert code == 0 and "0 CPUs now" in said, said
     code, said = growing.run("run_tune.py", *common, "--name", "search", "--trials", "3", "--space",

@@ -71,7 +71,9 @@ def submitted(tmp_path: Path) -> Path:
     (tmp_path / "slurm").mkdir()
     for name, text in {
             "scontrol": f"printf '%s\\n' {' '.join(NODES.values())}",
-            "srun": f'''ip netns exec trs1 {APART} bash -c '{OWN_FILES} && exec "$@"' node "$@" &
+            "srun": f'''[ "$1 $2" = "--cpus-per-task $SLURM_CPUS_PER_TASK" ] || exit 2  # as the job has, not one
+shift 2
+ip netns exec trs1 {APART} bash -c '{OWN_FILES} && exec "$@"' node "$@" &
 "$@" & first=$!
 wait $first; code=$?
 wait

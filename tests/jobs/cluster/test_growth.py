@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
+
+import yaml
+from ray.autoscaler._private.util import prepare_config
 
 from jobs.cluster.growth import Node, NodeType, to_come, types_of
 
@@ -30,3 +34,17 @@ def test_a_type_whose_resources_its_cloud_knows_leaves_the_rest_unknown() -> Non
     config = copy.deepcopy(CONFIG)
     del config["available_node_types"]["gpu"]["resources"]
     assert types_of(config) is None
+
+
+def test_machines_of_ones_own_may_come_though_they_are_of_the_heads_type() -> None:
+    """Ray's launcher makes one type of all, whose resources nobody knows before they are there."""
+    file = Path(__file__).resolve().parents[3] / "docs/clusters/on-premise.yaml"
+    config = prepare_config(yaml.safe_load(file.read_text()))
+    (name,) = config["available_node_types"]
+    assert name == config["head_node_type"] and config["max_workers"] == 2
+    assert types_of(config, there=1) is None and types_of(config, there=2) is None
+    assert types_of(config, there=3) == (), "head and workers are there, and no more will come"
+    config["available_node_types"][name]["resources"] = {"CPU": 8}
+    machine = Node({"CPU": 8.0})
+    (kind,) = types_of(config) or ()
+    assert to_come((kind,), [machine]) == [machine, machine]

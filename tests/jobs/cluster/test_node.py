@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import platform
 import shutil
 from pathlib import Path
@@ -10,9 +11,20 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from ray.train.v2._internal.callbacks import nccl_ras
 
-from jobs.cluster.checks import small_head
-from jobs.cluster.node import NodeReport, Question, difference, no_driver, report, store_on_disk, unfit_driver
+from jobs.cluster.node import (
+    HANG_DETECTOR,
+    NodeReport,
+    Question,
+    absent_weights,
+    difference,
+    no_driver,
+    no_hang_detector,
+    report,
+    store_on_disk,
+    unfit_driver,
+)
 from trs.config import Config
 from trs.presets import coco_1k
 
@@ -116,8 +128,19 @@ def test_an_object_store_on_disk_is_told() -> None:
     assert store_on_disk("n", small, 7.9 * GIB) is None and store_on_disk("n", of_gpus(None), 99 * GIB) is None
 
 
-def test_a_head_that_is_too_small_for_what_runs_is_told() -> None:
-    """16 trials on an m6i.xlarge of 16 GiB fit, 32 do not."""
-    assert small_head(16 * GIB, 16) is None
-    assert "32 trainings at a time take about 24 GB of the head beside their workers, and it has 17; lower" in str(
-        small_head(16 * GIB, 32))
+def test_a_node_that_cannot_be_asked_whether_it_hangs_is_told(asked: Question, tmp_path: Path,
+                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = no_hang_detector("n", report(asked))
+    assert said is not None and "node n lacks the program ncclras" in said and "libnccl-dev" in said
+    (tmp_path / "ncclras").touch(0o755)
+    assert no_hang_detector("n", report(asked)) is None
+    assert f'_binary_path = "{HANG_DETECTOR}"' in inspect.getsource(nccl_ras), "Ray asks another program now"
+
+
+def test_without_a_node_the_process_that_asks_is_told_of_its_own_weights(asked: Question, tmp_path: Path,
+                                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    said = absent_weights("this process", report(dataclasses.replace(asked, config=coco_1k())))
+    assert said is not None and said.startswith("this process cannot start the networks: the ImageNet weights of ")
+    assert absent_weights("this process", report(asked)) is None

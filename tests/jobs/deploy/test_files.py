@@ -6,6 +6,8 @@ import configparser
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from ray._private.runtime_env.packaging import _get_excludes
+from ray.autoscaler._private.command_runner import SSHCommandRunner
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from jobs import cli
@@ -121,6 +124,18 @@ def test_what_a_user_must_change_stands_at_the_top_and_is_named_once(name: str) 
     assert load(name)["docker"]["image"] == own["image"] and own["storage"] in load(name)["initialization_commands"]
 
 
+@pytest.mark.parametrize(("owner", "asked"), [("0", "chown 1000:1000 /shared\n"), ("1000", ""), ("1234", "")])
+@pytest.mark.parametrize("name", ["cluster.yaml", "docs/clusters/gcp.yaml"])
+def test_the_containers_user_may_write_a_new_storage_and_nobody_loses_one(name: str, owner: str, asked: str) -> None:
+    config = load(name)
+    commands = config["initialization_commands"]
+    after = commands[commands.index(config["metadata"]["storage"]) + 1]
+    said = subprocess.run(["bash", "-c", f'stat() {{ [ "$*" = "-c %u /shared" ] && echo {owner}; }}; '
+                           f'sudo() {{ echo "$@"; }}; {after}'], capture_output=True, text=True)
+    assert (said.returncode, said.stdout) == (0, asked)
+    assert "useradd --create-home --uid 1000 ray" in DOCKERFILE
+
+
 def test_the_images_packages_are_those_that_were_tested() -> None:
     """setup.cfg has the ranges, jobs/deploy/tested.txt what was installed when the tests were last run."""
     tested = {canonicalize_name(each.name): each for each in requirements(TESTED)}
@@ -135,6 +150,54 @@ def test_the_images_packages_are_those_that_were_tested() -> None:
     assert {"boto3", "google-api-python-client"} <= tested.keys(), "the head starts the others"
 
 
+def pip_faults(dockerfile: str) -> list[str]:
+    """What pip says of the constraints of a Dockerfile's pip lines, before it looks for any package."""
+    found = list[str]()
+    for file in re.findall(r"^RUN pip install .*?(?:-c|--constraint)[ =](\S+)", dockerfile, re.MULTILINE):
+        done = subprocess.run([sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "-c", ROOT / file,
+                               "pip"], capture_output=True, text=True)
+        found += [done.stderr.strip()] if done.returncode else []
+    return found
+
+
+def test_pip_takes_the_images_lines() -> None:
+    assert DOCKERFILE.count("RUN pip install ") == 2 and pip_faults(DOCKERFILE) == []
+    before = 'RUN pip install --no-cache-dir -c jobs/deploy/tested.txt -e ".[pretrained,postgresql]"\n'
+    (fault,) = pip_faults(before)
+    assert "Constraints cannot have extras" in fault
+
+
+PACKAGE_OF = {"ssh": "openssh-client", "rsync": "rsync"}
+"""Debian's packages of the programs that Ray's launcher runs."""
+
+
+class Noted:
+    """Stands in for the processes that Ray's launcher starts, and notes their commands."""
+
+    DEVNULL = None
+
+    def __init__(self) -> None:
+        self.programs = set[str]()
+
+    def check_call(self, command: list[str], **_: Any) -> int:
+        self.programs.add(command[0])
+        if "--rsh" in command:
+            self.programs.add(shlex.split(command[command.index("--rsh") + 1])[0])
+        return 0
+
+
+def test_the_head_has_the_programs_with_which_ray_starts_the_other_nodes(tmp_path: Path) -> None:
+    """The head's container runs the launcher, as this machine does for the head."""
+    noted, auth = Noted(), {"ssh_user": "ray", "ssh_proxy_use_node_id": True}
+    runner = SSHCommandRunner("", "10.0.0.2", None, auth, "trs", noted, True)
+    runner.ssh_control_path = str(tmp_path)
+    runner.run("uptime")
+    runner.run_rsync_up("here", "there")
+    installed = re.search(r"apt-get install -y --no-install-recommends ([\w. +-]+)", DOCKERFILE)
+    assert installed is not None and noted.programs == {"ssh", "rsync"}
+    assert {PACKAGE_OF[program] for program in noted.programs} <= set(installed[1].split())
+
+
 def requirements(text: str) -> list[Requirement]:
     return [Requirement(line) for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
 
@@ -145,12 +208,13 @@ def rayjob_faults(job: dict[str, Any]) -> list[str]:
 
 
 def test_the_job_for_kubernetes_fits_kuberays_schema() -> None:
-    job = load("jobs/deploy/rayjob.yaml")
+    (job,) = yaml.safe_load_all((ROOT / "jobs/deploy/rayjob.yaml").read_text())  # the volume is filled before
     assert rayjob_faults(job) == []
     cluster = job["spec"]["rayClusterSpec"]
     pods = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
     for spec in (pod["template"]["spec"] for pod in pods):
         (container,) = spec["containers"]
+        assert spec["securityContext"] == {"fsGroup": 1000}, "else the image's user cannot write the volume"
         mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
         assert mounts == {"/shared"}, "KubeRay mounts a /dev/shm that fits, where nobody else does"
         assert {"name": "TORCH_HOME", "value": "/shared/weights"} in container["env"]
@@ -162,6 +226,27 @@ def test_the_job_for_kubernetes_fits_kuberays_schema() -> None:
     pods[1]["template"]["spec"]["containers"][0]["resource"] = {}
     job["spec"]["backoffLimit"] = "none"
     assert len(rayjob_faults(job)) == 3
+
+
+def test_the_volume_for_kubernetes_is_filled_as_the_job_will_use_it() -> None:
+    claim, pod = yaml.safe_load_all((ROOT / "jobs/deploy/storage.yaml").read_text())
+    (head, *_), (container,) = pods_of(load("jobs/deploy/rayjob.yaml")), pod["spec"]["containers"]
+    assert (claim["kind"], claim["spec"]["accessModes"], pod["kind"]) == (
+        "PersistentVolumeClaim", ["ReadWriteMany"], "Pod")
+    for part in ("volumes", "securityContext"):
+        assert pod["spec"][part] == head[part]
+    assert head["volumes"][0]["persistentVolumeClaim"] == {"claimName": claim["metadata"]["name"]}
+    (of_job,) = head["containers"]
+    assert container["image"] == of_job["image"] and container["volumeMounts"] == of_job["volumeMounts"]
+    assert all(variable in of_job["env"] for variable in container["env"])
+    for text in ("jobs/deploy/rayjob.yaml", "docs/cluster.md"):
+        assert "jobs/deploy/storage.yaml" in (ROOT / text).read_text()
+    assert f"pod/{pod['metadata']['name']}" in (ROOT / "docs/cluster.md").read_text()
+
+
+def pods_of(job: dict[str, Any]) -> list[dict[str, Any]]:
+    cluster = job["spec"]["rayClusterSpec"]
+    return [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
 
 
 def test_the_job_for_kubernetes_runs_the_tested_ray_and_a_command_that_exists(tmp_path: Path) -> None:
