@@ -3,8 +3,9 @@
 Each docstring opens with the command, then says what was published, where it departs from how that was trained as far
 as this is known, and what a run costs, if that is. "The public code" is that of Dual (xierc/Semi_Human_Pose), on which
 SSPCM builds; no code of the paper's is known. All presets share these departures: labeled images are not among the
-unlabeled ones (`data.include_labeled`), labeled and hard images share BatchNorm's batch, and with
-`train.workers` of N a run takes 1/N of the steps at the same learning rate.
+unlabeled ones (`data.include_labeled`), labeled and hard images share BatchNorm's batch, with `train.workers` of N a
+run takes 1/N of the steps at the same learning rate, and all targets together weigh as much as the labels (two of
+`method.unsup_weight` 0.5, as the paper says), where the public code weighs them twice.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def coco_1k() -> Config:
 def coco_5k() -> Config:
     """`python -m jobs.train --preset coco-5k --data.root /data/coco --use-gpu`.
 
-    COCO with 5,000 labeled people, ResNet18. Paper, Table II: 60.4 AP. Cost not measured.
+    COCO with 5,000 labeled people, ResNet18. Paper, Table II: 60.4 AP. Weights and people as
+    coco-1k's. Cost not measured.
     """
     return _with_labels(coco_1k(), 5000, epochs=100, lr_drops=(0.7, 0.9))
 
@@ -57,7 +59,8 @@ def coco_5k() -> Config:
 def coco_10k() -> Config:
     """`python -m jobs.train --preset coco-10k --data.root /data/coco --use-gpu`.
 
-    COCO with 10,000 labeled people, ResNet18. Paper, Table II: 62.9 AP. Cost not measured.
+    COCO with 10,000 labeled people, ResNet18. Paper, Table II: 62.9 AP. Weights and people as
+    coco-1k's. Cost not measured.
     """
     return _with_labels(coco_1k(), 10_000, epochs=100, lr_drops=(0.7, 0.9))
 
@@ -74,7 +77,8 @@ def coco_1k_resnet50() -> Config:
 def coco_5k_resnet50() -> Config:
     """`python -m jobs.train --preset coco-5k-resnet50 --data.root /data/coco --use-gpu`.
 
-    COCO with 5,000 labeled people, ResNet50. Paper, Table II: 63.5 AP. Cost not measured.
+    COCO with 5,000 labeled people, ResNet50. Paper, Table II: 63.5 AP. Weights and people as
+    coco-1k-resnet50's. Cost not measured.
     """
     return _with_backbones(coco_5k(), "resnet50", "resnet50")
 
@@ -82,7 +86,8 @@ def coco_5k_resnet50() -> Config:
 def coco_10k_resnet50() -> Config:
     """`python -m jobs.train --preset coco-10k-resnet50 --data.root /data/coco --use-gpu`.
 
-    COCO with 10,000 labeled people, ResNet50. Paper, Table II: 67.6 AP. Cost not measured.
+    COCO with 10,000 labeled people, ResNet50. Paper, Table II: 67.6 AP. Weights and people as
+    coco-1k-resnet50's. Cost not measured.
     """
     return _with_backbones(coco_10k(), "resnet50", "resnet50")
 
@@ -91,7 +96,7 @@ def coco_5k_mixed() -> Config:
     """`python -m jobs.train --preset coco-5k-mixed --data.root /data/coco --use-gpu`.
 
     A ResNet50 (network a) and a ResNet18 (network b) teach each other, 5,000 labeled people. Paper, Table X: 61.4 AP,
-    10,000 labeled: 63.7. Cost not measured.
+    10,000 labeled: 63.7. People as coco-1k's. Cost not measured.
     """
     return _with_backbones(coco_5k(), "resnet50", "resnet18")
 
