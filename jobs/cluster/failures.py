@@ -85,7 +85,8 @@ def _behind(error: BaseException | None) -> Iterator[BaseException]:
         yield error
         for failure in getattr(error, "worker_failures", {}).values():
             yield from _behind(failure)
-        error = _inside(error) or getattr(error, "controller_failure", None) or error.__cause__
+        error = (_inside(error) or getattr(error, "controller_failure", None)
+                 or getattr(error, "health_check_failure", None) or error.__cause__)
 
 
 def _is_of_storage(error: BaseException) -> bool:
@@ -193,9 +194,14 @@ def blamed_of(errors: Sequence[Exception]) -> Exception:
     return (*dead, *own, *errors)[0]
 
 
+def lacked_memory(error: Exception) -> bool:
+    """Whether Ray has ended a process because the machine ran low on memory."""
+    return any(isinstance(each, OutOfMemoryError) for each in _behind(error))
+
+
 def cause_of(errors: Sequence[Exception]) -> str:
     """One line for a failure, or for that of several workers."""
-    if any(isinstance(each, OutOfMemoryError) for error in errors for each in _behind(error)):
+    if any(lacked_memory(error) for error in errors):
         return _NO_MEMORY
     error = root_of(blamed_of(errors))
     reasons = [line for line in plain(str(error)).splitlines() if line.startswith("The actor is dead because")]

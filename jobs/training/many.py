@@ -14,7 +14,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
-from jobs.cluster.failures import Blame, blame, cause_of, find_mistake
+from jobs.cluster.failures import Blame, OfMachine, blame, cause_of, find_mistake, lacked_memory
 from jobs.cluster.resources import DRIVER
 from jobs.run_folder.lease import Lost
 
@@ -50,6 +50,10 @@ def train_many(driver: Callable[..., None], shared: Mapping[str, Any], searcher:
         # Tune has made a text of what a searcher or a callback has raised.
         if isinstance(error.__context__, Exception) and find_mistake(error.__context__) is not None:
             raise error.__context__ from None
+        raise
+    except RuntimeError as error:
+        if lacked_memory(error):  # Ray has ended a driver too, which Tune takes for the end of everything
+            raise OfMachine(f"{cause_of([error])}; go on with --resume") from error
         raise
 
 

@@ -102,7 +102,8 @@ def test_of_a_dead_worker_and_those_that_fail_by_its_silence_the_dead_one_is_the
 
 def test_what_the_memory_monitor_ends_is_told_with_what_needs_less() -> None:
     killed = OutOfMemoryError("7 worker(s) were killed due to the node running low on memory.\nMemory ...\nRefer to")
-    for error in (killed, ControllerError(killed), WorkerGroupError("failed", {0: RuntimeError("gloo"), 1: killed})):
+    for error in (killed, ControllerError(killed), WorkerGroupError("failed", {0: RuntimeError("gloo"), 1: killed}),
+                  WorkerGroupError("failed", {0: WorkerHealthCheckFailedError("no answer", killed)})):
         assert cause_of([error]).startswith("the machine ran low on memory") and "need less" in cause_of([error])
 
 
