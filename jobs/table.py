@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> None:
         room = room_for(job, command.concurrent, share)
         left = [run for run in runs if folder.result(run) is None]
         concurrent = max(1, min(room(), len(left)))
-        table = dataclasses.replace(table, cluster=share_cores(job, concurrent).cluster)
+        table = dataclasses.replace(table, cluster=share_cores(job, concurrent, share).cluster)
         datasets = load_datasets(job.config.data)
         checks.require(job, datasets, folder.find(runs[0]), concurrent)
     print(f"{table.caption}: {len(runs)} trainings, {len(runs) - len(left)} done, {room} -> {folder.path}",

@@ -145,7 +145,7 @@ def confirm(board: Leaderboard, datasets: Datasets, seeds: int, room: Room, leas
 def _train(names: dict[Run, str], folder: RunsFolder, room: Room, lease: Lease) -> None:
     """Train what is left, and say so; it shares the cores anew, as there are more trainings than the search had."""
     left = sum(folder.result(run) is None for run in names)
-    cluster = share_cores(room.job, max(1, min(room(), left))).cluster
+    cluster = share_cores(room.job, max(1, min(room(), left)), room.share).cluster
     done, began, failures = len(names) - left, time.monotonic(), list[Ended]()
     print(f"confirming: {len(names)} trainings, {done} done, {room} -> {folder.path}", flush=True)
 

@@ -163,7 +163,7 @@ def _begin(command: Command, lease: Lease) -> _Begun:
         concurrent = min(room(), plan.trials + plan.reference + len(queue))
         checks.require(job, datasets, folder, concurrent)
     write_run(job, datasets.split, folder)  # a trial's own says its threads, which hang on how many there are at a time
-    job = share_cores(job, concurrent)
+    job = share_cores(job, concurrent, command.share)
     search = Search(folder, job, plan, space, lease=lease)
     save_search(search, datasets.skeleton)
     study = _study_of(search, defaults, command.storage)

@@ -206,7 +206,7 @@ def all_or_none(job: Job) -> Job:
     return dataclasses.replace(job, cluster=dataclasses.replace(job.cluster, min_workers=None))
 
 
-def share_cores(job: Job, concurrent: int = 1) -> Job:
+def share_cores(job: Job, concurrent: int = 1, share: Share = NO_BOUND) -> Job:
     """The same training with the threads that each of its workers may take, so that no core idles and none is torn.
 
     Workers on a GPU, and a training that says it, keep what they have reserved or said.
@@ -214,6 +214,7 @@ def share_cores(job: Job, concurrent: int = 1) -> Job:
     Args:
         job: whose config goes into the run's folder, and with it the number of threads.
         concurrent: trainings of its kind at a time.
+        share: that they may hold together.
     """
     cluster, workers = job.cluster, job.config.train.workers * concurrent
     if cluster.threads is not None:
@@ -221,6 +222,8 @@ def share_cores(job: Job, concurrent: int = 1) -> Job:
     reserved = max(1, int(cluster.cpus_per_worker))
     cores = [_cores(node) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0.0) >= 1]
     shared = int(min(cores) // -(-workers // len(cores))) if cores else 0  # what an autoscaler adds is not known yet
+    if share.cpus is not None:
+        shared = min(shared, int(share.cpus // workers))
     threads = reserved if cluster.use_gpu else max(reserved, shared)
     return dataclasses.replace(job, cluster=dataclasses.replace(cluster, threads=threads))
 

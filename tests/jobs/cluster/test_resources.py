@@ -126,5 +126,7 @@ def test_nodes_divide_their_cores_among_the_trainings_on_them(monkeypatch: pytes
     assert [cluster.share_cores(job(), concurrent).cluster.threads for concurrent in (1, 4, 5, 8, 64, 99)] == [
         16, 16, 8, 8, 1, 1]
     assert cluster.share_cores(job(workers=2), 4).cluster.threads == 8
+    assert [cluster.share_cores(job(), concurrent, cluster.Share(limit)).cluster.threads
+            for concurrent, limit in ((1, 3.5), (2, 5), (4, 2), (1, 64))] == [3, 2, 1, 16]
     monkeypatch.setattr(cluster.ray, "nodes", lambda: [head])  # a cluster that grows from zero
     assert cluster.share_cores(job(cpus_per_worker=2)).cluster.threads == 2
