@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from dataclasses import dataclass
 from functools import cached_property
@@ -201,7 +202,9 @@ def read_leaderboard(folder: Path) -> Leaderboard:
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state in _STATUS]
     entries = [_entry(folder, trial, metric, identities(study)) for trial in trials]
     if (run := folder / TRIALS / SUPERVISED).is_dir():
-        entries.append(_reference(run, metric, identities(study), study.user_attrs.get(REFERENCE_CAUSE)))
+        found = _reference(run, metric, identities(study), study.user_attrs.get(REFERENCE_CAUSE))
+        whole = found.status == "reference" and found.epochs >= job.config.train.epochs
+        entries.append(dataclasses.replace(found, cause=None) if whole else found)
     entries.sort(key=lambda entry: float("-inf") if entry.score is None else entry.score, reverse=True)
     space = {name: distribution for trial in trials for name, distribution in trial.distributions.items()}
     return Leaderboard(folder, job, study, space, entries, read_confirmed(folder), tuple(unknown_to(study, folder)))

@@ -17,7 +17,7 @@ from jobs.cluster import checks
 from jobs.cluster.connect import connect
 from jobs.cluster.failures import OfMachine
 from jobs.cluster.resources import Room, Share, room_for, share_cores
-from jobs.cluster.stopping import finish_first, run_aside, stop_gently
+from jobs.cluster.stopping import Stopped, finish_first, run_aside, stop_gently
 from jobs.run_folder.layout import write_run
 from jobs.run_folder.lease import Lease, Lost, hold, require_new
 from jobs.run_folder.output import outlive_readers
@@ -133,9 +133,7 @@ def _search(command: Command, lease: Lease) -> None:
     if command.confirm:
         try:
             confirm(begun.board, begun.datasets, command.confirm, begun.room, lease)
-        except Lost:
-            raise
-        except (Exception, SystemExit):  # a signal, a second one, or a cluster that was lost
+        except (Stopped, OfMachine, SystemExit):
             print(f"stopped; go on with: python run_tune.py {command.to_resume}", flush=True)
             raise
         begun.compare()

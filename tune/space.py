@@ -304,9 +304,11 @@ def paper_defaults(config: Config, space: Space) -> Values:
 def alike(config: Config, space: Space, steps: int) -> list[str]:
     """Say which choices of the EMA's momentum train alike: those that its warm-up does not reach in so many steps."""
     choices = space.get(_ALPHA)
-    if not isinstance(choices, CategoricalDistribution) or not isinstance(config.method, MeanTeacherConfig | TRSConfig):
+    method = config.method
+    if (not isinstance(choices, CategoricalDistribution) or not isinstance(method, MeanTeacherConfig | TRSConfig)
+            or steps < 1):
         return []
-    reached = ema_momentum(steps - 1, 1.0, config.method.ema_warmup)
+    reached = ema_momentum(steps - 1, 1.0, method.ema_warmup)
     beyond = sorted(float(alpha) for alpha in choices.choices if alpha is not None and float(alpha) >= reached)
     if len(beyond) < 2:
         return []

@@ -115,6 +115,8 @@ class StudySearcher(StatelessSearcher):
             return Searcher.FINISHED
         if self.reference_waits:
             self.reference_waits, self.reference = False, trial_id
+            if self.study.user_attrs.get(REFERENCE_CAUSE):
+                self.study.set_user_attr(REFERENCE_CAUSE, None)  # it waits no more for another try
             return {"name": SUPERVISED, "values": {}}
         self._look_into_queue()
         none_is_ready = all(self._must_wait(trial) for trial in self.waiting)
@@ -226,9 +228,9 @@ class StudySearcher(StatelessSearcher):
         if trial_id == self.reference:
             self.reference = None
             self.reference_waits = again and self._may_try(SUPERVISED, failure)
-            if not self.search.is_stopping():
+            if failure is not None and again and not self.search.is_stopping():
                 self.search.require_lease()
-                self.study.set_user_attr(REFERENCE_CAUSE, failure.why if failure is not None and again else None)
+                self.study.set_user_attr(REFERENCE_CAUSE, failure.why)
         trial = self.asked.pop(trial_id, None)
         if trial is None:
             return

@@ -153,7 +153,8 @@ def _nodes(job: Job, asked: Question, folder: Path, concurrent: int) -> Iterator
         alone = not any(_trains(job, node) for node in nodes)
         here = report(asked if alone else without_weights)
         if alone:
-            yield error_if("weights, as this process sees them", absent_weights("this process", here))
+            # No error: the nodes to come may bring them.
+            yield warning_if("weights, as this process sees them", absent_weights("this process", here))
         patience = _ANSWER_SECONDS + (_LOAD_SECONDS if job.config.model.pretrained else 0)
         answered, silent = ray.wait(list(answers), num_returns=len(answers), timeout=patience)
         for answer in answered:

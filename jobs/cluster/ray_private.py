@@ -115,18 +115,18 @@ def free_abandoned() -> None:
     of a training does that begins anew: its CPUs would be lost to everybody for as long as the cluster lives. The
     public tables do not say who has made a group.
     """
+    ended = {job["JobID"] for job in cluster_state.job_table() if job["IsDead"]}
     table = cluster_state._connect_and_get_accessor().get_placement_group_table()
     for group in map(PlacementGroupTableData.FromString, table):
-        if not group.is_detached and group.state != PlacementGroupTableData.REMOVED and _has_ended(group):
+        held = not group.is_detached and group.state != PlacementGroupTableData.REMOVED
+        if held and group.creator_job_id.hex() in ended and not _is_alive(group.creator_actor_id):
             remove_placement_group(PlacementGroup(PlacementGroupID(group.placement_group_id)))
 
 
-def _has_ended(group: PlacementGroupTableData) -> bool:
-    """Whether the command that a group belongs to has ended, and the actor that has made it too; Ray's own rule."""
-    if not any(job["IsDead"] for job in cluster_state.job_table() if job["JobID"] == group.creator_job_id.hex()):
-        return False
-    maker = cluster_state.actor_table(group.creator_actor_id.hex()) if group.creator_actor_id else {}
-    return not maker or maker["State"] == "DEAD"
+def _is_alive(actor: bytes) -> bool:
+    """Whether there is an actor of this number that has not ended; none has no number."""
+    found = cluster_state.actor_table(actor.hex()) if actor else {}
+    return bool(found) and found["State"] != "DEAD"
 
 
 def has_autoscaler() -> bool:

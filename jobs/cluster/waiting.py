@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -61,15 +62,16 @@ def goes_on(paces: Mapping[str, Pace]) -> str:
 def waits_for() -> str:
     """What work that does not begin may wait for: a sentence's part, with what can be done.
 
-    CPUs that nobody holds any more are freed first.
+    CPUs that nobody holds any more are freed, and counted by the next who asks.
     """
     found = dict[str, float]()
 
     def ask() -> None:
-        free_abandoned()
         free, there = ray.available_resources(), ray.cluster_resources()
         found.update(free=free.get("CPU", 0.0), there=there.get("CPU", 0.0), gpus=there.get("GPU", 0.0),
                      free_gpus=free.get("GPU", 0.0))
+        with contextlib.suppress(Exception):  # whatever Ray makes of it: the next line tries again
+            free_abandoned()
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()

@@ -120,7 +120,7 @@ class Lease:
         """
         try:
             inode = self.folder.stat().st_ino
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return True
         found = read(self.folder)
         if found is None:
@@ -154,6 +154,11 @@ def hold(folder: Path) -> Iterator[Lease]:
         _require_apart(folder)
         before = read(folder)
         lease, ended = Lease(folder, take(folder)), threading.Event()
+        try:
+            _require_apart(folder)  # once more: of two that begin this moment each has seen nobody
+        except InputError:
+            _let_go(lease, tell=before is not None)
+            raise
         beating = threading.Thread(target=_beat, args=(lease, ended), daemon=True)
         beating.start()
         try:
@@ -170,28 +175,30 @@ def hold(folder: Path) -> Iterator[Lease]:
 
 def _let_go(lease: Lease, tell: bool) -> None:
     """Hold a folder no more, and leave word of it where a former holder may wake up."""
-    if lease.is_lost:
-        return
-    with contextlib.suppress(OSError, InputError), _alone(lease.folder):
+    with contextlib.suppress(OSError, InputError):
         if lease.is_lost:
-            return  # since this moment
-        if tell:
-            _write(lease.folder, dataclasses.replace(lease.holder, ended=True))
-        else:
-            (lease.folder / LEASE_FILE).unlink()
-            (lease.folder / _LOCK_FILE).unlink()
+            return
+        with _alone(lease.folder):
+            if lease.is_lost:
+                return  # since this moment
+            if tell:
+                _write(lease.folder, dataclasses.replace(lease.holder, ended=True))
+            else:
+                (lease.folder / LEASE_FILE).unlink()
+                (lease.folder / _LOCK_FILE).unlink()
 
 
 def _beat(lease: Lease, ended: threading.Event) -> None:
     beats = 0
     while not ended.wait(BEAT_SECONDS):
         beats += 1
-        if lease.is_lost:  # before the lock is made anew where nobody is
-            return
-        with contextlib.suppress(OSError, InputError), _alone(lease.folder):  # a full disk ends nothing
-            if lease.is_lost:
-                return  # since this moment
-            _write(lease.folder, dataclasses.replace(lease.holder, beat=beats))
+        with contextlib.suppress(OSError, InputError):  # a full disk ends nothing, nor does a storage that stumbles
+            if lease.is_lost:  # before the lock is made anew where nobody is
+                return
+            with _alone(lease.folder):
+                if lease.is_lost:
+                    return  # since this moment
+                _write(lease.folder, dataclasses.replace(lease.holder, beat=beats))
 
 
 def require_new(folder: Path, to_resume: str) -> None:

@@ -102,17 +102,22 @@ def test_cpus_that_an_ended_command_has_left_reserved_are_freed_and_no_others() 
     there = living()
     mine = placement_group([{"CPU": 0.5}])
     ray.get(mine.ready())
-    outliving = list[str]()
-    while len(living() - there) <= 1 + len(outliving):  # Ray itself frees what is made before the command's end
-        outliving.append(f"outlives-{len(outliving)}")
-        subprocess.run([sys.executable, "-c", ENDS, outliving[-1]], check=True, capture_output=True,
+    for number in range(8):
+        subprocess.run([sys.executable, "-c", ENDS, f"outlives-{number}"], check=True, capture_output=True, timeout=60,
                        env=os.environ | {"RAY_ADDRESS": ray.get_runtime_context().gcs_address})
-        while len(controllers()) > len(outliving):
+        outlives = ray.get_actor(f"outlives-{number}", namespace="outliving")
+        while len(controllers()) > 1:
             time.sleep(0.1)
+        if len(living() - there) > 2:  # Ray itself frees what is made before the command's end
+            break
+        ray.kill(outlives)
+        while len(living() - there) > 1:
+            time.sleep(0.1)
+    else:
+        pytest.skip("no reservation was made while a command ended, in eight tries")
     goes_on({})
-    assert len(living() - there) == 1 + len(outliving)
-    for name in outliving:
-        ray.kill(ray.get_actor(name, namespace="outliving"))
+    assert len(living() - there) == 2, "its own, and that of what outlives its command"
+    ray.kill(outlives)
     remove_placement_group(mine)
 
 

@@ -124,13 +124,14 @@ def test_what_a_user_must_change_stands_at_the_top_and_is_named_once(name: str) 
     assert load(name)["docker"]["image"] == own["image"] and own["storage"] in load(name)["initialization_commands"]
 
 
-@pytest.mark.parametrize(("owner", "asked"), [("0", "chown 1000:1000 /shared\n"), ("1000", ""), ("1234", "")])
+@pytest.mark.parametrize(("there", "asked"), [
+    ("", "chown 1000:1000 /shared\n"), ("lost+found", "chown 1000:1000 /shared\n"), ("coco\nlost+found", "")])
 @pytest.mark.parametrize("name", ["cluster.yaml", "docs/clusters/gcp.yaml"])
-def test_the_containers_user_may_write_a_new_storage_and_nobody_loses_one(name: str, owner: str, asked: str) -> None:
+def test_the_containers_user_may_write_a_new_storage_and_nobody_loses_one(name: str, there: str, asked: str) -> None:
     config = load(name)
     commands = config["initialization_commands"]
     after = commands[commands.index(config["metadata"]["storage"]) + 1]
-    said = subprocess.run(["bash", "-c", f'stat() {{ [ "$*" = "-c %u /shared" ] && echo {owner}; }}; '
+    said = subprocess.run(["bash", "-c", f'ls() {{ [ "$*" = "-A /shared" ] && printf "{there}"; }}; '
                            f'sudo() {{ echo "$@"; }}; {after}'], capture_output=True, text=True)
     assert (said.returncode, said.stdout) == (0, asked)
     assert "useradd --create-home --uid 1000 ray" in DOCKERFILE
@@ -214,7 +215,8 @@ def test_the_job_for_kubernetes_fits_kuberays_schema() -> None:
     pods = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
     for spec in (pod["template"]["spec"] for pod in pods):
         (container,) = spec["containers"]
-        assert spec["securityContext"] == {"fsGroup": 1000}, "else the image's user cannot write the volume"
+        owner = {"fsGroup": 1000, "fsGroupChangePolicy": "OnRootMismatch"}
+        assert spec["securityContext"] == owner, "else the image's user cannot write the volume"
         mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
         assert mounts == {"/shared"}, "KubeRay mounts a /dev/shm that fits, where nobody else does"
         assert {"name": "TORCH_HOME", "value": "/shared/weights"} in container["env"]

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,6 @@ class Image:
         """A file or folder of the clone, as COPY takes it."""
         inside = self.root / os.path.join(self.folder, target).lstrip("/")
         if (ROOT / source).is_dir():
-            ignored = shutil.ignore_patterns(*(name.removeprefix("**/") for name in IGNORED))
             shutil.copytree(ROOT / source, inside, ignore=ignored, dirs_exist_ok=True)
         else:
             inside.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +75,12 @@ class Image:
                 self.run(f"chown -R {owner}:{owner} {target}")
 
 
+def ignored(folder: str, names: list[str]) -> set[str]:
+    """Which of a folder's names .dockerignore leaves out: of the top folder, or where it says so of all."""
+    here = [name for name in IGNORED if Path(folder) == ROOT or name.startswith("**/")]
+    return {name for name in names if name in {each.removeprefix("**/") for each in here}}
+
+
 def instructions(dockerfile: str) -> list[tuple[str, str]]:
     """Its instructions and what follows each, without comments."""
     lines = [line for line in dockerfile.splitlines() if line and not line.startswith("#")]
@@ -83,27 +89,38 @@ def instructions(dockerfile: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The packages that the image asks for."""
-    folder = tmp_path_factory.mktemp("wheels")
-    for wanted in (["-r", "jobs/deploy/tested.txt", ".[pretrained,postgresql]"], ["setuptools>=69"]):
-        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "-d", folder, *wanted], cwd=ROOT, check=True)
-    return folder
+def folder() -> Iterator[Path]:
+    """A folder that the image's users may enter, for gigabytes that go again."""
+    if os.geteuid() != 0 or shutil.which("debootstrap") is None:
+        pytest.skip("only root, with Debian's debootstrap, makes a Debian inside of a folder")
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("the wheels of another Python than the image's do not go there")
+    made = Path(tempfile.mkdtemp(prefix="image-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
 
 
 @pytest.fixture(scope="module")
-def image(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+def wheels(folder: Path) -> Path:
+    """The packages that the image asks for."""
+    made = folder / "wheels"
+    for wanted in (["-r", "jobs/deploy/tested.txt", ".[pretrained,postgresql]"], ["setuptools>=69"]):
+        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "-d", made, *wanted], cwd=ROOT, check=True)
+    return made
+
+
+@pytest.fixture(scope="module")
+def image(wheels: Path, folder: Path) -> Image:
     """The base image's stand-in."""
-    if os.geteuid() != 0 or shutil.which("debootstrap") is None:
-        pytest.skip("only root, with Debian's debootstrap, makes a Debian inside of a folder")
-    assert sys.version_info[:2] == (3, 11), "the wheels are of the image's Python"
-    root = tmp_path_factory.mktemp("image")
+    root = folder / "root"
+    root.mkdir(mode=0o755)
     subprocess.run(["debootstrap", "--variant=minbase", "--include=ca-certificates,netbase,tzdata,python3-venv",
                     "bookworm", root], check=True, capture_output=True)
-    shutil.copy("/etc/resolv.conf", root / "etc")  # as Docker does
+    for name in ("resolv.conf", "hosts"):  # as Docker does
+        shutil.copy(Path("/etc", name), root / "etc")
     (root / "wheels").mkdir()
-    yield Image(root, wheels)
-    shutil.rmtree(root)
+    return Image(root, wheels)
 
 
 def test_each_line_runs_and_the_image_trains_as_its_user(image: Image) -> None:
@@ -112,7 +129,7 @@ def test_each_line_runs_and_the_image_trains_as_its_user(image: Image) -> None:
     image.run("python3 -m venv /usr/local")
     for instruction in others:
         image.follow(*instruction)
-    assert image.user == "ray" and image.run("sudo whoami").strip() == "root"
+    assert image.user == "ray" and image.run("sudo whoami").split()[-1] == "root"
     frozen = set(image.run("python -m pip freeze").lower().replace("_", "-").split())
     tested = {line.partition("[")[0] + line.partition("]")[2] if "[" in line else line
               for line in (ROOT / "jobs" / "deploy" / "tested.txt").read_text().lower().replace("_", "-").splitlines()
