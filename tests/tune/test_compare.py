@@ -183,8 +183,8 @@ def test_several_searches_are_laid_side_by_side(search: Path, make_search: MakeS
     compare.main([str(other), str(search)])
     browser.get(f"file://{other.parent / 'comparison.html'}")
     rows = [row.text for row in browser.find_elements("css selector", "#searches tbody tr")]
-    assert rows[0].startswith("other trs 0.400 (0000) – – – 0.400 – 1 1 0 10 ")
-    assert rows[1].startswith("demo trs 0.470 (0002) – – – 0.400 0.310 3 2 1 ")
+    assert rows[0].startswith("other trs 0.400 (0000) – – – 0.400 – – – 1 1 0 10 ")
+    assert rows[1].startswith("demo trs 0.470 (0002) – – – 0.400 – 0.310 – 3 2 1 ")
     differences = [row.text for row in browser.find_elements("css selector", "#settings tbody tr")]
     assert sorted(differences) == ["method.ema_momentum 0.999 0.97", "method.mix_count 5 4",
                                    "method.unsup_weight 0.5 1"]
