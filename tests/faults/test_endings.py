@@ -319,7 +319,7 @@ def test_memory_that_runs_out_costs_a_try_and_no_trial(start: Any, monkeypatch: 
     assert "need less" in command.said
     if code != CAUSES["memory runs out"].exit_code:  # Ray has ended a trial's driver too, and Tune the search for that
         assert code == 2 and "Traceback" not in command.said, command.said
-        command.assert_saved()
+        command.assert_saved(command.said.rpartition("error: ")[0])
         command = start("--resume", "s s", "--out", str(command.folder.parent), new=False)
         assert command.end(900) == 0, command.said
     trials = read_study(command.folder).get_trials()
