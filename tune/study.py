@@ -30,9 +30,11 @@ from tune.optuna_private import asked_for, live
 from tune.plan import SUPERVISED, Search, trial_name
 from tune.space import suggest, values_fault
 
-BASELINE, OWN, QUEUED, CAUSE, REFERENCE_CAUSE = "baseline", "own", "queued", "cause", "reference_cause"
+BASELINE, OWN, QUEUED, CAUSE = "baseline", "own", "queued", "cause"
 """User attributes of a trial: it runs the paper's defaults; the search itself has enqueued it; a person has, and it
 comes on top; why it has failed, or waits for another try."""
+REFERENCE_CAUSE = "reference_cause"
+"""User attribute of the study, which has no trial for the reference: why that waits for another try."""
 TRIES = 3
 """Of a trial that fails from no fault of its settings, in one start of a search."""
 

@@ -66,6 +66,22 @@ def says(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+def suspend(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGSTOP)
+    while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
+
+
+def wake_to_write(process: subprocess.Popen[str]) -> str:
+    """Let it go on and write something; what it ends with."""
+    process.send_signal(signal.SIGCONT)
+    assert process.stdin is not None and process.stderr is not None
+    process.stdin.write("write\n")
+    process.stdin.flush()
+    assert process.wait(30) != 0
+    return process.stderr.read()
+
+
 def test_a_second_command_says_who_holds_the_folder(tmp_path: Path, start: Start) -> None:
     first = start(tmp_path)
     assert says(first) == "held"
@@ -116,35 +132,20 @@ def test_a_folder_in_which_nothing_was_begun_is_new(tmp_path: Path) -> None:
 def test_a_suspended_holder_loses_the_folder_and_writes_nothing_more(tmp_path: Path, start: Start) -> None:
     first = start(tmp_path)
     assert says(first) == "held"
-    first.send_signal(signal.SIGSTOP)
-    while psutil.Process(first.pid).status() != psutil.STATUS_STOPPED:
-        time.sleep(0.01)
+    suspend(first)
     with hold(tmp_path) as lease:
-        first.send_signal(signal.SIGCONT)
-        assert first.stdin is not None
-        first.stdin.write("write\n")
-        first.stdin.flush()
-        assert first.wait(30) != 0
-        assert first.stderr is not None
-        assert "taken over while this command was suspended: it is held by process" in first.stderr.read()
+        assert "taken over while this command was suspended: it is held by process" in wake_to_write(first)
         lease.require()
 
 
 def test_a_suspended_holder_has_lost_the_folder_when_the_next_one_has_ended_too(tmp_path: Path, start: Start) -> None:
     first = start(tmp_path)
     assert says(first) == "held"
-    first.send_signal(signal.SIGSTOP)
-    while psutil.Process(first.pid).status() != psutil.STATUS_STOPPED:
-        time.sleep(0.01)
+    suspend(first)
     for _ in range(2):
         with hold(tmp_path):
             pass
-    first.send_signal(signal.SIGCONT)
-    assert first.stdin is not None and first.stderr is not None
-    first.stdin.write("write\n")
-    first.stdin.flush()
-    assert first.wait(30) != 0
-    assert "taken over while this command was suspended: nobody holds it now" in first.stderr.read()
+    assert "taken over while this command was suspended: nobody holds it now" in wake_to_write(first)
     found = read(tmp_path)
     assert found is not None and found.ended
     with hold(tmp_path) as lease:
