@@ -6,6 +6,7 @@ What Slurm does is to start the script on the first node, and what it gives to `
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import signal
 import subprocess
@@ -90,7 +91,8 @@ exit $code'''}.items():
 def test_ray_starts_on_both_nodes_and_the_command_hears_the_warning(submitted: Path, ends_by: str) -> None:
     environment = os.environ | {
         "SLURM_JOB_NODELIST": "node[0-1]", "SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_ID": "123",
-        "SLURM_CPUS_PER_TASK": "1", "RAY_AUTH_MODE": "token", "WAITS": "" if ends_by == "itself" else "yes"}
+        "SLURM_CPUS_PER_TASK": "1", "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "WAITS": "" if ends_by == "itself" else "yes"}
     environment.pop("RAY_ADDRESS", None)
     script = shlex.join(["bash", str(ROOT / "docs/clusters/slurm.sh"), "python", "-c", PROBE])
     with (submitted / "out.txt").open("w") as out:
