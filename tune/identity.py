@@ -19,7 +19,7 @@ import optuna
 
 from jobs.run_folder.suggestion import SUGGESTION_FILE, Suggestion, read_suggestion
 from trs.errors import InputError
-from tune.place import holds_study
+from tune.place import Elsewhere, holds_study, place_of
 from tune.plan import SUPERVISED, TRIALS, trial_name
 from tune.space import Values
 from tune.storage import own_study, read_study
@@ -60,11 +60,13 @@ def settle(study: optuna.Study, folder: Path) -> tuple[optuna.Study, str | None]
     if home == here:
         return study, None
     told = None
-    if _is_copy(home, here, attrs[IDENTITY]):
+    elsewhere = isinstance(place_of(folder), Elsewhere)
+    if _is_copy(home, here, attrs[IDENTITY], elsewhere):
         study = own_study(study, folder)
         study.set_user_attr(IDENTITY, [uuid.uuid4().hex, *attrs[IDENTITY]])
         study.set_user_attr(ORIGIN, home.path)
-        told = f"{folder} is a copy of {home.path} and goes on as a search of its own"
+        there = home.path if home.host == here.host else f"{home.path} on {home.host}"
+        told = f"{folder} is a copy of {there} and goes on as a search of its own"
     study.set_user_attr(HOME, dataclasses.asdict(here))
     return study, told
 
@@ -74,8 +76,19 @@ def identities(study: optuna.Study) -> list[str]:
     return list(study.user_attrs.get(IDENTITY, []))
 
 
-def _is_copy(home: Home, here: Home, known: list[str]) -> bool:
-    """Whether a study that was last written elsewhere has been copied, rather than renamed or moved."""
+def _is_copy(home: Home, here: Home, known: list[str], elsewhere: bool) -> bool:
+    """Whether a study that was last written elsewhere has been copied, rather than renamed or moved.
+
+    Args:
+        home: where it was last written from.
+        here: where it is written from now.
+        known: its identities.
+        elsewhere: it is in a database, which every machine reaches.
+    """
+    if elsewhere and home.host != here.host:
+        # Storage that both machines see shows them one inode. Else nobody here knows whether the other still goes on,
+        # with a lease in a folder of its own: to be a copy harms no search, to share a study would.
+        return home.inode != here.inode
     same_place = (home.device, home.inode) == (here.device, here.inode) or home.path == here.path
     if same_place:
         return False

@@ -5,6 +5,7 @@ What Slurm does is to start the script on the first node, and what it gives to `
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shlex
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -22,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NODES = {"trs0": "10.77.0.1", "trs1": "10.77.0.2"}
 APART = "unshare --pid --fork --mount --mount-proc --kill-child"
 OWN_FILES = "mkdir -p /tmp/ray && mount -t tmpfs tmpfs /tmp/ray"
+SECOND_NODE = f"{OWN_FILES}; until [ -e order ]; do sleep 0.1; done; bash order; touch ended"
+"""Waits for what `srun` orders. It is no child of the first node's, whose `ray stop` would see and end its Ray too."""
 PROBE = """
 import os, signal, time
 import ray
@@ -72,12 +76,11 @@ def submitted(tmp_path: Path) -> Path:
     (tmp_path / "slurm").mkdir()
     for name, text in {
             "scontrol": f"printf '%s\\n' {' '.join(NODES.values())}",
-            "srun": f'''[ "$1 $2" = "--cpus-per-task $SLURM_CPUS_PER_TASK" ] || exit 2  # as the job has, not one
+            "srun": '''[ "$1 $2" = "--cpus-per-task $SLURM_CPUS_PER_TASK" ] || exit 2  # as the job has, not one
 shift 2
-ip netns exec trs1 {APART} bash -c '{OWN_FILES} && exec "$@"' node "$@" &
-"$@" & first=$!
-wait $first; code=$?
-wait
+{ export -p; printf '%q ' "$@"; } > order.new; mv order.new order
+"$@"; code=$?
+until [ -e ended ]; do sleep 0.1; done
 exit $code'''}.items():
         file = tmp_path / "slurm" / name
         file.write_text(f"#!/bin/bash\n{text}\n")
@@ -95,11 +98,10 @@ def test_ray_starts_on_both_nodes_and_the_command_hears_the_warning(submitted: P
         "WAITS": "" if ends_by == "itself" else "yes"}
     environment.pop("RAY_ADDRESS", None)
     script = shlex.join(["bash", str(ROOT / "docs/clusters/slurm.sh"), "python", "-c", PROBE])
-    with (submitted / "out.txt").open("w") as out:
-        job = subprocess.Popen(["ip", "netns", "exec", "trs0", *APART.split(), "bash", "-c", f"{OWN_FILES}; {script}"],
-                               cwd=submitted, env=environment, stdout=out, stderr=out)
-    said = ""
-    try:
+    with contextlib.ExitStack() as ended, (submitted / "out.txt").open("w") as out:
+        job, _ = (ended.enter_context(on(node, command, cwd=submitted, env=environment, stdout=out, stderr=out))
+                  for node, command in zip(NODES, (f"{OWN_FILES}; {script}", SECOND_NODE), strict=True))
+        said = ""
         end = time.monotonic() + 300
         while "ready\n" not in said and job.poll() is None and time.monotonic() < end:
             time.sleep(0.2)
@@ -115,6 +117,14 @@ def test_ray_starts_on_both_nodes_and_the_command_hears_the_warning(submitted: P
         code = job.wait(120)
         said = (submitted / "out.txt").read_text()
         assert (code, "saved\n" in said) == ((0, False) if ends_by == "itself" else (143, True)), said
+
+
+@contextlib.contextmanager
+def on(node: str, command: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A command that runs on a node, and is killed at last with all that it started."""
+    process = subprocess.Popen(["ip", "netns", "exec", node, *APART.split(), "bash", "-c", command], **options)
+    try:
+        yield process
     finally:
-        job.kill()
-        job.wait()
+        process.kill()
+        process.wait()

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -174,6 +175,31 @@ def test_a_copy_of_its_folder_has_a_study_of_its_own(tmp_path: Path, server: Ser
     assert listed(tmp_path / "first") == before and listed(copy).items() > before.items() and len(listed(copy)) == 4
     assert read_study(copy).user_attrs[ORIGIN] == str(tmp_path / "first")
     assert search(copy, 0) is None and search(tmp_path / "first", 1) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a machine of another name")
+def test_another_machine_goes_on_with_the_folder_itself_but_not_with_a_copy_at_its_path(
+        tmp_path: Path, server: Server, password: None) -> None:
+    folder, copy = tmp_path / "first", tmp_path / "copy"
+    on_postgresql(folder, server)
+    shutil.copytree(folder, copy)
+
+    def there(first: str) -> str:
+        """What is told by a machine of another name, once it has its disks."""
+        ended = subprocess.run(
+            ["unshare", "--uts", "--mount", "sh", "-c", f'hostname elsewhere; {first}; exec "$@"', "sh", sys.executable,
+             "-c", "import sys; from pathlib import Path; from tests.tune.test_place import search; "
+                   "print(search(Path(sys.argv[1]), 1))", str(folder)],
+            text=True, capture_output=True, cwd=Path(__file__).resolve().parents[2])
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout.strip()
+
+    assert there("true") == "None" and len(listed(folder)) == 4
+    assert search(folder, 1) is None
+    before = listed(folder)
+    assert there(f"mount --bind {copy} {folder}") == (
+        f"{folder} is a copy of {folder} on {socket.gethostname()} and goes on as a search of its own")
+    assert listed(folder) == before and len(listed(copy)) == 6
 
 
 def test_two_searches_of_one_name_share_a_database(tmp_path: Path, server: Server, password: None) -> None:
