@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.models import resnet18
 
-from tests.benchmarks.ratios import Ratio, measure, show
+from tests.benchmarks.ratios import Ratio, main, measure
 from trs.augment.keypoint_mix import draw_mix, keypoint_mix
 from trs.data.heatmaps import STRIDE, encode, locate
 from trs.ema import follow
@@ -19,7 +20,7 @@ from trs.methods.sspcm import PAIRS, closest_pair
 KEYPOINTS, SIZE, SIGMA = 17, (64, 48), 2.0
 
 
-def ema() -> list[Ratio]:
+def ema(rounds: int | None) -> Iterator[Ratio]:
     """A reviewer of ResNet18's size."""
     network = resnet18(weights=None)
     reviewer, looped = copy.deepcopy(network), copy.deepcopy(network)
@@ -33,8 +34,8 @@ def ema() -> list[Ratio]:
             average.copy_(value)
 
     fused = functools.partial(follow, reviewer, network, 0.999)
-    return [measure("EMA: a loop over the parameters", 1.5, loop, fused, rounds=31),
-            measure("EMA: torch's AveragedModel", 1.0, lambda: averaged.update_parameters(network), fused, rounds=31)]
+    yield measure("EMA: a loop over the parameters", 1.5, loop, fused, rounds or 31)
+    yield measure("EMA: torch's AveragedModel", 1.0, lambda: averaged.update_parameters(network), fused, rounds or 31)
 
 
 def loop_over_joints(keypoints: Tensor, weights: Tensor) -> Tensor:
@@ -49,14 +50,14 @@ def loop_over_joints(keypoints: Tensor, weights: Tensor) -> Tensor:
     return heatmaps
 
 
-def heatmaps() -> list[Ratio]:
+def heatmaps(rounds: int | None) -> Iterator[Ratio]:
     """A batch of 32 COCO people at 256x192."""
     keypoints = torch.rand(32, KEYPOINTS, 2) * torch.tensor([192.0, 256.0])
     weights = (torch.rand(32, KEYPOINTS) > 0.3).float()
     difference = (encode(keypoints, weights, SIZE, SIGMA)[0] - loop_over_joints(keypoints, weights)).abs().max()
     assert difference <= 1e-6, difference
-    return [measure("heatmaps: a loop over the joints", 4.0, lambda: loop_over_joints(keypoints, weights),
-                    lambda: encode(keypoints, weights, SIZE, SIGMA))]
+    yield measure("heatmaps: a loop over the joints", 4.0, lambda: loop_over_joints(keypoints, weights),
+                  lambda: encode(keypoints, weights, SIZE, SIGMA), rounds or 7)
 
 
 def loop_over_images(images: Tensor, centers: Tensor, valid: Tensor, half_sizes: Tensor) -> Tensor:
@@ -75,7 +76,7 @@ def loop_over_images(images: Tensor, centers: Tensor, valid: Tensor, half_sizes:
     return mixed
 
 
-def keypoint_mixing() -> list[Ratio]:
+def keypoint_mixing(rounds: int | None) -> Iterator[Ratio]:
     """A batch of 32 images of 256x192, five keypoints each."""
     images, keys = torch.rand(32, 3, 256, 192), torch.arange(32)
     keypoints = torch.rand(32, KEYPOINTS, 2) * torch.tensor([192.0, 256.0])
@@ -89,7 +90,7 @@ def keypoint_mixing() -> list[Ratio]:
         return keypoint_mix(images, keypoints, found, keys, 5, (10, 19))
 
     torch.testing.assert_close(loop(), batched())
-    return [measure("Keypoint-Mix: a loop over images and patches", 10.0, loop, batched)]
+    yield measure("Keypoint-Mix: a loop over images and patches", 10.0, loop, batched, rounds or 7)
 
 
 def loop_over_pairs(easy: dict[str, Tensor]) -> Tensor:
@@ -104,13 +105,15 @@ def loop_over_pairs(easy: dict[str, Tensor]) -> Tensor:
     return target
 
 
-def closest_pairs() -> list[Ratio]:
+def closest_pairs(rounds: int | None) -> Iterator[Ratio]:
     """Four networks' heatmaps of 32 COCO people at 256x192."""
     easy = {name: torch.rand(1, 32, KEYPOINTS, *SIZE) for name in ("a", "b", "last_a", "last_b")}
     assert torch.equal(closest_pair(easy, PAIRS), loop_over_pairs(easy))
-    return [measure("SSPCM's pairs: a loop over images and keypoints", 1.0, lambda: loop_over_pairs(easy),
-                    lambda: closest_pair(easy, PAIRS))]
+    yield measure("SSPCM's pairs: a loop over images and keypoints", 1.0, lambda: loop_over_pairs(easy),
+                  lambda: closest_pair(easy, PAIRS), rounds or 7)
 
+
+KERNELS = ema, heatmaps, keypoint_mixing, closest_pairs
 
 if __name__ == "__main__":
-    show(ema() + heatmaps() + keypoint_mixing() + closest_pairs(), __doc__)
+    main(__doc__, *KERNELS)

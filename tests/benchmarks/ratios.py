@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import cv2
+import ray
+import torch
 
 
 @dataclass(frozen=True)
@@ -27,8 +33,12 @@ class Ratio:
     reference: float
 
 
+Benchmark = Callable[[int | None], Iterator[Ratio]]
+"""Takes the number of rounds, or None for as many as it needs; yields each ratio when it is measured."""
+
+
 def measure(name: str, target: float, reference: Callable[[], object], ours: Callable[[], object],
-            rounds: int = 7) -> Ratio:
+            rounds: int) -> Ratio:
     """The ratio reference / ours, in as many rounds, after one of each to warm up."""
     reference(), ours()
     seconds = [(_seconds(reference), _seconds(ours)) for _ in range(rounds)]
@@ -43,14 +53,29 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def show(ratios: list[Ratio], description: str | None) -> None:
-    """Print a table; with `--json FILE` on the command line write it as JSON too."""
-    parser = argparse.ArgumentParser(description=description)
+def main(description: str | None, *benchmarks: Benchmark) -> None:
+    """Print a table, a row when it is measured; with `--json FILE` on the command line write it as JSON too."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, help="of each ratio, both sides in turn; by default as many as it needs, "
+                                                   "five at least. One shows that it runs")
     parser.add_argument("--json", type=Path, help="write the table to this file as well")
-    target = parser.parse_args().json
-    print(f"{'reference / ours':<58}{'median':>8}{'range':>16}{'target':>8}")
-    for ratio in ratios:
-        between = f"{ratio.smallest:.2f}-{ratio.largest:.2f}"
-        print(f"{ratio.name:<58}{ratio.median:>8.2f}{between:>16}{ratio.target:>8.2f}")
-    if target:
-        target.write_text(json.dumps([asdict(ratio) for ratio in ratios], indent=1))
+    options = parser.parse_args()
+    print(f"{'reference / ours':<58}{'median':>8}{'range':>16}{'target':>8}", flush=True)
+    found = []
+    for benchmark in benchmarks:
+        for ratio in benchmark(options.rounds):
+            found.append(ratio)
+            between = f"{ratio.smallest:.2f}-{ratio.largest:.2f}"
+            print(f"{ratio.name:<58}{ratio.median:>8.2f}{between:>16}{ratio.target:>8.2f}", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine(), "ratios": [asdict(each) for each in found]}, indent=1)
+                                + "\n")
+
+
+def machine() -> dict[str, str | int]:
+    """What the numbers depend on."""
+    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")), platform.processor())
+    return {"cpu": cpu, "cpus": len(os.sched_getaffinity(0)), "threads": torch.get_num_threads(),
+            "python": platform.python_version(), "torch": torch.__version__, "ray": ray.__version__,
+            "opencv": cv2.__version__}

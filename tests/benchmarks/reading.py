@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +19,7 @@ import torch
 from jobs.cluster.connect import connect
 from jobs.training.datasets import store
 from jobs.training.reading import StoredStream, read_shares
-from tests.benchmarks.ratios import Ratio, measure, show
+from tests.benchmarks.ratios import Ratio, main, measure
 from trs.config import Config
 from trs.data.datasets import Datasets, load_datasets
 from trs.data.person_table import PersonTable
@@ -72,7 +73,7 @@ class Batches(torch.utils.data.Dataset):
         return {name: torch.as_tensor(column) for name, column in rows.items() if not name.startswith("bad")}
 
 
-def reading() -> list[Ratio]:
+def reading(rounds: int | None) -> Iterator[Ratio]:
     """Seconds for the same hundred batches."""
     with TemporaryDirectory() as folder:
         config, datasets = drawn_people(Path(folder, "people"))
@@ -89,12 +90,12 @@ def reading() -> list[Ratio]:
                        for batch in read_shares({"labeled": stored}, float(PROCESSES), shares))
 
         with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-            ratios = [measure("bare decode + warp in as many processes", 0.90, lambda: pool.map(_read, jobs), ours),
-                      measure("a torch DataLoader with as many workers", 1.0,
-                              lambda: sum(len(batch["image"]) for batch in loader), ours)]
+            yield measure("bare decode + warp in as many processes", 0.90, lambda: pool.map(_read, jobs), ours,
+                          rounds or 7)
+            yield measure("a torch DataLoader with as many workers", 1.0,
+                          lambda: sum(len(batch["image"]) for batch in loader), ours, rounds or 7)
         ray.shutdown()
-    return ratios
 
 
 if __name__ == "__main__":
-    show(reading(), __doc__)
+    main(__doc__, reading)

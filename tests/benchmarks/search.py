@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +20,7 @@ import numpy as np
 import optuna
 
 from jobs.config import Job
-from tests.benchmarks.ratios import Ratio, show
+from tests.benchmarks.ratios import Ratio, main
 from trs.config import Config, TrainConfig
 from tune.plan import Plan, Search
 from tune.space import Values, parse_space
@@ -84,22 +84,21 @@ def search_epochs(target: float, seed: int, pruner: optuna.pruners.BasePruner, m
     raise AssertionError("a search that never ends")
 
 
-def searching() -> list[Ratio]:
+def searching(rounds: int | None) -> Iterator[Ratio]:
     """The expected epochs of random search, by the mean of a round's seeds; the median of the rounds."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     draws = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
     target = float(np.quantile([final_score(draws.ask(SPACE).params) for _ in range(5000)], 1 - 1 / AMONG))
     with TemporaryDirectory() as folder:
         pruner = open_study(Path(folder), GRACE, FACTOR).pruner
-    found = []
     for name, crossing in CROSSINGS.items():
         ours = [statistics.mean(search_epochs(target, seed, pruner, score(crossing))
-                                for seed in range(number * SEEDS, (number + 1) * SEEDS)) for number in range(ROUNDS)]
+                                for seed in range(number * SEEDS, (number + 1) * SEEDS))
+                for number in range(rounds or ROUNDS)]
         ratios = [EPOCHS * AMONG / epochs for epochs in ours]
-        found.append(Ratio(f"random search: {name}", statistics.median(ratios), min(ratios), max(ratios), 3.0,
-                           statistics.median(ours), EPOCHS * AMONG))
-    return found
+        yield Ratio(f"random search: {name}", statistics.median(ratios), min(ratios), max(ratios), 3.0,
+                    statistics.median(ours), EPOCHS * AMONG)
 
 
 if __name__ == "__main__":
-    show(searching(), __doc__)
+    main(__doc__, searching)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -115,11 +116,12 @@ def look_at_both(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize("benchmark", ["kernels", "step", "reading", "search"])
-def test_a_benchmark_measures(benchmark: str) -> None:
-    with started(f"tests.benchmarks.{benchmark}", [], ROOT) as process:
+def test_the_benchmarks_measure(tmp_path: Path) -> None:
+    with started("tests.benchmarks", ["--rounds", "1", "--json", str(tmp_path / "speed.json")], ROOT) as process:
         said, _ = process.communicate(timeout=1800)
     assert process.returncode == 0 and said.startswith("reference / ours"), said
+    written = json.loads((tmp_path / "speed.json").read_text())
+    assert len(written["ratios"]) == len(said.splitlines()) - 1 == 11 and written["machine"]["cpus"] > 0
 
 
 def test_ci_runs_the_commands_that_install_and_test() -> None:
