@@ -6,6 +6,7 @@ seeds. The trainings lie in `confirm/` in the search's folder; `--resume NAME --
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,9 @@ from tune.plan import SUPERVISED, trial_job
 
 CONFIRM = "confirm"
 _RATE, _EPOCHS = "train.learning_rate", "train.epochs"
-_AS_MANY_STEPS = "supervised training of as many steps"
+_AS_MANY_STEPS, _AS_LONG = "supervised training of as many steps", "supervised training for as long"
+_NEARLY = 0.95
+"""The part of the best's time from which on another has trained for as long; how fast steps are varies by so much."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,19 @@ def sorts_of(board: Leaderboard) -> list[Sort]:
     best, baseline = board.best, board.baseline
     if best is None or best.status != "complete":
         raise InputError("no trial has come to its end: there is nothing to confirm")
-    found = [Sort(f"best trial, {best.name}", board.run_job(best).config, best.name)]
+    def settings(entry: Entry) -> Config:
+        """Those of a trial, where the data lie by now."""
+        return trial_job(board.job, entry.name, entry.values).config
+
+    found = [Sort(f"best trial, {best.name}", settings(best), best.name)]
     if (second := next(_others(board, best, baseline), None)) is not None:
-        found.append(Sort(f"second best, {second.name}", board.run_job(second).config, second.name))
-    if baseline is not None and (baseline is not best or _burns_in(board, best)):
-        published = change(board.run_job(baseline).config, {"train.burn_in": 0})
-        found.append(Sort("the paper's defaults", published, None if _burns_in(board, baseline) else baseline.name,
-                          "the paper's defaults"))
+        found.append(Sort(f"second best, {second.name}", settings(second), second.name))
+    if baseline is not None:
+        burns_in = settings(baseline).train.burn_in > 0
+        if burns_in or baseline is not best:
+            published = change(settings(baseline), {"train.burn_in": 0})
+            found.append(Sort("the paper's defaults", published, None if burns_in else baseline.name,
+                              "the paper's defaults"))
     if board.reference is not None:
         supervised = trial_job(board.job, SUPERVISED, {}).config
         found.append(Sort(SUPERVISED, supervised, SUPERVISED, _AS_MANY_STEPS))
@@ -84,30 +93,26 @@ def _others(board: Leaderboard, *but: Entry | None) -> Iterator[Entry]:
     return (entry for entry in board.entries if entry.status == "complete" and all(entry is not one for one in but))
 
 
-def _burns_in(board: Leaderboard, entry: Entry) -> bool:
-    return board.run_job(entry).config.train.burn_in > 0
-
-
 def for_as_long(sorts: list[Sort], seconds: dict[str, float]) -> list[Sort]:
     """The supervised sorts of as many epochs as fit into the time of the best trial's.
 
     Args:
         sorts: from `sorts_of`.
-        seconds: that a training of each took, by its name.
+        seconds: that a training of each took, by its name; of one that has failed nothing is asked.
     """
     best, *others = sorts
     found = []
     for sort in others:
-        if sort.against == _AS_MANY_STEPS:
+        if sort.against == _AS_MANY_STEPS and sort.name in seconds:
             epochs = round(sort.config.train.epochs * seconds[best.name] / seconds[sort.name])
             if epochs > sort.config.train.epochs:
-                found.append(Sort(f"{sort.name}, for as long", change(sort.config, {_EPOCHS: epochs}), None,
-                                  "supervised training for as long"))
+                found.append(Sort(f"{sort.name}, for as long", change(sort.config, {_EPOCHS: epochs}), None, _AS_LONG))
     return found
 
 
 def confirm(board: Leaderboard, datasets: Datasets, seeds: int, room: Room, lease: Lease) -> Confirmed:
-    """Train what is not trained yet, and write `confirmed.json`.
+    """Train what is not trained yet, and write `confirmed.json`. What diverges with one of the seeds is left out of it,
+    but for the best: its gain over the others is what is asked.
 
     Args:
         board: the search, at its end.
@@ -117,33 +122,47 @@ def confirm(board: Leaderboard, datasets: Datasets, seeds: int, room: Room, leas
         lease: of the search.
 
     Raises:
-        InputError: there is nothing to confirm, or a training has failed.
+        InputError: there is nothing to confirm, the best has failed, or another that may end well next time.
         Stopped: it was asked to stop; what is trained stays.
     """
     folder, sorts = RunsFolder(board.folder / CONFIRM), sorts_of(board)
     folder.path.mkdir(exist_ok=True)
 
-    def train(some: list[Sort]) -> list[tuple[Run, ...]]:
-        runs = [tuple(Run(sort.config).repeated(number) for number in range(1, seeds + 1)) for sort in some]
-        names = {run: f"{sort.name}, seed {number}" for sort, each in zip(some, runs, strict=True)
+    failed = dict[str, str]()
+
+    def train(some: list[Sort]) -> dict[Sort, tuple[Run, ...]]:
+        """The trainings of each sort that has come to its end with all seeds."""
+        runs = {sort: tuple(Run(sort.config).repeated(number) for number in range(1, seeds + 1)) for sort in some}
+        names = {run: f"{sort.name}, seed {number}" for sort, each in runs.items()
                  for number, run in enumerate(each, 1)}
-        _train(names, folder, room, lease)
-        return runs
+        causes = _train(names, folder, room, lease)
+        for sort, each in runs.items():
+            if found := [causes[run] for run in each if run in causes]:
+                failed[sort.name] = f"{len(found)} of {seeds} trainings failed, the first because {found[0]}"
+        return {sort: each for sort, each in runs.items() if sort.name not in failed}
 
     runs = train(sorts)
+    if sorts[0].name in failed:
+        raise InputError(f"{sorts[0].name}: {failed[sorts[0].name]}; what fails with other seeds is no best to confirm")
     seconds = {sort.name: float(np.mean([seconds_of(read_metrics(folder.find(run))) for run in each]))
-               for sort, each in zip(sorts, runs, strict=True)}
-    longer = for_as_long(sorts, seconds)
-    if longer:  # only now it is known how long that is
-        sorts, runs = [*sorts, *longer], [*runs, *train(longer)]
+               for sort, each in runs.items()}
+    if longer := for_as_long(sorts, seconds):  # only now it is known how long that is
+        runs |= train(longer)
     measured = datasets if datasets.test is None else datasets.of_test()
-    found = _compared(board.config.eval.metric, sorts, runs, folder, measured, tested=datasets.test is not None)
+    found = _compared(board.config.eval.metric, runs, folder, measured, tested=datasets.test is not None)
+    found = dataclasses.replace(found, failed=failed)
     write_confirmed(board.folder, found)
     return found
 
 
-def _train(names: dict[Run, str], folder: RunsFolder, room: Room, lease: Lease) -> None:
-    """Train what is left, and say so; it shares the cores anew, as there are more trainings than the search had."""
+def _train(names: dict[Run, str], folder: RunsFolder, room: Room, lease: Lease) -> dict[Run, str]:
+    """Train what is left, and say so; it shares the cores anew, as there are more trainings than the search had.
+
+    Returns: what failed from its settings and would fail again, and why.
+
+    Raises:
+        InputError: a training has failed from what the machine is to blame for.
+    """
     left = sum(folder.result(run) is None for run in names)
     cluster = share_cores(room.job, max(1, min(room(), left)), room.share).cluster
     done, began, failures = len(names) - left, time.monotonic(), list[Ended]()
@@ -160,28 +179,38 @@ def _train(names: dict[Run, str], folder: RunsFolder, room: Room, lease: Lease) 
 
     with stop_gently(folder.path, lease) as stop:
         run_aside(lambda: train_all(names, folder, cluster, room, tell, lease), stop)
-    if failures:
-        raise InputError(f"{len(failures)} of the trainings that confirm failed, the first because "
-                         f"{failures[0].failure}; --resume with --confirm tries them again")
+    worth_a_try = [end for end in failures if not end.by_settings]
+    if worth_a_try:
+        raise InputError(f"{len(worth_a_try)} of the trainings that confirm failed, the first because "
+                         f"{worth_a_try[0].failure}; --resume with --confirm tries them again")
+    return {end.run: str(end.failure) for end in failures}
 
 
-def _compared(metric: str, sorts: list[Sort], runs: list[tuple[Run, ...]], folder: RunsFolder, datasets: Datasets,
+def _compared(metric: str, runs: dict[Sort, tuple[Run, ...]], folder: RunsFolder, datasets: Datasets,
               tested: bool) -> Confirmed:
     of = TEST if tested else ""
     kinds = [_kind(sort, f"{of}{metric}", [read_metrics(folder.find(run)) for run in each])
-             for sort, each in zip(sorts, runs, strict=True)]
+             for sort, each in runs.items()]
     scores = [[score_of_run(metric, run.config.method.scored, folder.find(run), datasets, of) for run in each]
-              for each in runs]
+              for each in runs.values()]
     offered: dict[str, list[int]] = {}
-    for number, sort in enumerate(sorts):
+    for number, sort in enumerate(runs):
         if sort.against is not None:
             offered.setdefault(sort.against, []).append(number)
     gains = {}
     for name, numbers in offered.items():
         hardest = max(numbers, key=lambda number: kinds[number].score)
-        gains[name] = paired_gain(scores[0], scores[hardest], images_drawn(metric, datasets))
-    drawn = sorts[0].config.data.draws_labels
-    return Confirmed(METRIC_NAMES[metric], len(runs[0]), len(datasets.val), tested, kinds, gains, drawn)
+        gains[_timed(name, kinds[hardest], kinds[0])] = paired_gain(scores[0], scores[hardest],
+                                                                    images_drawn(metric, datasets))
+    best, seeds = next(iter(runs.items()))
+    return Confirmed(METRIC_NAMES[metric], len(seeds), len(datasets.val), tested, kinds, gains,
+                     best.config.data.draws_labels)
+
+
+def _timed(name: str, other: Kind, best: Kind) -> str:
+    """What the best is measured against; where it should have taken as long and did not, the part that it took."""
+    part = other.seconds / best.seconds
+    return f"supervised training for {part:.2f} of the time" if name == _AS_LONG and part < _NEARLY else name
 
 
 def _kind(sort: Sort, metric: str, runs: Sequence[list[Metrics]]) -> Kind:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trs.errors import InputError
@@ -45,6 +45,7 @@ class Confirmed:
     kinds: the best trial's first, then what it is measured against.
     gains: of the best trial's kind over others, by their names; of what supervised training offers only over the better
         one at equal steps, and over the better one at equal time.
+    failed: why a kind is not among them, by its name: it failed with one of the seeds, from its settings.
     labels: whether each seed has labels of its own, which a manifest or the first people of a file leave no choice of.
     """
 
@@ -55,6 +56,12 @@ class Confirmed:
     kinds: list[Kind]
     gains: dict[str, Gain]
     labels: bool = True
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Kind:
+        """That of the trial which was the best of the search."""
+        return self.kinds[0]
 
     @property
     def title(self) -> str:
@@ -66,8 +73,9 @@ class Confirmed:
 
     @property
     def sentences(self) -> list[str]:
-        """The gains, a sentence each."""
-        return [f"gain over {name}: {gain}" for name, gain in self.gains.items()]
+        """The gains, a sentence each, and what has failed."""
+        return [*(f"gain over {name}: {gain}" for name, gain in self.gains.items()),
+                *(f"{name}: {why}" for name, why in self.failed.items())]
 
     def rows(self) -> list[list[str]]:
         """The kinds as text: name, metric with its spread, ensemble, steps, seconds."""

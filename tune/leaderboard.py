@@ -74,10 +74,20 @@ class Leaderboard:
 
     @cached_property
     def doubts(self) -> list[str]:
-        """A sentence on each run whose metrics are not to be believed, or that the study does not know."""
-        return [*(f"{TRIALS}/{entry.name}/{METRICS_FILE}: {entry.doubt}" for entry in self.entries if entry.doubt),
+        """A sentence on each run whose metrics are not to be believed, or that the study does not know, and on what was
+        confirmed and is the best no more.
+        """
+        return [*self._overtaken,
+                *(f"{TRIALS}/{entry.name}/{METRICS_FILE}: {entry.doubt}" for entry in self.entries if entry.doubt),
                 *(f"{TRIALS}/{name}: it was trained, and the study does not know it: one of them is of another search, "
                   "or an older copy" for name in self.unknown)]
+
+    @property
+    def _overtaken(self) -> list[str]:
+        if self.confirmed is None or self.best is None or self.best.name == self.confirmed.best.run:
+            return []
+        return [f"what was trained again is the {self.confirmed.best.name}, as it was then; by now the best is "
+                f"{self.best.name}, which --resume with --confirm {self.confirmed.seeds} trains again"]
 
     @cached_property
     def baseline(self) -> Entry | None:

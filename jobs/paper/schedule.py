@@ -12,6 +12,7 @@ import ray.tune
 from ray.tune.experiment import Trial
 
 from jobs.cluster.connect import quieten
+from jobs.cluster.failures import Blame
 from jobs.cluster.waiting import goes_on
 from jobs.config import ClusterConfig, Job
 from jobs.paper.runs import Run, RunsFolder, with_starts
@@ -28,11 +29,17 @@ from trs.errors import InputError
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that has ended, well or not: why it failed is a sentence."""
+    """A run that has ended, well or not.
+
+    failure: why it failed, in a sentence.
+    seconds: that it took.
+    by_settings: whether it would fail again.
+    """
 
     run: Run
     failure: str | None
     seconds: float
+    by_settings: bool = False
 
 
 def train_all(runs: Iterable[Run], folder: RunsFolder, cluster: ClusterConfig, room: Callable[[], int],
@@ -108,8 +115,14 @@ class Queue:
                 return name
         return None
 
-    def end(self, name: str, failure: str | None) -> None:
-        """Tell of a run that has ended, and of those that cannot start any more because of it."""
+    def end(self, name: str, failure: str | None, by_settings: bool = False) -> None:
+        """Tell of a run that has ended, and of those that cannot start any more because of it.
+
+        Args:
+            name: of its folder.
+            failure: why it failed, in a sentence, if it did.
+            by_settings: whether it would fail again.
+        """
         run, began = self.running.pop(name)
         del self.paces[name]
         done = self.folder.result(run) is not None
@@ -121,12 +134,12 @@ class Queue:
             self.undone.remove(run)
         else:
             self.failed.add(run)
-        self.tell(Ended(run, failure, time.monotonic() - began))
+        self.tell(Ended(run, failure, time.monotonic() - began, by_settings))
         for other in list(self.waiting):  # starts stand before what starts from them, so one pass reaches all
             if not self.failed.isdisjoint(other.starts_from):
                 self.waiting.remove(other)
                 self.failed.add(other)
-                self.tell(Ended(other, "a run that it starts from has failed", 0.0))
+                self.tell(Ended(other, "a run that it starts from has failed", 0.0, by_settings))
 
 
 class _Searcher(StatelessSearcher):
@@ -149,7 +162,7 @@ class _Listener(ray.tune.Callback):
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
-        self.failures: dict[str, str] = {}
+        self.failures: dict[str, Failure] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave all out: Tune writes its callbacks down for a resume of its own, which is not used."""
@@ -159,7 +172,7 @@ class _Listener(ray.tune.Callback):
                         **info: Any) -> None:
         """A run says what it fails from."""
         if (failure := Failure.of(result)) is not None:
-            self.failures[trial.config["name"]] = failure.why
+            self.failures[trial.config["name"]] = failure
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A run has come to its end, or was asked to stop."""
@@ -168,4 +181,6 @@ class _Listener(ray.tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A run has failed."""
         name = trial.config["name"]
-        self.queue.end(name, self.failures.pop(name, f"its driver was lost; see the files in {trial.path}"))
+        lost = Failure(f"its driver was lost; see the files in {trial.path}", Blame.MACHINE)
+        failure = self.failures.pop(name, lost)
+        self.queue.end(name, failure.why, failure.blame is Blame.SETTINGS)

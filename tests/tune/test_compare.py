@@ -21,6 +21,7 @@ from jobs import config as jobs_config
 from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import CONFIG_FILE, MISTAKE_FILE
 from trs import config as configs
+from trs.config import change
 from trs.errors import InputError
 from tune import compare
 from tune.cli import SearchCommand
@@ -70,10 +71,14 @@ def test_best_config_is_that_of_the_best_complete_trial(search: Path) -> None:
 
 def test_best_config_asks_for_the_machines_of_the_search(make_search: MakeSearch) -> None:
     folder = make_search("machines", [((0.999, 0.5, 5), TrialState.COMPLETE, 8, 0.40)])
-    run = folder / TRIALS / "0000"
-    jobs_config.save(Job(configs.load(run / CONFIG_FILE), ClusterConfig(cpus_per_worker=3)), run / CONFIG_FILE)
+    job = jobs_config.load(folder / CONFIG_FILE)
+    moved = change(job.config, {"data.root": "/moved"})
+    jobs_config.save(Job(moved, ClusterConfig(cpus_per_worker=3, threads=2)), folder / CONFIG_FILE)
     compare.main([str(folder)])
-    assert jobs_config.load(folder / BEST_FILE).cluster.cpus_per_worker == 3
+    best = jobs_config.load(folder / BEST_FILE)
+    assert (best.cluster.cpus_per_worker, best.cluster.threads) == (3, None)
+    assert best.config == change(moved, {"method.ema_momentum": 0.999, "method.unsup_weight": 0.5,
+                                         "method.mix_count": 5})
 
 
 def test_a_pruned_trial_is_never_the_best_once_one_is_complete(make_search: MakeSearch) -> None:

@@ -12,6 +12,7 @@ from trs.errors import InputError
 from trs.files import try_to_write, write_text
 from tune.confirmed import as_text as confirmed_text
 from tune.leaderboard import Leaderboard, as_csv, as_text
+from tune.plan import trial_job
 from tune.publish.optuna_notes import write_notes
 from tune.publish.tensorboard import write_hparams
 from tune.report.gallery import Validation, protocol_of
@@ -41,7 +42,8 @@ def compare(board: Leaderboard, people: Validation | None = None) -> None:
     write_text(board.folder / LEADERBOARD_FILE, as_csv(board))
     written = [LEADERBOARD_FILE]
     if board.best is not None:
-        job = board.run_job(board.best)  # the next run counts its threads, which will not be a trial's
+        # Where the data lie by now; and the next run counts its threads, which will not be a trial's.
+        job = trial_job(board.job, board.best.name, board.best.values)
         jobs_config.save(dataclasses.replace(job, cluster=dataclasses.replace(job.cluster, threads=None)),
                          board.folder / BEST_FILE)
         written.append(BEST_FILE)
