@@ -27,7 +27,7 @@ import tyro
 from jobs import config as jobs_config
 from jobs.cluster.failures import find_mistake
 from jobs.cluster.ray_private import is_in_code_of_job
-from jobs.cluster.stopping import Stopped, end
+from jobs.cluster.stopping import Stopped, Terminated, end, end_on_signals
 from jobs.config import ClusterConfig, Job
 from jobs.run_folder.layout import CONFIG_FILE
 from jobs.run_folder.paths import require_length, require_name, require_text, resumed_folder, typed
@@ -96,6 +96,8 @@ class Command:
     @property
     def to_resume(self) -> str:
         """The options that resume the run, as a shell reads them."""
+        if self.folder.name.startswith(("-", "~")):  # an option to some, somebody's home to others
+            return f"--resume={shlex.quote(str(self.folder))}"
         return f"--resume {shlex.quote(self.folder.name)} --out {shlex.quote(str(self.folder.parent))}"
 
     @property
@@ -256,11 +258,15 @@ def _absolute(config: Config) -> Config:
 
 
 def _size_of_demo(given: dict[str, Any], rest: list[str]) -> dict[str, int]:
-    """How many people are drawn, and for how many epochs, where the command line says so."""
+    """What the demo's numbers are a part of, where the command line says it: people, and how long it trains."""
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     peek.add_argument("--data.drawn-people", "--data.drawn_people", dest="people")
+    peek.add_argument("--data.unlabeled-count", "--data.unlabeled_count", dest="unlabeled")
     peek.add_argument("--train.epochs", dest="epochs")
-    found = vars(peek.parse_known_args(rest)[0]) | {name: str(given[name]) for name in ("epochs",) if name in given}
+    peek.add_argument("--train.batch-size", "--train.batch_size", dest="batch")
+    peek.add_argument("--train.workers", dest="workers")
+    found = vars(peek.parse_known_args(rest)[0]) | {
+        name: str(given[name]) for name in ("epochs", "workers") if name in given}
     # What is no such number is told with the other options.
     return {name: int(value) for name, value in found.items() if value.isdecimal() and int(value) > 0}
 
@@ -364,13 +370,18 @@ def run(main: Callable[[list[str]], None], arguments: list[str], own: type | Non
         arguments: of it.
         own: see `as_options`.
     """
+    _open_standard_streams()
     speak_utf_8()
+    end_on_signals()
     try:
         _run_to_reader(main, checked_values(arguments))
     except KeyboardInterrupt:
         end(130)
     except Stopped as stopped:
         end(stopped.code)
+    except Terminated as ended:
+        print(f"stopped by {ended.name}", file=sys.stderr)
+        end(int(str(ended.code)))
     except SystemExit as ended:
         end(ended.code if isinstance(ended.code, int) else 1)
     except Exception as error:
@@ -379,6 +390,13 @@ def run(main: Callable[[list[str]], None], arguments: list[str], own: type | Non
             raise
         print(f"error: {as_options(mistake, own)}", file=sys.stderr)
         end(2)
+
+
+def _open_standard_streams() -> None:
+    """Open what the command was started without (`>&-`, a daemon): nobody reads it, and no file may take its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (until the end)
 
 
 def speak_utf_8() -> None:

@@ -32,6 +32,7 @@ from jobs.run_folder.silence import break_silence
 from trs import config as configs
 from trs.config import DataConfig, EvalConfig, ModelConfig, TrainConfig, ViewConfig
 from trs.config.before import as_0_1_trained
+from trs.config.checks import shown
 from trs.config.effects import changed, require_effect
 from trs.data.datasets import load_datasets
 from trs.errors import InputError
@@ -182,7 +183,17 @@ def parse(arguments: list[str]) -> tuple[Command, Table]:
                     for name in changed(cell.run.config, before.run.config)}, *(cell.run.config for cell in cells))
     cluster = dataclasses.replace(table.cluster, **command.cluster)
     jobs_config.require_effect(cluster, command.cluster)
-    return command, dataclasses.replace(table, cells=[cell.repeated(command.seeds) for cell in cells], cluster=cluster)
+    table = dataclasses.replace(table, cells=[cell.repeated(command.seeds) for cell in cells], cluster=cluster)
+    return command, dataclasses.replace(table, note=f"{table.note}{_by_hand(given)}".strip())
+
+
+def _by_hand(given: dict[str, Any]) -> str:
+    """Say which settings a table's own words do not know of."""
+    learned = {name: value for name, value in given.items() if name != "data.root"}
+    if not learned:
+        return ""
+    return (" Where caption and lines say otherwise: "
+            f"{', '.join(f'{name} {shown(value)}' for name, value in learned.items())}.")
 
 
 if __name__ == "__main__":

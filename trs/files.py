@@ -23,6 +23,8 @@ from typing import Any
 
 LONGEST_NAME = 255
 """Bytes of the longest name of a file that the file systems take."""
+LONGEST_PATH = 3800
+"""Bytes of the longest path to a folder: Linux takes 4,095, and something is to lie in it."""
 LARGEST = 2 << 30
 """Bytes of the largest file that is read unless a reader says otherwise: far beyond any annotations or weights."""
 

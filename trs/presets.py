@@ -16,12 +16,13 @@ from typing import Any
 from trs.config import Config, DataConfig, EvalConfig, ModelConfig, TrainConfig, TRSConfig, ViewConfig
 
 
-def demo(people: int = 1000, epochs: int = 5) -> Config:
+def demo(people: int = 1000, epochs: int = 5, batch: int = 16, workers: int = 1,
+         unlabeled: int | None = None) -> Config:
     """`python run_tune.py`. Drawn people and a small network: minutes on 2 cores, no download.
 
     Of fewer people as large a part is kept apart to choose by, and of fewer steps as large a part burns in.
     """
-    unlabeled, batch = 640 * people // 1000, 16
+    unlabeled = unlabeled or 640 * people // 1000
     return Config(
         data=DataConfig(
             root="runs/drawn", drawn_people=people, labeled_count=30, unlabeled_count=unlabeled, dev_count=people // 5,
@@ -30,8 +31,8 @@ def demo(people: int = 1000, epochs: int = 5) -> Config:
             val_annotations="annotations/person_keypoints_val.json", val_images="val"),
         view=ViewConfig(scale=0.1, rotation=10),
         model=ModelConfig(backbones=("resnet_tiny", "resnet_tiny"), head_channels=32),
-        train=TrainConfig(epochs=epochs, batch_size=batch, burn_in=epochs * -(-unlabeled // batch) // 4,
-                          learning_rate=4e-3, warmup_steps=40, lr_drops=(0.8,)),
+        train=TrainConfig(epochs=epochs, batch_size=batch, workers=workers, warmup_steps=40, lr_drops=(0.8,),
+                          burn_in=epochs * -(-unlabeled // (batch * workers)) // 4, learning_rate=4e-3),
         eval=EvalConfig(decoder="dark"))
 
 

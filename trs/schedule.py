@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from trs.config import TrainConfig, Warmup
+from trs.errors import InputError
 
 
 def peak_rate(train: TrainConfig) -> float:
@@ -25,6 +26,18 @@ def of_workers(train: TrainConfig) -> list[str]:
 def steps_per_epoch(labeled: int, unlabeled: int, train: TrainConfig) -> int:
     """Steps of an epoch, which passes over the larger of the two datasets, given how many people each has."""
     return math.ceil(max(labeled, unlabeled) / (train.batch_size * train.workers))
+
+
+def require_after_burn_in(train: TrainConfig, labeled: int, unlabeled: int) -> None:
+    """Check that a training which learns from unlabeled images comes to them, given how many people there are.
+
+    Raises:
+        InputError: the burn-in takes all steps.
+    """
+    total = train.epochs * steps_per_epoch(labeled, unlabeled, train)
+    if train.burn_in >= total:
+        raise InputError(f"train.burn_in takes all {total} steps of the run, and leaves none for unlabeled images; "
+                         "lower it, or raise train.epochs")
 
 
 def learning_rate(step: int, total_steps: int, train: TrainConfig) -> float:

@@ -17,10 +17,9 @@ from trs.config import Config
 from trs.data.datasets import Datasets
 from trs.data.person_table import PersonTable
 from trs.distributed import rank, world_size
-from trs.errors import InputError
 from trs.methods.base import Method
 from trs.optimizer import build_optimizer
-from trs.schedule import steps_per_epoch
+from trs.schedule import require_after_burn_in, steps_per_epoch
 from trs.warm_start import load_given, restore_networks, restore_optimizer, restore_peers, warm_start
 
 
@@ -102,9 +101,8 @@ def start_training(config: Config, datasets: Datasets, method: Method, device: t
     method.networks.to(device)
     optimizer = build_optimizer(method.trained, config.train)
     training = Training(config, datasets, method, optimizer, device)
-    if training.burn_in >= training.total_steps:
-        raise InputError(f"train.burn_in takes all {training.total_steps} steps of the run, and leaves none for "
-                         "unlabeled images; lower it, or raise train.epochs")
+    if method.uses_unlabeled:
+        require_after_burn_in(config.train, len(datasets.labeled), len(datasets.unlabeled))
     if burned_in is not None and resumed is None:
         restore_peers(method, burned_in)
         restore_optimizer(optimizer, burned_in)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from jobs.run_folder.paths import require_text
+from jobs.run_folder.paths import require_length, require_text
 from tune.place import holds_study
 
 
@@ -29,8 +29,9 @@ class SearchCommand:
         """A search's folder, absolute.
 
         Raises:
-            InputError: its name is no text.
+            InputError: its name is no text, or too long.
         """
+        require_length("--out", str(self.out))
         named = self.out / search
         folder = (named if holds_study(named) or not holds_study(Path(search)) else Path(search)).absolute()
         require_text(folder)

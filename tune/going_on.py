@@ -9,10 +9,9 @@ from optuna.distributions import check_distribution_compatibility
 
 from trs.config import Config
 from trs.errors import InputError
-from tune.place import holds_study
 from tune.plan import SEARCH_FILE, Plan
 from tune.space import Space, Values, described, parse_values, values_fault
-from tune.storage import read_study
+from tune.storage import is_begun, read_study
 from tune.study import QUEUED, ended
 
 
@@ -22,8 +21,8 @@ def require_continuable(folder: Path, plan: Plan, space: Space, storage: str | N
     Raises:
         InputError: fewer trials than have ended, or a range that Optuna takes for another parameter.
     """
-    if not holds_study(folder) and storage is None:
-        return  # killed before its first trial
+    if not is_begun(folder, storage):
+        return  # killed before its first trial, or the disk was full
     study = read_study(folder, storage)
     if plan.trials < (before := len(ended(study))):
         raise InputError(f"{before} trials of this search have ended: --trials may be raised, or lowered to that, and "

@@ -9,6 +9,7 @@ What was trained before a copy was made belongs to both.
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
 import uuid
 from collections.abc import Sequence
@@ -89,9 +90,10 @@ def _is_copy(home: Home, here: Home, known: list[str], elsewhere: bool) -> bool:
         # Storage that both machines see shows them one inode. Else nobody here knows whether the other still goes on,
         # with a lease in a folder of its own: to be a copy harms no search, to share a study would.
         return home.inode != here.inode
-    same_place = (home.device, home.inode) == (here.device, here.inode) or home.path == here.path
-    if same_place:
+    if (home.device, home.inode) == (here.device, here.inode):
         return False
+    if home.path == here.path:  # restored, or another machine's view of it; or the original lies beside it, renamed
+        return (home.host, home.device) == (here.host, here.device) and _is_beside(home, known)
     if (home.host, home.device) == (here.host, here.device):
         return True  # a rename would have kept the inode
     try:  # moved between file systems it has left its old place
@@ -100,6 +102,16 @@ def _is_copy(home: Home, here: Home, known: list[str], elsewhere: bool) -> bool:
         return False
     except PermissionError:  # of somebody else's place nobody sees what is left there: to be a copy harms no search
         return True
+
+
+def _is_beside(home: Home, known: list[str]) -> bool:
+    """Whether the search that was at home there lies in another folder beside it by now."""
+    with os.scandir(Path(home.path).parent) as entries:
+        beside = [Path(entry.path) for entry in entries if entry.inode() == home.inode]
+    try:
+        return any(identities(read_study(folder))[:1] == known[:1] for folder in beside)
+    except InputError:
+        return False
 
 
 def suggestion_of(known: Sequence[str], name: str, values: Values) -> Suggestion:

@@ -81,10 +81,16 @@ def _code(error: Exception) -> int | None:
     return error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.OperationalError) else None
 
 
-@contextlib.contextmanager
-def in_haste() -> Iterator[None]:
-    """While the context lasts, nothing is waited for patiently: the command is ending, and may soon be ended."""
+def hasten() -> None:
+    """Wait for nothing patiently any more: the command is ending, and may soon be ended."""
     _hastens.set()
+
+
+@contextlib.contextmanager
+def in_haste(at_once: bool = True) -> Iterator[None]:
+    """While the context lasts, nothing is waited for patiently, at once or from `hasten` on."""
+    if at_once:
+        hasten()
     try:
         yield
     finally:

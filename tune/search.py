@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,8 +31,8 @@ from tune.confirm import confirm
 from tune.going_on import enqueue, queued_values, require_continuable
 from tune.identity import identities, require_whole, settle
 from tune.leaderboard import Leaderboard, read_leaderboard
-from tune.patience import in_haste
-from tune.plan import SUPERVISED, TRIALS, Plan, Search, load_plan, save_search, trial_name
+from tune.patience import hasten, in_haste
+from tune.plan import SEARCH_FILE, SUPERVISED, TRIALS, Plan, Search, load_plan, save_search, trial_name
 from tune.publish.files import compare
 from tune.report.gallery import Validation
 from tune.runner import run, trainings_left
@@ -118,7 +117,13 @@ class _Begun:
 
 
 def _search(command: Command, lease: Lease) -> None:
-    begun = _begin(command, lease)
+    try:
+        begun = _begin(command, lease)
+    except (SystemExit, KeyboardInterrupt):
+        print(f"stopped before anything {'more ' * (command.resume is not None)}was trained" + (
+            f"; go on with: python run_tune.py {command.to_resume}" if (command.folder / SEARCH_FILE).exists() else ""),
+            flush=True)
+        raise
     _announce(command, begun)
     ended_by: BaseException | None = None
     try:
@@ -128,7 +133,7 @@ def _search(command: Command, lease: Lease) -> None:
         raise
     except (Exception, SystemExit) as error:  # whatever it is, what there is by now is shown, and how to go on
         ended_by = error
-    with finish_first():
+    with finish_first(hasten):
         _conclude(command, begun, ended_by)
     if command.confirm:
         try:
@@ -198,11 +203,15 @@ def _conclude(command: Command, begun: _Begun, ended_by: BaseException | None) -
         InputError: trainings are left, or every trial has failed; else what has ended the search.
     """
     try:
-        with in_haste() if ended_by is not None else contextlib.nullcontext():
+        with in_haste(ended_by is not None):
             begun.compare()
             left = trainings_left(begun.search, begun.study)
     except Exception as error:
         ended_by, left = ended_by or error, 1
+    if left == 0 and isinstance(ended_by, Stopped):  # after the last training
+        print("all trials have ended" + (f"; confirm with: python run_tune.py {command.to_resume}"
+                                         if command.confirm else ""), flush=True)
+        raise ended_by
     if left or ended_by is not None:
         print(f"stopped with {left} trainings left; go on with: python run_tune.py {command.to_resume}", flush=True)
         raise ended_by or OfMachine(_waiting(begun.search, begun.study))

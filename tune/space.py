@@ -47,6 +47,8 @@ def default_space(config: Config, widened: Space) -> Space:
     names = set(_field_names(config)) - idle(config).keys()
     if not getattr(config.method, "confidence_threshold", 0):
         names.discard("method.confidence_threshold")
+    if isinstance(config.method, TRSConfig) and not config.method.reads_reviewers:
+        names.discard(_ALPHA)
     space = {name: distribution for name, distribution in parse_space(list(_DEFAULT_RANGES)).items() if name in names}
     if not space and not widened:
         raise InputError("this method has no default search space; name one, such as "
@@ -303,17 +305,16 @@ def paper_defaults(config: Config, space: Space) -> Values:
 
 def alike(config: Config, space: Space, steps: int) -> list[str]:
     """Say which choices of the EMA's momentum train alike: those that its warm-up does not reach in so many steps."""
-    choices = space.get(_ALPHA)
-    method = config.method
-    if (not isinstance(choices, CategoricalDistribution) or not isinstance(method, MeanTeacherConfig | TRSConfig)
-            or steps < 1):
+    searched, method = space.get(_ALPHA), config.method
+    if searched is None or not isinstance(method, MeanTeacherConfig | TRSConfig) or steps < 1:
         return []
     reached = ema_momentum(steps - 1, 1.0, method.ema_warmup)
-    beyond = sorted(float(alpha) for alpha in choices.choices if alpha is not None and float(alpha) >= reached)
-    if len(beyond) < 2:
-        return []
-    return [f"the moving average's warm-up reaches {reached:.3f} in {steps:,} steps: {_ALPHA}="
-            f"{','.join(map(str, beyond))} train alike"]
+    beyond = sorted(float(alpha) for alpha in _ends(searched) if alpha is not None and float(alpha) >= reached)
+    if isinstance(searched, CategoricalDistribution):
+        which = f"{_ALPHA}={','.join(map(str, beyond))} train alike" if len(beyond) > 1 else None
+    else:
+        which = f"all {_ALPHA} above train alike" if beyond else None
+    return [] if which is None else [f"the moving average's warm-up reaches {reached:.3f} in {steps:,} steps: {which}"]
 
 
 def without_mixing(defaults: Values, space: Space) -> list[Values]:

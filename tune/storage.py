@@ -39,12 +39,12 @@ def open_study(folder: Path, grace_epochs: int, reduction_factor: int, wanted: s
         if name is None and any((folder / TRIALS).glob("*")):
             raise InputError(f"{place} holds no study, but {folder / TRIALS} holds trials: the study was lost; restore "
                              "it from a copy, or start the search anew under another name")
+        if isinstance(place, Elsewhere):
+            place.write(folder)  # before it is there: who is killed in between finds it again
         study = optuna.create_study(
             storage=place.storage(), study_name=name or place.name or folder.name, direction="maximize",
             load_if_exists=True, pruner=Halving(min_resource=grace_epochs, reduction_factor=reduction_factor))
         study.get_trials(deepcopy=False)
-        if isinstance(place, Elsewhere):
-            place.write(folder)
     return study
 
 
@@ -58,6 +58,24 @@ def require_reachable(folder: Path, wanted: str | None) -> None:
     if isinstance(place, Elsewhere):
         with _told(place):
             place.storage()
+
+
+def is_begun(folder: Path, wanted: str | None = None) -> bool:
+    """Whether there is a study yet: what was killed, or met a full disk, while it was made has none or an empty file.
+
+    Args:
+        folder: of the search.
+        wanted: the address of a database where it is, or is to be.
+
+    Raises:
+        InputError: it is damaged, or out of reach.
+    """
+    place = place_of(folder, wanted)
+    if not place.holds():
+        return False
+    with _told(place):
+        place.require(may_be_new=True)
+        return _name(place, place.storage()) is not None
 
 
 def read_study(folder: Path, wanted: str | None = None) -> optuna.Study:

@@ -69,8 +69,10 @@ def ended(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 def trials_left(study: optuna.Study, wanted: int) -> int:
     """Count the trials still to run, those that were interrupted included, and those that are queued on top."""
-    on_top = [trial for trial in running(study) if QUEUED in trial.user_attrs]
-    return max(0, wanted - len(ended(study))) + len(on_top) + len(queued(study))
+    begun = running(study)
+    on_top = sum(QUEUED in trial.user_attrs for trial in begun)
+    # What has begun goes on, though fewer are wanted by now.
+    return max(wanted - len(ended(study)), len(begun) - on_top) + on_top + len(queued(study))
 
 
 class StudySearcher(StatelessSearcher):

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 
 import loky
@@ -43,7 +44,8 @@ def connect() -> None:
     else:
         require_answer(address)
         try:
-            ray.init(logging_level=logging.WARNING, log_to_driver=False)
+            with own_handlers():
+                ray.init(logging_level=logging.WARNING, log_to_driver=False)
         except (ConnectionError, RuntimeError) as error:
             raise InputError(f"the cluster at RAY_ADDRESS={address} cannot be joined ({first_line(error)}); start one "
                              "with `ray start --head`, or unset RAY_ADDRESS to run on this machine") from error
@@ -53,7 +55,7 @@ def connect() -> None:
 def _start_here() -> None:
     # This machine is not taken back by anybody; each training saves a process that would watch for it.
     os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
-    with address_for_children(), children_without_signals():
+    with address_for_children(), children_without_signals(), own_handlers():
         ray.init(
             address="local",  # not whatever cluster happens to run on this machine
             # Ray counts the machine's (#28586); `taskset`, SLURM and containers leave a process fewer.
@@ -77,6 +79,19 @@ def children_without_signals() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def own_handlers() -> Iterator[None]:
+    """Signals are heard as before: Ray's handlers would end the command without a word, or with a trace of C++."""
+    before = {number: signal.getsignal(number) for number in ENDINGS}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                if callable(handler):  # without one Ray's own at least ends what it has started
+                    signal.signal(number, handler)
 
 
 @contextlib.contextmanager

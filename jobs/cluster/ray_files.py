@@ -35,8 +35,12 @@ def require_ray_files() -> None:
 
 def token_file() -> Path:
     """The file of the token that Ray asks for."""
-    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return Path(named).expanduser() if named else Path("~/.ray/auth_token").expanduser()
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token"
+    try:
+        return Path(named).expanduser()
+    except RuntimeError as error:  # a user that the system does not know
+        raise InputError(f"Ray looks for its token in {named}, and nobody knows your home; set HOME to a folder that "
+                         "can be written") from error
 
 
 def has_token() -> bool:

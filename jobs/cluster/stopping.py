@@ -127,15 +127,44 @@ def stop_gently(folder: Path, lease: Lease) -> Iterator[Stop]:
         raise Stopped(stop.number)
 
 
+class Terminated(SystemExit):
+    """A signal has ended the command where there was nothing to save."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.name = signal.Signals(number).name
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated(number)
+
+
+def end_on_signals() -> None:
+    """Have what asks a command to end raise an exception, as Ctrl-C does: what is open is closed, and the exit code
+    says what it was. While there is something to save, `stop_gently` hears the signals.
+    """
+    for number in _heard():
+        if number != signal.SIGINT:
+            signal.signal(number, _terminate)
+
+
 @contextlib.contextmanager
-def finish_first() -> Iterator[None]:
+def finish_first(hasten: Callable[[], None] = lambda: None) -> Iterator[None]:
     """While the context lasts, signals wait: what it does is short, and must be done whatever ends the command.
+
+    Args:
+        hasten: called at a signal.
 
     Raises:
         Stopped: when the context is left without another error, and a signal was heard meanwhile.
     """
     heard = list[int]()
-    before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in _heard()}
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        hasten()
+
+    before = {number: signal.signal(number, hear) for number in _heard()}
     try:
         yield
     finally:

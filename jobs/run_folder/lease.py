@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import errno
 import fcntl
 import json
 import os
@@ -153,7 +154,7 @@ def hold(folder: Path) -> Iterator[Lease]:
     try:
         _require_apart(folder)
         before = read(folder)
-        lease, ended = Lease(folder, take(folder)), threading.Event()
+        lease, ended = Lease(folder, _taken(folder)), threading.Event()
         try:
             _require_apart(folder)  # once more: of two that begin this moment each has seen nobody
         except InputError:
@@ -171,6 +172,17 @@ def hold(folder: Path) -> Iterator[Lease]:
         with contextlib.suppress(OSError):  # something has begun there, or beside it
             for each in made:
                 each.rmdir()
+
+
+def _taken(folder: Path) -> Holder:
+    """`take`, where somebody may be allowed to read a folder alone."""
+    try:
+        return take(folder)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        raise InputError(f"{folder} can be read and not written ({error.strerror}); let it be written, or copy the "
+                         "folder and name the copy") from error
 
 
 def _let_go(lease: Lease, tell: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jobs.run_folder.layout import CONFIG_FILE
 from trs.errors import InputError, printable
-from trs.files import LONGEST_NAME
+from trs.files import LONGEST_NAME, LONGEST_PATH
 
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://"
                         r"|(s3[an]?|gs|gcs|hdfs|viewfs|abfss?|wasbs?|azure|az|adl|oss|dbfs|file|https?|s?ftp):/", re.I)
@@ -49,7 +49,9 @@ def require_name(option: str, name: str) -> None:
 
 
 def require_length(option: str, name: str) -> None:
-    """Raise an InputError where a part of a path is longer than file systems take."""
+    """Raise an InputError where a path, or a part of it, is longer than file systems take."""
+    if len(os.fsencode(os.path.abspath(name))) > LONGEST_PATH:
+        raise InputError(f"{option} leads to a path longer than {LONGEST_PATH} bytes: {printable(name)}")
     if any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(name).parts):
         raise InputError(f"{option} is longer than the {LONGEST_NAME} bytes of a folder's name: {printable(name)}")
 
@@ -66,6 +68,7 @@ def require_text(folder: Path) -> None:
 def resumed_folder(out: Path, name: str) -> Path:
     """The folder of a run by its name in `out`, or by a path to it, as a shell completes it; absolute."""
     require_length("--resume", name)
+    require_length("--out", str(out))
     named = out / name
     if not (named / CONFIG_FILE).exists() and Path(name, CONFIG_FILE).exists():
         named = Path(name)

@@ -11,6 +11,7 @@ from trs.data.split import load_split
 from trs.evaluation.evaluate import require_metric
 from trs.evaluation.self_check import require_sound
 from trs.methods.build import METHODS
+from trs.schedule import require_after_burn_in
 from trs.warm_start import check_fit
 
 
@@ -28,6 +29,7 @@ def prepare(config: Config, folder: Path) -> Datasets:
     datasets = load_datasets(config.data, load_split(manifest) if manifest.exists() else None)
     if METHODS[type(config.method)].uses_unlabeled:
         require_unlabeled(datasets)
+        require_after_burn_in(config.train, len(datasets.labeled), len(datasets.unlabeled))
     require_metric(datasets, config.eval.metric)
     require_sound(datasets, config)
     check_fit(config, len(datasets.skeleton))

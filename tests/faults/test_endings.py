@@ -28,10 +28,12 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
+from jobs.run_folder.lease import LEASE_FILE
 from jobs.run_folder.metrics import read_metrics
 from tests.documentation.causes import causes
 from tests.faults.conftest import hear_ctrl_c
 from trs import checkpoint as checkpoints
+from tune.plan import SEARCH_FILE
 from tune.storage import read_study
 
 pytestmark = pytest.mark.long
@@ -135,6 +137,31 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Command]]:
                     process.kill()
         command.process.wait()
     shutil.rmtree(temporary, ignore_errors=True)
+
+
+MOMENTS: dict[str, Callable[[Command], bool]] = {
+    "the folder is held": lambda command: (command.folder / LEASE_FILE).exists(),
+    "Ray starts": lambda command: any("gcs_server" in child.name() for child in
+                                      psutil.Process(command.process.pid).children(recursive=True)),
+    "the plan is written": lambda command: (command.folder / SEARCH_FILE).exists()}
+"""Before the first trial."""
+
+
+@pytest.mark.parametrize(("moment", "number"), [
+    *((moment, signal.SIGTERM) for moment in MOMENTS), ("Ray starts", signal.SIGHUP), ("Ray starts", signal.SIGINT),
+    ("the plan is written", signal.SIGUSR1)])
+def test_a_signal_before_the_first_trial_is_told(start: Any, moment: str, number: signal.Signals) -> None:
+    command = start("--epochs", "5")
+    command.listen(lambda: MOMENTS[moment](command))
+    command.process.send_signal(number)
+    assert command.end() == 128 + number, command.said
+    assert "stopped before anything was trained" in command.said and "Traceback" not in command.said, command.said
+    assert "PC: @" not in command.said, "a trace of C++"
+    begun = (command.folder / SEARCH_FILE).exists()
+    assert ("go on with: python run_tune.py --resume 's s'" in command.said) is begun is command.folder.exists()
+    assert not (command.folder / LEASE_FILE).exists()
+    if begun:
+        assert start("--resume", "s s", "--out", str(command.folder.parent), new=False).end() == 0
 
 
 @pytest.mark.parametrize(("cause", "number"), [

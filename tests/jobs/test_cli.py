@@ -380,6 +380,38 @@ def test_a_smaller_demo_keeps_its_proportions() -> None:
     small = cli.parse(cli.Command, ["--data.drawn-people", "80", "--data.labeled-count", "24", "--epochs", "1"],
                       "python run_tune.py").settings
     assert (small.data.drawn_people, small.data.dev_count, small.train.burn_in) == (80, 16, 1)
+    for options in (["--train.batch-size", "64"], ["--data.unlabeled-count", "160"], ["--workers", "4"],
+                    ["--train.workers", "4"]):
+        fewer_steps = cli.parse(cli.Command, options, "python run_tune.py").settings
+        assert fewer_steps.train.burn_in == 12, options  # a quarter of 50
     given = cli.parse(cli.Command, ["--data.drawn-people", "80", "--data.dev-count", "7", "--train.burn-in", "0"],
                       "python run_tune.py").settings
     assert (given.data.dev_count, given.train.burn_in) == (7, 0)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("locale", ["C.UTF-8", "POSIX"])
+def test_a_command_that_is_started_without_streams_ends_as_with_them(tmp_path: Path, closed: str, locale: str) -> None:
+    """As daemons start it; a locale that is not UTF-8's starts Python once more."""
+    ended = subprocess.run(
+        ["bash", "-c", f'exec "$@" {closed}', "bash", sys.executable, "-m", "tune.compare", "none", "--out",
+         str(tmp_path)], cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True,
+        env=os.environ | {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    assert ended.returncode == 2 and ended.stdout == "", ended.stderr
+    assert ended.stderr == "" or ended.stderr.startswith("error: there is no search in"), ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_way_on_is_one_for_folders_of_any_name(tmp_path: Path) -> None:
+    for name in ("~root", "-lead", "a b", "first"):
+        (tmp_path / name).mkdir()
+        configs.save(demo(), tmp_path / name / "config.yaml")
+        words = shlex.split(cli.parse(cli.Command, [f"--resume={tmp_path / name}"], "test").to_resume)
+        assert cli.parse(cli.Command, words, "test").folder == tmp_path / name
+
+
+def test_a_path_that_is_too_long_is_told(tmp_path: Path) -> None:
+    long = str(tmp_path.joinpath(*["x" * 180] * 25))
+    for arguments in (["--name", "q", "--out", long], ["--resume", "q", "--out", long], ["--resume", f"{long}/q"]):
+        with pytest.raises(InputError, match="leads to a path longer than 3800 bytes"):
+            cli.parse(cli.Command, arguments, "test")

@@ -27,6 +27,13 @@ def test_settings_reach_every_training_and_what_it_starts_from() -> None:
     assert made.cells and all("TRS" in cell.row[0] for cell in made.cells)
 
 
+def test_a_table_says_what_its_own_words_do_not_know() -> None:
+    told = "All rows take 3,948 steps. Where caption and lines say otherwise: data.labeled_count 250, train.epochs 3."
+    given = ["--data.labeled-count", "250", "--train.epochs", "3"]
+    assert table.parse(["pieces", *ARGUMENTS, *given])[1].note.endswith(told)
+    assert table.parse(["pieces", *ARGUMENTS])[1].note.endswith("All rows take 3,948 steps.")
+
+
 def test_machines_are_the_tables_own_where_none_are_given() -> None:
     assert table.parse(["lspet", *ARGUMENTS])[1].cluster == jobs_config.preset("lspet-small").cluster
     assert table.parse(["table8", *ARGUMENTS])[1].cluster == ClusterConfig()

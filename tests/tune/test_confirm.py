@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from jobs import cli
+from jobs import config as jobs_config
 from jobs.paper.runs import Run
 from jobs.run_folder.layout import CONFIG_FILE, METRICS_FILE
 from jobs.run_folder.metrics import read_metrics
@@ -64,6 +65,27 @@ def test_a_person_reads_mean_spread_and_interval_and_where_there_is_none() -> No
     assert lines[2].split() == ["best", "trial,", "0002", "0.360", "±", "0.012", "0.380", "231", "80", "s"]
     assert lines[-2] == "gain over the paper's defaults: +0.004 ± 0.010 [-0.020, +0.030], no difference shown"
     assert lines[-1] == "gain over supervised training for as long: +0.090 ± 0.020 [+0.060, +0.120]"
+
+
+def test_what_was_the_best_when_it_was_confirmed_is_told(copied: Path, capsys: pytest.CaptureFixture) -> None:
+    write_confirmed(copied, FOUND)
+    assert read_leaderboard(copied).doubts == []
+    before = dataclasses.replace(FOUND.kinds[0], name="best trial, 0005", run="0005")
+    write_confirmed(copied, dataclasses.replace(FOUND, kinds=[before, *FOUND.kinds[1:]]))
+    compare(read_leaderboard(copied))
+    told = "what was trained again is the best trial, 0005, as it was then; by now the best is 0002, which"
+    assert told in capsys.readouterr().out and told in (copied / "report.html").read_text()
+
+
+def test_what_is_confirmed_trains_where_the_data_lie_by_now(copied: Path) -> None:
+    job = jobs_config.load(copied / CONFIG_FILE)
+    jobs_config.save(dataclasses.replace(job, config=change(job.config, {"data.root": "/moved"})), copied / CONFIG_FILE)
+    assert {sort.config.data.root for sort in sorts_of(read_leaderboard(copied))} == {"/moved"}
+
+
+def test_what_fails_is_told_beside_the_gains() -> None:
+    found = dataclasses.replace(FOUND, failed={"the paper's defaults": "1 of 3 trainings failed, the first because x"})
+    assert as_text(found).splitlines()[-1] == "the paper's defaults: 1 of 3 trainings failed, the first because x"
 
 
 def test_leaderboard_and_report_show_it(copied: Path, capsys: pytest.CaptureFixture) -> None:
@@ -174,3 +196,21 @@ def test_a_search_is_confirmed_on_the_people_who_chose_nothing(config: Config, t
     searches.main(["--resume", "search", "--out", str(tmp_path), "--confirm", "2"])  # nothing is trained again
     assert json.loads((folder / CONFIRMED_FILE).read_text()) == before
     assert "confirming: 4 trainings, 4 done" in capsys.readouterr().out
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("ray_cluster")
+def test_defaults_that_diverge_do_not_stand_in_the_way_of_the_rest(config: Config, tmp_path: Path,
+                                                                   capsys: pytest.CaptureFixture) -> None:
+    """The first trial runs the config's learning rate, which is none; the second another."""
+    config = change(config, {"data.dev_count": 7, "train.learning_rate": 1e8, "train.warmup_steps": 0})
+    configs.save(config, tmp_path / "config.yaml")
+    (tmp_path / "space.yaml").write_text("train.learning_rate: 0.004,1e8\n")
+    searches.main(["--config", str(tmp_path / "config.yaml"), "--out", str(tmp_path), "--name", "search", "--trials",
+                   "2", "--no-reference", "--space-file", str(tmp_path / "space.yaml"), "--queue",
+                   "train.learning_rate=0.004", "--confirm", "2"])
+    found = read_confirmed(tmp_path / "search")
+    assert found is not None and found.gains == {} and [kind.run for kind in found.kinds] == ["0001"]
+    why = found.failed["the paper's defaults"]
+    assert why.startswith("2 of 2 trainings failed, the first because") and f"the paper's defaults: {why}" in (
+        capsys.readouterr().out)

@@ -151,6 +151,22 @@ def test_a_copy_becomes_a_search_of_its_own_and_says_of_what(folder: Path, elsew
     assert listed(copy).items() > values.items() and listed(folder) == values
 
 
+def test_a_copy_at_the_place_that_the_original_has_left_is_a_copy(folder: Path) -> None:
+    before = known(folder)
+    original = folder.rename(folder.with_name("old"))
+    shutil.copytree(original, folder)
+    assert resume(folder) == f"{folder} is a copy of {folder} and goes on as a search of its own"
+    assert known(folder)[1:] == before and resume(original) is None and known(original) == before
+
+
+def test_a_backup_that_takes_the_originals_place_is_the_same_search(folder: Path, tmp_path: Path) -> None:
+    before = known(folder)
+    backup = Path(shutil.copytree(folder, tmp_path / "backup"))
+    shutil.rmtree(folder)
+    backup.rename(folder)
+    assert resume(folder) is None and known(folder) == before
+
+
 @pytest.mark.parametrize("links", ["-al", "-as"])
 def test_a_copy_by_links_leaves_the_original_as_it_was(folder: Path, links: str) -> None:
     subprocess.run(["cp", links, folder, folder.with_name("linked")], check=True)

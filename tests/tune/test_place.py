@@ -160,6 +160,25 @@ def test_a_database_that_has_moved_is_asked_where_it_is_by_now(tmp_path: Path, s
     assert search(folder, 1, server.address) is None and len(listed(folder)) == 4
 
 
+@pytest.mark.parametrize("left", [None, b""])
+def test_a_search_that_met_a_full_disk_before_its_first_trial_goes_on(tmp_path: Path, left: bytes | None) -> None:
+    if left is not None:
+        (tmp_path / STUDY_FILE).write_bytes(left)
+    require_whole(tmp_path)
+    require_continuable(tmp_path, Plan(5), SPACE)
+    assert search(tmp_path, 1) is None and len(listed(tmp_path)) == 1
+
+
+def test_a_search_that_was_killed_while_its_study_was_made_elsewhere_goes_on(tmp_path: Path, server: Server,
+                                                                             password: None) -> None:
+    require_reachable(tmp_path, server.address)
+    require_continuable(tmp_path, Plan(5), SPACE, server.address)
+    place_of(tmp_path, server.address).write(tmp_path)  # and killed here
+    require_whole(tmp_path)
+    require_continuable(tmp_path, Plan(5), SPACE)
+    assert search(tmp_path, 1) is None and not (tmp_path / STUDY_FILE).exists() and len(listed(tmp_path)) == 1
+
+
 def test_a_password_among_the_options_of_an_address_is_written_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", "")
     url = url_of("postgres://user@host/name?password=secret&sslmode=require")  # as some providers write it

@@ -233,3 +233,13 @@ def test_choices_that_the_warm_up_does_not_reach_are_told(steps: int, told: str 
     assert (len(set(runs.values())) < 3) == bool(found) == (told is not None)
     assert told is None or found[0].endswith(told)
     assert alike(dataclasses.replace(demo(), method=SupervisedConfig()), space, steps) == []
+    (of_range,) = alike(demo(), parse_space(["method.ema_momentum=0.9..0.99999"]), 150)
+    assert of_range.endswith("reaches 0.943 in 150 steps: all method.ema_momentum above train alike")
+    assert alike(demo(), parse_space(["method.ema_momentum=0.9..0.94"]), 150) == []
+
+
+@pytest.mark.parametrize(("changes", "is_searched"), [
+    ({}, True), ({"method.reviewers": False}, False),
+    ({"method.reviewers": False, "method.locator": "teacher_and_reviewer"}, True)])
+def test_a_momentum_that_no_loss_reads_is_not_searched(changes: dict[str, object], is_searched: bool) -> None:
+    assert ("method.ema_momentum" in default_space(change(demo(), changes), {})) is is_searched

@@ -74,7 +74,7 @@ def bad_images(tables: dict[str, PersonTable], data: DataConfig, decode: bool, p
         def look(image: tuple[str, tuple[int, int]], people: PersonTable = people) -> tuple[str | None, bool, bool]:
             return _look(people, *image, decode)
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             for (file, _), (fault, is_turned, is_open) in zip(images, pool.map(look, images), strict=True):
                 done += 1
                 progress(done, total)

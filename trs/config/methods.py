@@ -225,6 +225,11 @@ class TRSConfig(TrainedTeacherConfig):
     its own batches, with which reviewers see better than their peers (docs/study.md)."""
 
     @property
+    def reads_reviewers(self) -> bool:
+        """Whether a loss hangs on what a reviewer sees."""
+        return self.reviewers or self.locator == "teacher_and_reviewer"
+
+    @property
     def targets(self) -> int:
         """The teacher, and the reviewers that `reviewer_role` names."""
         return 1 + self.reviewers * (2 if self.reviewer_role == "both" else 1)

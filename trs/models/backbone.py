@@ -71,11 +71,14 @@ class PyramidBackbone(Backbone):
         network, maps = _pyramid(name)
         super().__init__(tuple(network.feature_info.channels()[-maps:]),
                          tuple(network.feature_info.reduction()[-maps:]))
+        (mean, std), (own_mean, own_std) = STATISTICS, _statistics_of(name)
+        weights = (pretrained or "").removeprefix(TIMM)
+        if f"{TIMM}{weights}" == pretrained and _statistics_of(weights) != (own_mean, own_std):
+            raise InputError(f"{pretrained} was trained on images that were normalized otherwise than those of "
+                             f"{TIMM}{name}; name {pretrained} under model.backbones too")
         if pretrained is not None:
             load_pretrained(network, f"{TIMM}{name}", pretrained)
         self.network: Any = network
-        own = timm.models.get_pretrained_cfg(name)
-        (mean, std), (own_mean, own_std) = STATISTICS, (own.mean, own.std) if own is not None else STATISTICS
         self.scale = tuple(one / other for one, other in zip(std, own_std, strict=True))
         self.shift = tuple((one - other) / by for one, other, by in zip(mean, own_mean, own_std, strict=True))
 
@@ -86,6 +89,12 @@ class PyramidBackbone(Backbone):
                                   enumerate(zip(self.scale, self.shift, strict=True))], 1)
         maps: list[Tensor] = self.network(images)
         return maps[-len(self.channels):]
+
+
+def _statistics_of(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of the images that a network of timm's was trained with."""
+    own = timm.models.get_pretrained_cfg(name)
+    return (own.mean, own.std) if own is not None else STATISTICS
 
 
 class BranchedBackbone(Backbone):

@@ -9,12 +9,14 @@ hands to no other site's requests.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Iterable
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+_OF_STUDIES = re.compile(r"/api/studies(/\d+(/rename)?)?/?")
 TOKEN = "token"
 """The secret's name in an address."""
 
@@ -56,6 +58,16 @@ class Guard:
 
     def _knows(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self.secret.encode())
+
+
+def keeping_the_study(application: Application) -> Application:
+    """optuna-dashboard, which adds, renames and deletes no study: a search and its study belong together."""
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] != "GET" and _OF_STUDIES.fullmatch(environ.get("PATH_INFO", "")):
+            return _refuse(start_response, "a search has this one study: rename, copy or delete the search's folder")
+        return application(environ, start_response)
+
+    return answer
 
 
 def _refuse(start_response: Callable[..., Any], why: str) -> list[bytes]:

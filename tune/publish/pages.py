@@ -10,7 +10,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from tune.place import place_of
-from tune.publish.guard import Application, Guard
+from tune.publish.guard import Application, Guard, keeping_the_study
 from tune.publish.optuna_notes import ARTIFACTS
 
 SECRET = "TRS_PAGES_SECRET"
@@ -39,7 +39,8 @@ def serve_optuna(folder: Path, port: int, secret: str) -> None:
     from optuna.artifacts import FileSystemArtifactStore
     from optuna_dashboard import wsgi
 
-    serve(wsgi(place_of(folder).storage(), FileSystemArtifactStore(str(folder / ARTIFACTS))), port, secret)
+    dashboard = wsgi(place_of(folder).storage(), FileSystemArtifactStore(str(folder / ARTIFACTS)))
+    serve(keeping_the_study(dashboard), port, secret)
 
 
 def serve_tensorboard(folder: Path, port: int, secret: str) -> None:

@@ -56,6 +56,12 @@ def test_an_hrnets_weights_load_from_a_file_or_say_where_they_are(tmp_path: Path
         build_backbone("hrnet_w32", "imagenet")
 
 
+def test_weights_that_want_other_colors_are_refused() -> None:
+    with pytest.raises(InputError, match=r"normalized otherwise .* name timm:tf_efficientnet_b0\.ap_in1k under "):
+        with torch.device("meta"):
+            build_backbone("timm:tf_efficientnet_b0", "timm:tf_efficientnet_b0.ap_in1k")
+
+
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "convnext_atto", "vit_tiny_patch16_224"])
 def test_any_pyramid_of_timm_makes_heatmaps(config: Config, name: str) -> None:
     size = (224, 224) if name.startswith("vit") else (64, 96)

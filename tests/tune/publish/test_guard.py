@@ -9,7 +9,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
-from tune.publish.guard import Guard
+from tune.publish.guard import Guard, keeping_the_study
 
 SECRET = "s" * 43
 
@@ -75,3 +75,15 @@ def test_a_form_of_a_foreign_page_is_refused_even_with_the_cookie(port: int) -> 
     kept = {"Cookie": f"trs_{port}={SECRET}"}
     assert ask(port, method="POST", Origin="http://evil.example", **kept).status == 403
     assert ask(port, method="POST", Origin=f"http://127.0.0.1:{port}", **kept).status == 200
+
+
+@pytest.mark.parametrize(("method", "path", "is_kept"), [
+    ("POST", "/api/studies", False), ("POST", "/api/studies/1/rename", False), ("DELETE", "/api/studies/12", False),
+    ("GET", "/api/studies", True), ("GET", "/api/studies/1", True), ("PUT", "/api/studies/1/note", True)])
+def test_the_study_of_a_search_is_not_renamed_deleted_or_joined_by_another(method: str, path: str, is_kept: bool
+                                                                           ) -> None:
+    answered = list[str]()
+    application = keeping_the_study(lambda environ, start_response: [b"in"])
+    environ = {"REQUEST_METHOD": method, "PATH_INFO": path}
+    body = b"".join(application(environ, lambda status, headers: answered.append(status)))
+    assert (body == b"in") is is_kept and (not answered) is is_kept
