@@ -34,6 +34,7 @@ def run(search: Search, datasets: Datasets, study: optuna.Study, room: Callable[
     """
     samples = trainings_left(search, study)
     if samples == 0:
+        _trim(search, study)  # who was killed after the last trial has not
         return
     people = Validation.loaded(search.folder, search.config.data, datasets)
     searcher = StudySearcher(study, search, room,
