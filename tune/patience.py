@@ -69,6 +69,9 @@ def _unlocked(file: str, do: Callable[[], Found]) -> Found:
         return patiently(file, "is locked by another program (a backup, a browser of databases; `fuser` names it)", do,
                          lambda error: _code(error) == sqlite3.SQLITE_BUSY)
     except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_DBMOVED:
+            raise Unwritable(f"the study {file} was moved or replaced by another program while it was written; go on "
+                             "with --resume") from error
         remedy = _UNWRITABLE.get(_code(error))
         if remedy is None:
             raise

@@ -272,7 +272,7 @@ def url_of(text: str) -> sqlalchemy.URL:
         if url.drivername in ("postgresql", "postgres"):
             url = url.set(drivername="postgresql+psycopg")
         url.get_dialect()
-    except sqlalchemy.exc.ArgumentError as error:  # also of a database that is not known
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # also of a database that is not known, or such a port
         raise InputError("--storage is the address of a database, such as postgresql://user@host/name") from error
     password = url.password if url.password is not None else url.query.get("password")
     if password is not None:

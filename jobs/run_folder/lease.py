@@ -312,7 +312,9 @@ def _alone(folder: Path) -> Iterator[None]:
             if _is_at(file, folder / _LOCK_FILE):  # else the holder before has taken it away with its lease
                 yield
                 return
-    raise InputError(f"{folder} is held by {read(folder)}, which is suspended while it writes that down; end it")
+    if (holder := read(folder)) is None:
+        raise InputError(f"{folder / _LOCK_FILE} is locked by another program (`fuser` names it); end that")
+    raise InputError(f"{folder} is held by {holder}, which is suspended while it writes that down; end it")
 
 
 def _is_at(file: IO[str], path: Path) -> bool:

@@ -195,7 +195,7 @@ def test_a_search_is_confirmed_on_the_people_who_chose_nothing(config: Config, t
     before = json.loads((folder / CONFIRMED_FILE).read_text())
     searches.main(["--resume", "search", "--out", str(tmp_path), "--confirm", "2"])  # nothing is trained again
     assert json.loads((folder / CONFIRMED_FILE).read_text()) == before
-    assert "confirming: 4 trainings, 4 done" in capsys.readouterr().out
+    assert "confirming: 6 trainings, 6 done" in capsys.readouterr().out
 
 
 @pytest.mark.long

@@ -279,6 +279,7 @@ def test_a_whole_search_lives_in_a_database_that_restarts_on_the_way(tmp_path: P
     ("postgresql://tests@127.0.0.1:1/postgres", r"cannot be reached \(.*; see that the database runs"),
     ("postgresql+pg8000://tests@127.0.0.1:{port}/postgres", "needs a driver that is not installed"),
     ("sqlite:///study.db", "without it the study is a file in the search's folder"),
+    ("postgresql://u@host:port/name", "--storage is the address of a database, such as postgresql://user@host/name"),
     ("nowhere", "--storage is the address of a database, such as postgresql://user@host/name"),
     ("redis://127.0.0.1/0", "--storage is the address of a database, such as postgresql://user@host/name")])
 def test_a_database_that_cannot_be_reached_is_told_before_anything_starts(tmp_path: Path, server: Server,
