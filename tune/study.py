@@ -204,12 +204,19 @@ class StudySearcher(StatelessSearcher):
             self.diverged.add(trial_id)
             return True
         self.search.require_lease()
+        if self._was_told(trial):
+            print(f"[{trial_name(trial.number)}] was ended in the study by somebody else", flush=True)
+            return True
         trial.report(value, epoch)
         runs_whole = bool(trial.user_attrs.keys() & {BASELINE, OWN})
         if epoch < self.search.config.train.epochs and trial.should_prune() and not runs_whole:
             self.pruned.add(trial_id)
             return True
         return False
+
+    def _was_told(self, trial: optuna.trial.Trial) -> bool:
+        """Whether somebody else has told the study an end of a trial that runs here: it takes nothing more."""
+        return self.study.get_trials(deepcopy=False)[trial.number].state.is_finished()
 
     def hear(self, trial_id: str, failure: Failure) -> None:
         """Note what a trial is about to fail from."""
@@ -237,6 +244,8 @@ class StudySearcher(StatelessSearcher):
                 self.study.set_user_attr(REFERENCE_CAUSE, failure.why)
         trial = self.asked.pop(trial_id, None)
         if trial is None:
+            return
+        if self._was_told(trial):
             return
         stopped_early = trial_id in self.pruned | self.diverged
         if self.search.is_stopping() and not stopped_early:

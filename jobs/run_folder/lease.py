@@ -93,7 +93,8 @@ class Holder:
                 return False
             return None if process.status() == psutil.STATUS_STOPPED else True
         except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-            return False
+            # Where /proc hides others' processes (hidepid), as on login nodes, the first one of all is hidden too.
+            return False if Path("/proc/1").exists() else None
 
 
 def _began(process: int) -> int:
@@ -274,8 +275,8 @@ def _sentence(folder: Path, lost: Holder) -> str:
 
 def _require_apart(folder: Path) -> None:
     """Refuse a run of a search that is held, and a search of which a run is held: both would write the same files."""
-    below = {file.parent for pattern in ("*", "*/*") for file in folder.glob(f"{pattern}/{LEASE_FILE}")}
-    for other in (*folder.parents[:2], *sorted(below)):
+    below = {file.parent for pattern in ("*", "*/*", "*/*/*") for file in folder.glob(f"{pattern}/{LEASE_FILE}")}
+    for other in (*folder.resolve().parents[:3], *sorted(below)):
         holder = read(other)
         mine = holder is not None and holder.is_of_here and holder.process == os.getpid()
         if holder is not None and not mine and _lives(other, holder):
@@ -309,6 +310,11 @@ def _alone(folder: Path) -> Iterator[None]:
             except BlockingIOError:
                 time.sleep(0.05)
                 continue
+            except OSError as error:
+                if error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+                    raise
+                raise InputError(f"{folder} lies on storage that locks no files ({error.strerror}); mount it with "
+                                 "locks (Lustre: -o flock), or name another place") from error
             if _is_at(file, folder / _LOCK_FILE):  # else the holder before has taken it away with its lease
                 yield
                 return

@@ -200,7 +200,8 @@ def test_a_burn_in_that_leaves_no_step_is_refused(config: Config, datasets: Data
     with pytest.raises(InputError, match="burn_in takes all 10 steps of the run, and leaves none"):
         start_training(config, datasets, build_method(config, 17), torch.device("cpu"))
     supervised = dataclasses.replace(config, method=SupervisedConfig())
-    start_training(supervised, datasets, build_method(supervised, 17), torch.device("cpu"))  # all its steps are
+    training = start_training(supervised, datasets, build_method(supervised, 17), torch.device("cpu"))
+    assert training.burn_in == 0, "all its steps are supervised"
 
 
 def test_reports_hold_what_one_needs_to_know(config: Config, datasets: Datasets, tmp_path: Path) -> None:

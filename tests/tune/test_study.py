@@ -80,6 +80,21 @@ def test_a_trial_that_never_reported_or_reported_nan_does_not_count(study: optun
     assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.FAIL]
 
 
+def test_a_trial_that_somebody_else_has_ended_is_left_to_them(study: optuna.Study, tmp_path: Path,
+                                                              capsys: pytest.CaptureFixture[str]) -> None:
+    searcher = searcher_of(study, tmp_path)
+    for name in "ab":
+        searcher.suggest(name)
+    study.tell(0, state=TrialState.FAIL)
+    study.tell(1, 0.3)
+    assert searcher.should_prune("a", 1, 0.5)
+    for name in "ab":
+        searcher.on_trial_complete(name, {})
+    assert "[0000] was ended in the study by somebody else" in capsys.readouterr().out
+    assert [(trial.state, trial.value) for trial in study.trials] == [(TrialState.FAIL, None),
+                                                                     (TrialState.COMPLETE, 0.3)]
+
+
 def test_a_trial_that_diverges_after_a_good_epoch_has_failed(study: optuna.Study, tmp_path: Path) -> None:
     searcher = searcher_of(study, tmp_path)
     searcher.suggest("a")

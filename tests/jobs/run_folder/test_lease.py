@@ -162,6 +162,28 @@ def test_a_search_and_a_run_of_it_are_not_held_by_two(tmp_path: Path, start: Sta
         pass
 
 
+@pytest.mark.parametrize("wanted", ["link", "search/trials/0003/first_stage"])
+def test_a_run_of_a_held_search_is_held_by_whatever_way_one_comes_to_it(tmp_path: Path, start: Start, wanted: str
+                                                                        ) -> None:
+    (tmp_path / "search" / "trials" / "0003" / "first_stage").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "search" / "trials" / "0003")
+    assert says(start(tmp_path / "search")) == "held"
+    with pytest.raises(InputError, match="search is held by process"), hold(tmp_path / wanted):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may hide processes")
+def test_a_holder_that_one_may_not_see_lives_while_its_heart_beats(tmp_path: Path, start: Start) -> None:
+    """Where /proc shows each user's own processes alone, as on login nodes; the other one here is root."""
+    tmp_path.chmod(0o777)
+    assert says(start(tmp_path)) == "held"
+    hides = "mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid 65534 --clear-groups --inh-caps " \
+            '+dac_override --ambient-caps +dac_override "$@"'
+    other = start(tmp_path, "unshare", "--mount", "sh", "-c", hides, "sh")
+    assert other.wait(60) != 0
+    assert "is held by process" in other.communicate()[1]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a machine another name")
 def test_a_holder_on_another_machine_lives_while_its_heart_beats(tmp_path: Path, start: Start) -> None:
     there = start(tmp_path, "unshare", "--uts", "sh", "-c", 'hostname elsewhere; exec "$@"', "sh")
