@@ -27,10 +27,12 @@ def prepare(config: Config, folder: Path) -> Datasets:
     """
     manifest = folder / SPLIT_FILE
     datasets = load_datasets(config.data, load_split(manifest) if manifest.exists() else None)
-    if METHODS[type(config.method)].uses_unlabeled:
+    uses_unlabeled = METHODS[type(config.method)].uses_unlabeled
+    if uses_unlabeled:
         require_unlabeled(datasets)
-        require_after_burn_in(config.train, len(datasets.labeled), len(datasets.unlabeled))
     require_metric(datasets, config.eval.metric)
     require_sound(datasets, config)
     check_fit(config, len(datasets.skeleton))
+    if uses_unlabeled:  # last: faults of the data matter more
+        require_after_burn_in(config.train, len(datasets.labeled), len(datasets.unlabeled))
     return datasets

@@ -43,7 +43,7 @@ def test_a_temporary_folder_of_too_long_a_name_is_told_before_ray_starts(tmp_pat
         environment = {name: value for name, value in os.environ.items() if name not in ("RAY_TMPDIR", "RAY_ADDRESS")}
         done = subprocess.run(
             [sys.executable, "-m", "jobs.train", "--out", tmp_path / "runs", "--data.root", drawn_root,
-             "--data.dev-count", "None"],
+             "--data.dev-count", "None", "--train.burn-in", "0"],
             capture_output=True, text=True, cwd=ROOT, timeout=300, env=environment | {variable: str(folder)})
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
         assert done.stderr.startswith(f"error: {variable} names too long a path for Ray: its sockets below {folder}")
@@ -69,7 +69,7 @@ def test_a_home_without_a_place_for_the_token_is_told_with_the_remedy(tmp_path: 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     done = subprocess.run(
         [*LAMED, sys.executable, "-m", "jobs.train", "--out", tmp_path / "runs", "--data.root", drawn_root,
-             "--data.dev-count", "None"],
+             "--data.dev-count", "None", "--train.burn-in", "0"],
         capture_output=True, text=True, cwd=ROOT, timeout=300, env=environment | {"HOME": str(home)})
     assert done.returncode == 2 and done.stderr == (
         f"error: Ray needs {home}/.ray for the token that its dashboard asks for, and {home} cannot be written: "
