@@ -17,7 +17,7 @@ from jobs.cluster.address import joined_address, require_answer
 from jobs.cluster.failures import OfMachine, first_line
 from jobs.cluster.ray_files import require_ray_files
 from jobs.cluster.ray_private import pin_autoscaling_coordinator, quieten_token_notice
-from jobs.cluster.stopping import ENDINGS
+from jobs.cluster.stopping import ENDINGS, Terminated
 from trs.errors import InputError
 
 
@@ -87,6 +87,10 @@ def own_handlers() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in ENDINGS}
     try:
         yield
+    except SystemExit as ended:
+        if ended.code == signal.SIGTERM:  # Ray's handler, which was there already
+            raise Terminated(signal.SIGTERM) from ended
+        raise
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():
