@@ -380,8 +380,8 @@ def run(main: Callable[[list[str]], None], arguments: list[str], own: type | Non
     except Stopped as stopped:
         end(stopped.code)
     except Terminated as ended:
-        print(f"stopped by {ended.name}", file=sys.stderr)
-        end(int(str(ended.code)))
+        print(f"stopped by {ended.number.name}", file=sys.stderr)
+        end(128 + ended.number)
     except SystemExit as ended:
         end(ended.code if isinstance(ended.code, int) else 1)
     except Exception as error:

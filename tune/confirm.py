@@ -66,6 +66,7 @@ def sorts_of(board: Leaderboard) -> list[Sort]:
     best, baseline = board.best, board.baseline
     if best is None or best.status != "complete":
         raise InputError("no trial has come to its end: there is nothing to confirm")
+
     def settings(entry: Entry) -> Config:
         """Those of a trial, where the data lie by now."""
         return trial_job(board.job, entry.name, entry.values).config
@@ -127,7 +128,6 @@ def confirm(board: Leaderboard, datasets: Datasets, seeds: int, room: Room, leas
     """
     folder, sorts = RunsFolder(board.folder / CONFIRM), sorts_of(board)
     folder.path.mkdir(exist_ok=True)
-
     failed = dict[str, str]()
 
     def train(some: list[Sort]) -> dict[Sort, tuple[Run, ...]]:

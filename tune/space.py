@@ -304,7 +304,7 @@ def paper_defaults(config: Config, space: Space) -> Values:
 
 
 def alike(config: Config, space: Space, steps: int) -> list[str]:
-    """Say which choices of the EMA's momentum train alike: those that its warm-up does not reach in so many steps."""
+    """Say which values of the EMA's momentum train alike: those that its warm-up does not reach in so many steps."""
     searched, method = space.get(_ALPHA), config.method
     if searched is None or not isinstance(method, MeanTeacherConfig | TRSConfig) or steps < 1:
         return []

@@ -132,7 +132,7 @@ class Terminated(SystemExit):
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
-        self.name = signal.Signals(number).name
+        self.number = signal.Signals(number)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
