@@ -116,18 +116,11 @@ class Lease:
 
     @property
     def is_lost(self) -> bool:
-        """Whether another command has taken the folder over, or it is gone; a lease that was deleted comes again.
-
-        Where a folder was moved Ray may make another one at its path.
-        """
-        try:
-            inode = self.folder.stat().st_ino
-        except (FileNotFoundError, NotADirectoryError):
+        """Whether another command has taken the folder over, or it is gone; a lease that was deleted comes again."""
+        if _is_gone(self.folder, self.holder):
             return True
         found = read(self.folder)
-        if found is None:
-            return self.holder.is_of_here and inode != self.holder.inode
-        return found.token != self.holder.token
+        return found is not None and found.token != self.holder.token
 
     def require(self) -> None:
         """Raise an error unless the folder is still held.
@@ -164,7 +157,8 @@ def hold(folder: Path) -> Iterator[Lease]:
         beating = threading.Thread(target=_beat, args=(lease, ended), daemon=True)
         beating.start()
         try:
-            yield lease
+            with _inode_kept(folder):
+                yield lease
         finally:
             ended.set()
             beating.join()
@@ -173,6 +167,28 @@ def hold(folder: Path) -> Iterator[Lease]:
         with contextlib.suppress(OSError):  # something has begun there, or beside it
             for each in made:
                 each.rmdir()
+
+
+@contextlib.contextmanager
+def _inode_kept(folder: Path) -> Iterator[None]:
+    """A folder that is open keeps its inode; where a bucket is mounted one that nobody has open may get another."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_gone(folder: Path, holder: Holder) -> bool:
+    """Whether a folder that was taken lies elsewhere by now, whatever has been put in its place: a copy, or by Ray.
+
+    Other machines may see it under another inode, and are content with its path.
+    """
+    try:
+        inode = folder.stat().st_ino
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    return holder.is_of_here and inode != holder.inode
 
 
 def _taken(folder: Path) -> Holder:
@@ -266,9 +282,9 @@ def read(folder: Path) -> Holder | None:
 
 def _sentence(folder: Path, lost: Holder) -> str:
     """Why a holder has lost its folder."""
-    holder = read(folder) if folder.is_dir() else None
-    if not folder.is_dir() or (holder is None and folder.stat().st_ino != lost.inode):
+    if _is_gone(folder, lost):
         return f"{folder} is gone: it was moved or deleted; resume it from where it lies now"
+    holder = read(folder)
     taken = "nobody holds it now" if holder is None or holder.ended else f"it is held by {holder}"
     return f"{folder} was taken over while this command was suspended: {taken}; this command writes nothing more"
 

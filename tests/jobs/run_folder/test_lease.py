@@ -220,6 +220,20 @@ def test_a_folder_that_was_moved_away_is_lost(tmp_path: Path) -> None:
             time.sleep(0.05)
 
 
+def test_a_copy_in_the_place_of_a_folder_that_was_moved_away_is_not_held(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    with hold(tmp_path / "first") as lease:
+        (tmp_path / "first").rename(tmp_path / "moved")
+        shutil.copytree(tmp_path / "moved", tmp_path / "first")
+        left = read(tmp_path / "first")
+        with pytest.raises(Lost, match="is gone: it was moved or deleted; resume it from where it lies now"):
+            lease.require()
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            assert read(tmp_path / "first") == left  # no beat more
+            time.sleep(0.05)
+
+
 def test_one_of_many_that_come_at_once_gets_it(tmp_path: Path, start: Start) -> None:
     many = [start(tmp_path) for _ in range(6)]
     first = [says(process) for process in many]
