@@ -8,6 +8,7 @@ import dataclasses
 import os
 import random
 import re
+import shutil
 import signal
 import time
 from collections import Counter
@@ -208,3 +209,29 @@ def test_a_search_that_others_resume_look_at_and_move_in_the_night(machines: Any
     assert driver.wait(1200) == 0, driver.output()
     assert not folder.exists()
     assert_each_once(moved, trials)
+
+
+def test_a_search_that_is_moved_while_a_copy_takes_its_place_goes_on_where_it_lies(machines: Any, config_file: Path,
+                                                                                   tmp_path: Path) -> None:
+    for node in machines.others()[1:]:
+        machines.lose(node)
+    nodes(machines, 1)
+    folder, moved = tmp_path / "search", tmp_path / "moved"
+    driver = search(machines, config_file, folder, "--trials", "2")
+    machines.wait_until(lambda: running(folder))
+    folder.rename(moved)
+    shutil.copytree(moved, folder)
+    copied = contents(folder)
+    assert driver.wait(30) == causes()["its folder is moved"].exit_code, driver.output()
+    assert f"error: {folder} is gone: it was moved or deleted; resume it from where it lies now" in driver.output()
+    machines.wait_until(lambda: not machines.workers())
+    assert contents(folder) == copied
+    driver = resume(machines, moved)
+    assert driver.wait(1200) == 0, driver.output()
+    assert contents(folder) == copied
+    assert_each_once(moved, 2)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """All files of a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
