@@ -106,7 +106,7 @@ def main(arguments: list[str]) -> None:
         concurrent = max(1, min(room(), len(left)))
         table = dataclasses.replace(table, cluster=share_cores(job, concurrent, share).cluster)
         datasets = load_datasets(job.config.data)
-        checks.require(job, datasets, folder.find(runs[0]), concurrent)
+        checks.require(job, datasets, folder.find(runs[0]), max(1, min(room.most(), len(left))))
     print(f"{table.caption}: {len(runs)} trainings, {len(runs) - len(left)} done, {room} -> {folder.path}",
           flush=True)
     cli.tell_notes([*datasets.notes, *of_workers(job.config.train)])

@@ -163,8 +163,9 @@ def _begin(command: Command, lease: Lease) -> _Begun:
     with break_silence(lambda: "Ray starts, and its nodes are asked what they see"):
         connect()
         room = room_for(job, command.concurrent, command.share)
-        concurrent = min(room(), plan.trials + plan.reference + len(queue))
-        checks.require(job, datasets, folder, concurrent)
+        trainings = plan.trials + plan.reference + len(queue)
+        concurrent = min(room(), trainings)
+        checks.require(job, datasets, folder, min(room.most(), trainings))
     write_run(job, datasets.split, folder)  # a trial's own says its threads, which hang on how many there are at a time
     job = share_cores(job, concurrent, command.share)
     search = Search(folder, job, plan, space, lease=lease)

@@ -57,7 +57,7 @@ def examine(job: Job, datasets: Datasets, folder: Path, concurrent: int = 1) -> 
         job: the training and its machines.
         datasets: that it reads.
         folder: of the run or search; the one above it must exist or be possible to make.
-        concurrent: trainings of its kind that are to run at a time.
+        concurrent: trainings of its kind that are to run at a time, once the cluster has grown.
     """
     fault = _fault_of(lambda: require_resources(job))
     waits = None if fault is not None else waits_for_nodes(job)

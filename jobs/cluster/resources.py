@@ -174,6 +174,12 @@ class Room:
             fit = fit if there is None else max(1, min(fit, fitting(self.job, there)))
         return min(limit for limit in (fit, self.wanted, self.share.trainings(self.job)) if limit is not None)
 
+    def most(self) -> int:
+        """As many as there may be at a time once the cluster has grown as far as is known; the head holds them all."""
+        there = capacity() if self.grows else None
+        fit = self() if there is None else fitting(self.job, there)
+        return min(limit for limit in (max(1, fit), self.wanted, self.share.trainings(self.job)) if limit is not None)
+
     def __str__(self) -> str:
         """What a search says of itself."""
         now = f"{self()} at a time"

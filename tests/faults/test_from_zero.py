@@ -175,3 +175,26 @@ def test_what_the_launchers_configuration_has_no_room_for_is_refused(growing: Gr
         code, words = growing.run(*common, *options, HOME=str(tmp_path))
         assert code == 2 and said.replace("train.workers", "--train.workers") in words, words
     assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
+
+
+MOST = """
+import sys
+from jobs import config
+from jobs.cluster.connect import connect
+from jobs.cluster.resources import room_for
+connect()
+room = room_for(config.load(sys.argv[1]), None)
+print(room(), room.most(), room_for(config.load(sys.argv[1]), 7).most())
+"""
+
+
+def test_the_head_is_measured_against_all_that_may_come(growing: Growing, config_file: Path, tmp_path: Path) -> None:
+    config = json.loads((growing.folder / "cluster.json").read_text())
+    config["max_workers"] = 100
+    for name, kind in config["available_node_types"].items():
+        kind["max_workers"] = 0 if name == config["head_node_type"] else 100
+    (tmp_path / "ray_bootstrap_config.yaml").write_text(json.dumps(config))
+    code, words = growing.run("-c", MOST, str(config_file), HOME=str(tmp_path))
+    assert code == 0, words
+    now, most, wanted = words.splitlines()[-1].split()
+    assert int(now) < 10 and int(most) == 100 * CPUS // 2 and int(wanted) == 7, words  # a training takes two
