@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from jobs.cluster.ray_private import store_folder
 from trs.config import Config
 from trs.errors import InputError
 
@@ -50,7 +51,7 @@ class NodeReport:
     sizes: in bytes of the files that the training reads; None where one is not seen.
     weights: why those that the networks start from cannot be had there, or None.
     cuda: the newest major version of CUDA that the driver of NVIDIA's takes; None without one.
-    shared_memory: bytes of /dev/shm, where an object store ought to lie; None where there is none.
+    store: where its object store lies; None where that cannot be seen.
     memory: bytes that all of the node's processes may take.
     detects_hangs: whether NCCL's own program is there, which Ray asks where an all-reduce hangs.
     """
@@ -60,7 +61,7 @@ class NodeReport:
     sizes: dict[str, int | None]
     weights: str | None
     cuda: int | None
-    shared_memory: int | None
+    store: Path | None
     memory: int
     detects_hangs: bool = False
 
@@ -70,8 +71,7 @@ def report(asked: Question) -> NodeReport:
     versions = {"Python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
     return NodeReport(versions, _storage(asked.probe), {file: _size(file) for file in asked.files},
                       _weights(asked.config, asked.keypoints), _cuda(),
-                      shutil.disk_usage(_SHARED_MEMORY).total if _SHARED_MEMORY.is_dir() else None, _memory(),
-                      shutil.which(HANG_DETECTOR) is not None)
+                      store_folder(), _memory(), shutil.which(HANG_DETECTOR) is not None)
 
 
 def difference(name: str, here: NodeReport, there: NodeReport) -> str | None:
@@ -149,11 +149,12 @@ def store_on_disk(name: str, there: NodeReport, store: float) -> str | None:
         there: its report.
         store: its size in bytes.
     """
-    if there.shared_memory is None or store <= there.shared_memory:
+    if there.store is None or there.store.is_relative_to(_SHARED_MEMORY):
         return None
-    return (f"node {name} keeps its object store of {store / 2**30:.1f} GiB on disk, for /dev/shm has "
-            f"{there.shared_memory / 2**30:.1f} GiB; start Ray there with a smaller --object-store-memory, or the "
-            "container with a larger /dev/shm (docker's --shm-size; KubeRay mounts a fitting one by itself)")
+    return (f"node {name} keeps its object store of {store / 2**30:.1f} GiB in {there.store} and not in "
+            "/dev/shm, which had too little room when Ray was started there; start Ray with a smaller "
+            "--object-store-memory, or the container with a larger /dev/shm (docker's --shm-size; "
+            "KubeRay mounts a fitting one by itself)")
 
 
 def _significant(package: str, version: str | None) -> str | None:

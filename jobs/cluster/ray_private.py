@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import ray
 from ray import PlacementGroupID
 from ray._common.utils import get_default_ray_temp_dir
@@ -49,7 +50,8 @@ __all__ = [
     "FailureConfig", "ProcessGroup", "ProcessGroupConfig", "Result", "RunConfig", "ScalingConfig",
     "WorkerGroupStartupTimeoutError", "address_of_here", "ask_head",
     "dashboard_address", "free_abandoned", "has_autoscaler", "is_being_drained", "is_in_code_of_job", "longest_socket",
-    "pin_autoscaling_coordinator", "quieten_token_notice", "run_together", "start_no_cluster", "temporary_folder"]
+    "pin_autoscaling_coordinator", "quieten_token_notice", "run_together", "start_no_cluster", "store_folder",
+    "temporary_folder"]
 
 _LEAVE_SECONDS = 30
 
@@ -144,6 +146,20 @@ def start_no_cluster() -> None:
     RAY_ENABLE_AUTO_CONNECT says the same, but is read when Ray is imported and never again.
     """
     auto_init_hook.enable_auto_connect = False
+
+
+def store_folder() -> Path | None:
+    """Where this node keeps its object store, /dev/shm unless that had too little room; None where it is not seen.
+
+    Ray takes /tmp then, with a line in its own log; it is told to the node's raylet alone, on its command line.
+    """
+    option = "--plasma_directory="
+    with contextlib.suppress(psutil.Error):
+        for process in psutil.Process().parents():
+            for word in process.cmdline() if process.name() == "raylet" else ():
+                if word.startswith(option):
+                    return Path(word.removeprefix(option))
+    return None
 
 
 def is_being_drained() -> bool:

@@ -13,7 +13,7 @@ MUTANTS = [
          "test_weights_that_a_node_does_not_have_are_told"),
         ("Python's patches change nothing", 'if package == "Python" and version else version',
          'if False else version', "test_a_patch_of_python_is_none_of_them"),
-        ("a store larger than shared memory lies on disk", "store <= there.shared_memory:", "True:",
+        ("a store outside of shared memory is told", "there.store.is_relative_to(_SHARED_MEMORY):", "True:",
          "test_an_object_store_on_disk_is_told")),
     *in_file("jobs/cluster/head.py", "tests/jobs/cluster/test_head.py",
         ("each training costs the head", "+ concurrent * BYTES_OF_TRAINING", "+ BYTES_OF_TRAINING",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from jobs.config import ClusterConfig, Job
 from trs.config import Config, TrainConfig
 
 GIB, MIB = 2**30, 2**20
-SOUND = NodeReport({"Python": "3.11.2"}, None, {}, None, 13, 8 * GIB, 32 * GIB, detects_hangs=True)
+SOUND = NodeReport({"Python": "3.11.2"}, None, {}, None, 13, Path("/dev/shm"), 32 * GIB, detects_hangs=True)
 GPU_JOB = Job(Config(train=TrainConfig(workers=2)), ClusterConfig(use_gpu=True))
 STORE = {"object_store_memory": 4.0 * GIB}
 
@@ -56,7 +57,7 @@ def test_hangs_matter_to_several_workers_on_gpus() -> None:
 
 
 def test_a_store_on_disk_is_a_warning() -> None:
-    small = dataclasses.replace(SOUND, shared_memory=GIB)
+    small = dataclasses.replace(SOUND, store=Path("/tmp"))
     assert told(small, {"CPU": 8.0, **STORE})["object store"].level == "warning"
 
 
