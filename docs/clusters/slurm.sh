@@ -21,8 +21,10 @@ export TORCH_HOME=/shared/weights HF_HOME=/shared/weights/huggingface
 
 set -euo pipefail
 export RAY_AUTH_MODE=token RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=600
-# The first node, where this script runs; sed reads to the end, for whoever writes to a reader that is gone fails.
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed --quiet 1p)
+# The first node, where this script runs; sed reads to the end, for whoever writes to a reader that is gone fails. Its
+# own name may mean its loopback to itself, as Debian has it, where the others would not find it.
+head=$(getent ahostsv4 "$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed --quiet 1p)" | sed --quiet '1s/ .*//p')
+case $head in 127.*) head=$(hostname -I | sed 's/ .*//') ;; esac
 address=$head:$((20000 + SLURM_JOB_ID % 20000))
 command_id=$(mktemp)
 # Ray starts on every node; the command runs on the head, joins it, and leaves its process's id for the signal. Since
