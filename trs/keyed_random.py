@@ -8,12 +8,15 @@ random state. The hash is the 32-bit integer finalizer "lowbias32" (C. Wellons, 
 from __future__ import annotations
 
 import enum
+import functools
 import math
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 _MASK = 0xFFFFFFFF
+Number = TypeVar("Number", int, Tensor)
 
 
 @enum.unique
@@ -43,7 +46,7 @@ class RandomStream(enum.IntEnum):
     RAND_AUGMENT_CHOICE = 360
 
 
-def _hash(x: Tensor) -> Tensor:
+def _hash(x: Number) -> Number:
     # int64 holds the product's low 32 bits whether or not it overflows, and only those are kept.
     x = x ^ (x >> 16)
     x = (x * 0x7FEB352D) & _MASK
@@ -62,15 +65,21 @@ def uniform(keys: Tensor, count: int, stream: int) -> Tensor:
 
     Returns: [B, count] float32.
     """
-    counters = _hash(torch.arange(count, device=keys.device) + _hash(keys.new_tensor([stream + 1])))
-    bits = _hash(keys[:, None] ^ counters)
+    bits = _hash(keys[:, None] ^ _counters(count, stream, keys.device))
     # 24 bits fill a float32's mantissa; the half step keeps 0 and 1 out, which normal() needs.
     return ((bits >> 8).double() + 0.5).div(2**24).float().clamp(max=1 - 2**-24)
 
 
+@functools.cache
+def _counters(count: int, stream: int, device: torch.device) -> Tensor:
+    """[count] what tells the numbers of one key apart; the same in every step."""
+    with torch.inference_mode(False):
+        return _hash(torch.arange(count, device=device) + _hash(stream + 1))
+
+
 def derive(keys: Tensor, number: int) -> Tensor:
     """[B] keys of an independent sequence; number 0 keeps the keys."""
-    return keys if number == 0 else _hash(keys ^ _hash(keys.new_tensor([number])))
+    return keys if number == 0 else _hash(keys ^ _hash(number))
 
 
 def normal(keys: Tensor, count: int, stream: int) -> Tensor:

@@ -156,8 +156,7 @@ def step(training: Training, forward: Forward, shares: list[dict[str, Rows]], to
     set_rate(optimizer, schedule.learning_rate(counters.step, total_steps, config.train))
     if counters.step == training.burn_in > 0:
         training.method.after_burn_in()
-    buffers = list(training.method.networks.buffers())
-    statistics = [buffer.clone() for buffer in buffers]
+    training.statistics.keep()
     optimizer.zero_grad()
     terms = [_backward(training, forward, rows, last=rows is shares[-1]) for rows in shares]
     learned = [parameter for parameter in training.method.trained.parameters() if parameter.grad is not None]
@@ -169,8 +168,8 @@ def step(training: Training, forward: Forward, shares: list[dict[str, Rows]], to
         optimizer.step()
         if counters.step >= training.burn_in:
             training.method.after_step(counters.step - training.burn_in)
-    else:  # a NaN among BatchNorm's running statistics would stay there
-        torch._foreach_copy_(buffers, statistics)
+    else:
+        training.statistics.restore()
     return {name: torch.stack([share[name] for share in terms]).mean(0) for name in terms[0]}, finite
 
 

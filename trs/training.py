@@ -19,6 +19,7 @@ from trs.data.person_table import PersonTable
 from trs.distributed import rank, world_size
 from trs.methods.base import Method
 from trs.optimizer import build_optimizer
+from trs.running_statistics import RunningStatistics
 from trs.schedule import require_after_burn_in, steps_per_epoch
 from trs.warm_start import load_given, restore_networks, restore_optimizer, restore_peers, warm_start
 
@@ -56,6 +57,11 @@ class Training:
         steps = (self.counters.step, max(0, self.counters.step - self.burn_in))
         met = sum(min(done * share, len(people)) for done, people in zip(steps, self._tables, strict=False))
         return min(self._image_count, met)
+
+    @functools.cached_property
+    def statistics(self) -> RunningStatistics:
+        """Room for what a step must be able to undo."""
+        return RunningStatistics(self.method.networks)
 
     @functools.cached_property
     def _image_count(self) -> int:

@@ -76,7 +76,7 @@ MUTANTS = [
         ("areas are uniform", ".sqrt() / 2", " / 2",
          "test_cutmix_rectangles_are_uniform_in_area_before_they_are_cut_off")),
     *in_file("trs/augment/mixup.py", "tests/trs/augment/test_hard_view.py",
-        ("mixup is of whole images", "[0, 0, 1, 1]", "[0, 0, 1, 0]", "test_mixup_averages_images_and_heatmaps_alike")),
+        ("mixup is of whole images", "(0, 0, 1, 1)", "(0, 0, 1, 0)", "test_mixup_averages_images_and_heatmaps_alike")),
     *in_file("trs/augment/ssco.py", "tests/trs/augment/test_hard_view.py",
         ("patches come from the drawn image", "images.flatten(2)[patches.source]", "images.flatten(2)",
          "test_pasting_equals_a_loop_over_pixels"),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from trs.augment.patch import draw_half_sizes, largest_half_size
+from trs.constants import constant
 from trs.keyed_random import RandomStream, uniform
 
 
@@ -74,7 +75,7 @@ def _patch_places(centers: Tensor, half_sizes: Tensor, largest: int, size: tuple
     largest = min(largest, (min(size) - 1) // 2)
     side = 2 * half_sizes.clamp(max=largest) + 1
     corners = (centers.floor().long() - (side // 2)[:, None, None]).clamp(min=0)
-    corners = torch.minimum(corners, side.new_tensor([width, height]) - side[:, None, None])
+    corners = torch.minimum(corners, constant((width, height), side.dtype, side.device) - side[:, None, None])
     offset = torch.arange(2 * largest + 1, device=centers.device)
     within = offset < side[:, None]
     within = within[:, None, :, None] & within[:, None, None, :]

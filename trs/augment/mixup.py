@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from trs.augment.mixing import SampleMix, draw_partners
+from trs.constants import constant
 from trs.keyed_random import RandomStream, uniform
 
 
 def draw_mixup(keys: Tensor) -> SampleMix:
     """A ratio uniform in [0, 1], that is Beta(1, 1), for each of the samples with these [B] keys."""
-    whole = keys.new_tensor([0, 0, 1, 1]).float().expand(len(keys), 4)
+    whole = constant((0, 0, 1, 1), torch.float32, keys.device).expand(len(keys), 4)
     return SampleMix(draw_partners(keys), whole, uniform(keys, 1, RandomStream.MIXUP_RATIO).squeeze(1))

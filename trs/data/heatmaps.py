@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from trs.constants import constant
+
 STRIDE = 4
 
 
@@ -32,7 +34,7 @@ def encode(keypoints: Tensor, keypoint_weights: Tensor, size: tuple[int, int], s
     """
     h, w = size
     center = keypoints / STRIDE
-    limit = center.new_tensor([w, h])
+    limit = constant((w, h), center.dtype, center.device)
     inside = ((center > -3 * sigma) & (center < limit + 3 * sigma)).all(-1)
     weights = keypoint_weights * inside
     x = torch.arange(w, device=keypoints.device) + 0.5 - center[..., :1]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from trs.augment.hard_view import hard_view
 from trs.config import SSPCMConfig, ViewConfig
+from trs.constants import constant
 from trs.data.batch import LabeledBatch, UnlabeledBatch
 from trs.data.heatmaps import locate
 from trs.losses import supervised_loss
@@ -95,7 +96,7 @@ def closest_pair(easy: dict[str, Tensor], pairs: tuple[tuple[str, str], ...]) ->
     heatmaps = torch.stack(list(easy.values()))
 
     def pick(side: int) -> Tensor:
-        network = best.new_tensor([names.index(pair[side]) for pair in pairs])[best]
+        network = constant(tuple(names.index(pair[side]) for pair in pairs), best.dtype, best.device)[best]
         return heatmaps.gather(0, network[None, None, ..., None, None].expand(1, *heatmaps.shape[1:])).squeeze(0)
 
     return (pick(0) + pick(1)) / 2
