@@ -52,16 +52,19 @@ class ClusterConfig:
     """Steps between two checkpoints within an epoch: what the loss of a machine costs at most."""
     max_failures: int = 3
     """Failures in a row without a newer checkpoint; as long as it gets further, a run may lose its machines."""
-    threads: int | None = field(default=None, metadata=KEPT | within(1))
+    threads: int | None = field(default=None, metadata=KEPT | within(1, 1024))
     """Threads that a worker computes with; by default its share of the node's cores. A run keeps its number: another
     one gives other last bits."""
 
     def __post_init__(self) -> None:
         check_fields(self, "cluster")
-        for name in ("cpus_per_worker", "data_cpus", "resize_seconds"):
-            require(getattr(self, name) > 0, f"cluster.{name} must be positive, got {getattr(self, name)}")
-        require(0 < self.gpus_per_worker <= 1,
-                f"cluster.gpus_per_worker must be above 0 and at most 1, got {self.gpus_per_worker}")
+        require(self.resize_seconds > 0, f"cluster.resize_seconds must be positive, got {self.resize_seconds}")
+        for name in ("cpus_per_worker", "data_cpus", "gpus_per_worker"):
+            share = getattr(self, name)
+            require(share > 0, f"cluster.{name} must be positive, got {share}")
+            require(share >= _FINEST, f"cluster.{name} must be at least {_FINEST}, for Ray divides nothing finer, got "
+                                      f"{share}")
+        require(self.gpus_per_worker <= 1, f"cluster.gpus_per_worker must be at most 1, got {self.gpus_per_worker}")
         for word in self.node_labels:
             require(NODE_LABEL.fullmatch(word) is not None, f"cluster.node_labels: {word!r} is not like name=value, "
                                                             "name=!value, name=in(a,b) or name=!in(a,b)")
@@ -121,6 +124,8 @@ def as_learned(config: Config) -> Config:
     return Config(**{name: type(settings)(**kept[name]) for name, settings in vars(config).items()})
 
 
+_FINEST = 1e-4
+"""The smallest part of a CPU or a GPU that Ray reckons with."""
 WINDOW_BYTES = 64 * 2**20
 """Decoded images in a window of one stream; a worker holds two windows of each stream in the object store."""
 

@@ -40,6 +40,8 @@ class Command(cli.Command):
 def main(arguments: list[str]) -> None:
     """Examine, and print a line a check."""
     command = cli.parse(Command, arguments, "python -m jobs.doctor")
+    if command.concurrent < 1:
+        raise InputError(f"--concurrent must be at least 1, got {command.concurrent}")
     found = list[Finding]()
     quiet = contextlib.redirect_stdout(sys.stderr) if command.json else contextlib.nullcontext()
     with quiet, break_silence(lambda: "Ray starts, the annotations are read, the nodes are asked what they see, and "

@@ -23,8 +23,9 @@ set -euo pipefail
 export RAY_AUTH_MODE=token RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=600
 # The first node, where this script runs; sed reads to the end, for whoever writes to a reader that is gone fails. Its
 # own name may mean its loopback to itself, as Debian has it, where the others would not find it.
-head=$(getent ahostsv4 "$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed --quiet 1p)" | sed --quiet '1s/ .*//p')
-case $head in 127.*) head=$(hostname -I | sed 's/ .*//') ;; esac
+name=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed --quiet 1p)
+head=$(getent ahostsv4 "$name" | sed --quiet '1s/ .*//p' || true)
+case $head in 127.*) head=$(hostname -I | sed 's/ .*//') ;; "") head=$name ;; esac
 address=$head:$((20000 + SLURM_JOB_ID % 20000))
 command_id=$(mktemp)
 # Ray starts on every node; the command runs on the head, joins it, and leaves its process's id for the signal. Since
@@ -33,6 +34,7 @@ srun --cpus-per-task "$SLURM_CPUS_PER_TASK" ray symmetric-run --address "$addres
     --num-cpus "$SLURM_CPUS_PER_TASK" --num-gpus "${SLURM_GPUS_ON_NODE:-0}" \
     -- bash -c 'echo $$ > "$1"; export RAY_ADDRESS=$2; shift 2; exec "$@"' command "$command_id" "$address" "$@" &
 step=$!
-trap 'kill -TERM "$(cat "$command_id")" || true' TERM
+# A signal that comes before the command has begun ends Ray's start.
+trap 'kill -TERM "$(grep . "$command_id" || echo "$step")" || true' TERM
 until wait "$step"; code=$?; ! kill -0 "$step" 2> /dev/null; do :; done
 exit "$code"

@@ -24,7 +24,7 @@ def require_answer(address: str) -> None:
     """Refuse to join a cluster that is not there, or wants a token.
 
     Args:
-        address: host:port of a head, ray://host:port, or auto, which Ray looks up by itself.
+        address: host:port of a head, or auto, which Ray looks up by itself.
 
     Raises:
         InputError: with what to do.
@@ -32,6 +32,10 @@ def require_answer(address: str) -> None:
     if address.startswith("http"):
         raise InputError(f"RAY_ADDRESS={address} is the address for submitting jobs: start this with `ray job submit`, "
                          "or unset RAY_ADDRESS to run on this machine")
+    if address.startswith("ray://"):
+        raise InputError(f"RAY_ADDRESS={address} is the address of Ray Client, through which this does not train: "
+                         "submit it with `ray job submit`, or start it on one of the cluster's machines with "
+                         "RAY_ADDRESS=auto")
     if address == "local":
         return
     remedy = "start the cluster with `ray start --head`, mend RAY_ADDRESS, or unset it to run on this machine"
@@ -42,7 +46,7 @@ def require_answer(address: str) -> None:
         except ConnectionError as error:
             raise InputError(f"no Ray cluster runs on this machine, as {named} wants it; {remedy}") from error
         named = f"{address}, which {named} finds"
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    host, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal():
         raise InputError(f"{named} is no address of a cluster; it is like 10.0.0.1:6379")
     try:
@@ -50,8 +54,7 @@ def require_answer(address: str) -> None:
     except (OSError, UnicodeError, OverflowError) as error:  # the latter of names and ports that cannot be
         why = getattr(error, "strerror", None) or error
         raise InputError(f"no Ray cluster answers at {named} ({why}); {remedy}") from error
-    if not address.startswith("ray://"):
-        _require_head(address, named, remedy)
+    _require_head(address, named, remedy)
 
 
 def _require_head(address: str, named: str, remedy: str) -> None:

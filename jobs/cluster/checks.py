@@ -37,7 +37,7 @@ from jobs.cluster.node import (
 )
 from jobs.cluster.ray_private import dashboard_address
 from jobs.cluster.resources import DRIVER, require_resources, waits_for_nodes, worker_places
-from jobs.cluster.versions import tested_releases, untested
+from jobs.cluster.versions import supported, untested
 from jobs.config import WINDOW_BYTES, Job
 from trs.data.datasets import Datasets
 from trs.errors import InputError
@@ -153,7 +153,7 @@ def _nodes(job: Job, asked: Question, folder: Path, concurrent: int) -> Iterator
         # Where no node is there that could be asked for the weights, this process is: it sees the same storage.
         alone = not any(_trains(job, node) for node in nodes)
         here = report(asked if alone else without_weights)
-        yield warning_if("versions", untested(here.versions, tested_releases()))
+        yield warning_if("versions", untested(here.versions, supported()))
         if alone:
             # No error: the nodes to come may bring them.
             yield warning_if("weights, as this process sees them", absent_weights("this process", here))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from jobs.cluster.address import joined_address
 from jobs.cluster.ray_private import has_autoscaler
 from trs.files import read_text
 
+_GROUP = "ray.io/node-group"
+"""Ray's label of a node that an autoscaler has started: the name of its type."""
 LAUNCHED_BY = Path("~/ray_bootstrap_config.yaml")
 """Where `ray up` leaves the cluster's configuration, on its head only."""
 
@@ -37,10 +40,12 @@ class Node:
 class NodeType:
     """Nodes of one kind that an autoscaler starts.
 
+    name: in the launcher's configuration.
     node: each of them.
     most: that there may be of them.
     """
 
+    name: str
     node: Node
     most: int
 
@@ -50,16 +55,18 @@ class Growth:
     """How far an autoscaler may grow the cluster.
 
     types: of its nodes; None where they cannot be known from here, as on Kubernetes, whose operator alone has them.
+    most: nodes of all types together, beside the head.
     """
 
     types: tuple[NodeType, ...] | None
+    most: int = 0
 
 
 def growth() -> Growth | None:
     """How far the connected cluster may grow; None where it has no autoscaler."""
     config = launched_with()
     if config is not None:
-        return Growth(types_of(config, len(nodes())))
+        return Growth(types_of(config, len(nodes())), int(config.get("max_workers", 0)))
     return Growth(None) if has_autoscaler() else None
 
 
@@ -91,25 +98,45 @@ def types_of(config: Any, there: int = 1) -> tuple[NodeType, ...] | None:
     types = {name: kind for name, kind in kinds.items() if name != head or most[name] > 0}
     if any(not kind.get("resources") for kind in types.values()):
         return None
-    return tuple(NodeType(Node({of: float(amount) for of, amount in kind["resources"].items()},
+    return tuple(NodeType(name, Node({of: float(amount) for of, amount in kind["resources"].items()},
                                {label: str(value) for label, value in (kind.get("labels") or {}).items()}),
                           most[name] + (name == head)) for name, kind in types.items())  # the head is beside them
 
 
-def capacity() -> list[Node] | None:
-    """The nodes that the cluster has or may grow to; None where nobody here knows how far it may."""
+def capacity() -> list[list[Node]] | None:
+    """The nodes that the cluster has or may grow to, in each of the ways in which it may; None where nobody here knows.
+
+    There are several where not all that may come may come together.
+    """
     there = nodes()
     grows = growth()
     if grows is None:
-        return there
+        return [there]
     if grows.types is None:
         return None
-    return there + to_come(grows.types, there)
+    left = max(0, grows.most - (len(there) - 1))
+    return [there + come for come in mixes(to_come(grows.types, there), left)]
+
+
+def mixes(candidates: list[Node], most: int) -> list[list[Node]]:
+    """The ways to take `most` of some nodes that are worth a look: so many of those with the most GPUs, and of the
+    others those with the most CPUs.
+    """
+    if most >= len(candidates):
+        return [candidates]
+    by_gpus = sorted(candidates, key=lambda node: (-node.amount("GPU"), -node.amount("CPU")))
+    return [by_gpus[:count] + sorted(by_gpus[count:], key=lambda node: -node.amount("CPU"))[:most - count]
+            for count in range(most + 1)]
 
 
 def to_come(types: tuple[NodeType, ...], there: list[Node]) -> list[Node]:
-    """The nodes of some types that may still come, beside those that are there."""
-    return [kind.node for kind in types for _ in range(kind.most - _count(kind, there))]
+    """The nodes of some types that may still come, beside those that are there, each of which is of one type."""
+    left = {kind.name: kind.most for kind in types}
+    for node in there:
+        kind = next((kind for kind in types if left[kind.name] > 0 and _is_of(node, kind, left.keys())), None)
+        if kind is not None:
+            left[kind.name] -= 1
+    return [kind.node for kind in types for _ in range(left[kind.name])]
 
 
 def nodes() -> list[Node]:
@@ -122,9 +149,12 @@ def node_of(said: dict[str, Any]) -> Node:
     return Node(said["Resources"], said.get("Labels", {}))
 
 
-def _count(kind: NodeType, there: list[Node]) -> int:
-    return min(kind.most, sum(all(node.amount(name) == kind.node.amount(name) for name in ("CPU", "GPU"))
-                              and kind.node.labels.items() <= node.labels.items() for node in there))
+def _is_of(node: Node, kind: NodeType, names: Collection[str]) -> bool:
+    """By the name of its type, or else by what it has."""
+    if node.labels.get(_GROUP) in names:
+        return node.labels[_GROUP] == kind.name
+    return (all(node.amount(name) == kind.node.amount(name) for name in ("CPU", "GPU"))
+            and kind.node.labels.items() <= node.labels.items())
 
 
 def _is_on_head() -> bool:

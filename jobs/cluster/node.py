@@ -151,10 +151,9 @@ def store_on_disk(name: str, there: NodeReport, store: float) -> str | None:
     """
     if there.store is None or there.store.is_relative_to(_SHARED_MEMORY):
         return None
-    return (f"node {name} keeps its object store of {store / 2**30:.1f} GiB in {there.store} and not in "
-            "/dev/shm, which had too little room when Ray was started there; start Ray with a smaller "
-            "--object-store-memory, or the container with a larger /dev/shm (docker's --shm-size; "
-            "KubeRay mounts a fitting one by itself)")
+    return (f"node {name} keeps its object store of {store / 2**30:.1f} GiB in {there.store} and not in /dev/shm, as "
+            "Ray does where that has too little room when it starts; give Ray a smaller --object-store-memory, or "
+            "the container with a larger /dev/shm (docker's --shm-size; KubeRay mounts a fitting one by itself)")
 
 
 def _significant(package: str, version: str | None) -> str | None:

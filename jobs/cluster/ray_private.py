@@ -158,7 +158,7 @@ def store_folder() -> Path | None:
         for process in psutil.Process().parents():
             for word in process.cmdline() if process.name() == "raylet" else ():
                 if word.startswith(option):
-                    return Path(word.removeprefix(option))
+                    return Path(word.removeprefix(option)).resolve()  # /run/shm is a link to it
     return None
 
 

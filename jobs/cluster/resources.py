@@ -38,10 +38,9 @@ def require_resources(job: Job) -> None:
     Raises:
         InputError: with what is asked for and what there is, or may be.
     """
-    there = capacity()
-    fault = None if there is None else lack(job, there)
-    if fault is not None:
-        raise InputError(fault)
+    faults = [lack(job, there) for there in capacity() or ()]
+    if faults and None not in faults:
+        raise InputError(str(faults[0]))
 
 
 def waits_for_nodes(job: Job) -> str | None:
@@ -91,6 +90,12 @@ def _on_gpus(gpus: float, share: float) -> int:
     return int(gpus + 1e-6) * int((1 + 1e-6) // share)
 
 
+def _in_share(gpus: float, share: float) -> int:
+    """Count the same of a limit, which may end within a GPU that others use as well."""
+    whole = int(gpus + 1e-6)
+    return _on_gpus(whole, share) + int((gpus - whole + 1e-6) / share)
+
+
 def _chosen(job: Job, there: Nodes) -> Nodes:
     return [node for node in there if is_chosen(job.cluster.node_labels, node.labels)]
 
@@ -100,6 +105,11 @@ def fitting(job: Job, there: Nodes) -> int:
     workers = job.config.train.workers
     by_cpus = int((_sum(there, "CPU") + 1e-6) // needed(job, workers)["CPU"])
     return min(by_cpus, worker_places(job, there) // workers)
+
+
+def most_fitting(job: Job, grown: list[Nodes]) -> int:
+    """The same of the way to grow that has room for the most."""
+    return max(fitting(job, there) for there in grown)
 
 
 def _sum(there: Nodes, name: str) -> float:
@@ -139,7 +149,7 @@ class Share:
         if self.gpus is not None:
             if not job.cluster.use_gpu:
                 raise InputError("--max-gpus has no effect without --use-gpu; leave that out")
-            counts["GPU"] = _on_gpus(self.gpus, job.cluster.gpus_per_worker) // workers
+            counts["GPU"] = _in_share(self.gpus, job.cluster.gpus_per_worker) // workers
         for name, count in counts.items():
             if count < 1:
                 raise InputError(f"one training takes {wanted[name]:g} {name}s, which --max-{name.lower()}s does not "
@@ -170,14 +180,14 @@ class Room:
         fit = max(1, fitting(self.job, nodes()))
         if self.grows:
             # A cluster doubles with what waits; who names a number gets all of it at once.
-            there, fit = capacity(), self.wanted or 2 * fit
-            fit = fit if there is None else max(1, min(fit, fitting(self.job, there)))
+            grown, fit = capacity(), self.wanted or 2 * fit
+            fit = fit if grown is None else max(1, min(fit, most_fitting(self.job, grown)))
         return min(limit for limit in (fit, self.wanted, self.share.trainings(self.job)) if limit is not None)
 
     def most(self) -> int:
         """As many as there may be at a time once the cluster has grown as far as is known; the head holds them all."""
-        there = capacity() if self.grows else None
-        fit = self() if there is None else fitting(self.job, there)
+        grown = capacity() if self.grows else None
+        fit = self() if grown is None else most_fitting(self.job, grown)
         return min(limit for limit in (max(1, fit), self.wanted, self.share.trainings(self.job)) if limit is not None)
 
     def __str__(self) -> str:

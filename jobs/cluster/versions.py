@@ -9,12 +9,13 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
 
 _CHECKOUT = Path(__file__).resolve().parents[2] / "setup.cfg"
 """It travels with the code of a submitted job too, where nothing of ours is installed."""
 
 
-def tested_releases() -> dict[str, SpecifierSet]:
+def supported() -> dict[str, SpecifierSet]:
     """The releases that setup.cfg names, by package, Python among them; nothing where its words are not at hand."""
     if _CHECKOUT.is_file():
         config = configparser.ConfigParser()
@@ -38,10 +39,10 @@ def untested(versions: Mapping[str, str | None], wanted: Mapping[str, SpecifierS
 
     Args:
         versions: of Python and packages that are installed; None where one is absent.
-        wanted: see `tested_releases`.
+        wanted: see `supported`.
     """
     others = {name: version for name, version in versions.items() if version is not None and name in wanted
-              and not wanted[name].contains(version, prereleases=True)}
+              and not _is_of(version, wanted[name])}
     if not others:
         return None
     said = ", ".join(f"{name} {version} is not of the releases that were tested ({wanted[name]})"
@@ -49,3 +50,11 @@ def untested(versions: Mapping[str, str | None], wanted: Mapping[str, SpecifierS
     asked = " ".join(f"'{name}{wanted[name]}'" for name in others if name != "Python")
     remedy = f"`pip install {asked}`" if asked else "an environment of another Python"
     return f"{said}; {remedy} on every node has them"
+
+
+def _is_of(version: str, wanted: SpecifierSet) -> bool:
+    """Whether a version is of these releases; a Python that was built between two of them calls itself `3.13.1+`."""
+    try:
+        return wanted.contains(Version(version.removesuffix("+")), prereleases=True)
+    except InvalidVersion:
+        return False

@@ -81,6 +81,8 @@ def test_a_command_holds_no_more_than_its_share() -> None:
     assert cluster.Share(cpus=7).trainings(training) == cluster.Share(gpus=4.5).trainings(training) == 2
     assert cluster.Share(cpus=100, gpus=2).trainings(training) == 1
     assert cluster.Share(gpus=8).trainings(job(use_gpu=True, gpus_per_worker=0.4)) == 16  # two on each
+    halves = job(use_gpu=True, gpus_per_worker=0.5)
+    assert [cluster.Share(gpus=gpus).trainings(halves) for gpus in (0.5, 1, 1.5)] == [1, 2, 3]
     with pytest.raises(InputError, match="--max-gpus has no effect without --use-gpu"):
         cluster.Share(gpus=8).trainings(job())
     with pytest.raises(InputError, match="one training takes 3 CPUs, which --max-cpus does not allow"):
