@@ -384,8 +384,8 @@ def pretrained() -> Table:
         "TRS as published": _from_imagenet(TRSConfig()),
         _OURS: _from_imagenet(_ours(), **{"train.burn_in": 1410})}
     return _against_labels("LSPET, 500 labels, from ImageNet's weights: do unlabeled images pay?", rows,
-                           "All rows take 2,820 steps, the second 7,614: TRS, half of whose steps burn in, takes 2.7 times "
-                           "as long.")
+                           "All rows take 2,820 steps, the second 7,614: TRS, half of whose steps burn in, takes 2.7 "
+                           "times as long.")
 
 
 def _ours() -> TRSConfig:

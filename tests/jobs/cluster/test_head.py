@@ -9,7 +9,7 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config
 
-from jobs.cluster.head import is_known, small_head, spot_head
+from jobs.cluster.head import BYTES, BYTES_OF_TRAINING, is_known, small_head, spot_head
 
 ROOT = Path(__file__).resolve().parents[3]
 GIB = 2**30
@@ -27,6 +27,12 @@ def test_a_head_that_is_too_small_for_what_runs_is_told() -> None:
     assert small_head(16 * GIB, 16) is None
     assert "32 trainings at a time take about 24 GB of the head beside their workers, and it has 17; lower" in str(
         small_head(16 * GIB, 32))
+
+
+def test_the_page_says_how_much_it_takes() -> None:
+    page = (ROOT / "docs" / "cluster.md").read_text()
+    small, middle, large = (round((BYTES + trials * BYTES_OF_TRAINING) / 1e9) for trials in (8, 32, 128))
+    assert f"a head needs about {small} GB for 8 trials, {middle} for 32 and {large} for 128" in " ".join(page.split())
 
 
 @pytest.mark.parametrize(("name", "node"), [

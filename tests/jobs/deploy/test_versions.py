@@ -16,9 +16,9 @@ import torch
 import yaml
 from packaging.specifiers import SpecifierSet
 
+from jobs.cluster.node import DRIVER_OF_CUDA
+
 ROOT = Path(__file__).resolve().parents[3]
-DRIVER_OF_CUDA = {12: 525, 13: 580}
-"""The driver that a major version of CUDA wants at least: CUDA 13.0's release notes, table 2."""
 GLIBC = (2, 28)
 """Of torch's wheels, which are manylinux_2_28."""
 
