@@ -39,20 +39,14 @@ class UnlabeledBatch:
 
 def normalize(images: Tensor) -> Tensor:
     """uint8 RGB [B, H, W, 3] to float32 [B, 3, H, W] with ImageNet's statistics, in channels-last memory."""
-    mean, std = _statistics(images.device)
+    mean, std = (constant(values, torch.float32, images.device)[:, None, None] * 255 for values in (_MEAN, _STD))
     return (images.permute(0, 3, 1, 2).float() - mean) / std
 
 
 def denormalize(images: Tensor) -> Tensor:
     """The inverse of `normalize`, for looking at: float [B, 3, H, W] to uint8 [B, H, W, 3]."""
-    mean, std = _statistics(images.device)
+    mean, std = (constant(values, torch.float32, images.device)[:, None, None] * 255 for values in (_MEAN, _STD))
     return (images * std + mean).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-
-
-def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of a color, [3, 1, 1] each, where black is 0 and white 255."""
-    mean, std = (constant(values, torch.float32, device)[:, None, None] * 255 for values in (_MEAN, _STD))
-    return mean, std
 
 
 def labeled_batch(rows: Rows, device: torch.device, sigma: float) -> LabeledBatch:
