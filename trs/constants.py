@@ -9,13 +9,13 @@ from torch import Tensor
 
 
 @functools.cache
-def constant(values: tuple[float, ...], like: torch.dtype, device: torch.device) -> Tensor:
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """[N] numbers on a device, to be read only.
 
     Args:
         values: the numbers.
-        like: their type.
+        dtype: their type.
         device: where they are wanted.
     """
     with torch.inference_mode(False):  # else no training could go on with what a prediction has asked for first
-        return torch.tensor(values, dtype=like, device=device)
+        return torch.tensor(values, dtype=dtype, device=device)

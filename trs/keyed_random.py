@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 _MASK = 0xFFFFFFFF
-Number = TypeVar("Number", int, Tensor)
+_Number = TypeVar("_Number", int, Tensor)
 
 
 @enum.unique
@@ -46,7 +46,7 @@ class RandomStream(enum.IntEnum):
     RAND_AUGMENT_CHOICE = 360
 
 
-def _hash(x: Number) -> Number:
+def _hash(x: _Number) -> _Number:
     # int64 holds the product's low 32 bits whether or not it overflows, and only those are kept.
     x = x ^ (x >> 16)
     x = (x * 0x7FEB352D) & _MASK
