@@ -126,6 +126,7 @@ def as_learned(config: Config) -> Config:
 
 _FINEST = 1e-4
 """The smallest part of a CPU or a GPU that Ray reckons with."""
+
 WINDOW_BYTES = 64 * 2**20
 """Decoded images in a window of one stream; a worker holds two windows of each stream in the object store."""
 

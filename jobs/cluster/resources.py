@@ -91,7 +91,7 @@ def _on_gpus(gpus: float, share: float) -> int:
 
 
 def _in_share(gpus: float, share: float) -> int:
-    """Count the same of a limit, which may end within a GPU that others use as well."""
+    """Count the workers that a limit of GPUs holds, which may end within one that others use as well."""
     whole = int(gpus + 1e-6)
     return _on_gpus(whole, share) + int((gpus - whole + 1e-6) / share)
 
@@ -108,7 +108,7 @@ def fitting(job: Job, there: Nodes) -> int:
 
 
 def most_fitting(job: Job, grown: list[Nodes]) -> int:
-    """The same of the way to grow that has room for the most."""
+    """Count the trainings of one kind that run at a time where the cluster grows in the way that holds the most."""
     return max(fitting(job, there) for there in grown)
 
 
